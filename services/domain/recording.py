@@ -1,0 +1,41 @@
+"""Recorded readings (CSV columns time, sensor_id, kind, metric, value): what their words mean in the catalogue.
+
+One table for everything that reads recordings (replay over MQTT, backtest). It refuses to read files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from services.domain.catalogue import SensorKind
+
+RECORDING_COLUMNS: Final = ("time", "sensor_id", "kind", "metric", "value")
+"""Header of a recording; the order is free, further columns are an error of the reader."""
+
+RECORDED_METRICS: Final[Mapping[str, tuple[str, str]]] = {
+    "register_l": ("register", "L"),
+    "consumption_l": ("consumption", "L"),
+    "volume_l": ("consumption", "L"),
+    "flow_m3h": ("flow", "m3/h"),
+    "pressure_m": ("pressure", "m[H2O]"),
+    "level_m": ("level", "m"),
+    "volume_veh": ("count", "{veh}"),
+    "speed_kmh": ("speed", "km/h"),
+    "occupancy_pct": ("occupancy", "%"),
+}
+"""Recorded metric -> (the catalogue's metric name in the sensor's domain, UCUM code of the recorded values)."""
+
+RECORDED_KINDS: Final[Mapping[str, SensorKind]] = {
+    "customer_meter": SensorKind.WATER_METER,
+    "dma_inflow": SensorKind.DMA_INLET,
+    "dma_outflow": SensorKind.DMA_OUTLET,
+    "pump": SensorKind.PUMP,
+    "pressure": SensorKind.PRESSURE,
+    "tank": SensorKind.TANK_LEVEL,
+    "tank_level": SensorKind.TANK_LEVEL,
+    "loop_detector": SensorKind.TRAFFIC_STATION,
+    "station": SensorKind.TRAFFIC_STATION,
+    "lane": SensorKind.TRAFFIC_LANE,
+} | {kind.value: kind for kind in SensorKind}
+"""Recorded kind -> kind of sensor; the catalogue's own words are understood as well."""
