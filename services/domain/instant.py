@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,13 +15,16 @@ HOUR_US: Final = 3600 * SECOND_US
 DAY_US: Final = 24 * HOUR_US
 OLDEST_US: Final = 946_684_800 * SECOND_US
 """2000-01-01: an older time stamp is a device without a clock."""
+_FIRST_US: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+_LAST_US: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
 TIME_RULE: Final = (
     "an RFC 3339 time with zone (2026-01-31T13:45:00Z), or a number: Unix seconds below 1e11, "
     "milliseconds from 1e11, microseconds from 1e14, from the year 2000 on"
 )
 _RFC3339: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,12}))?([Zz]|[+-]\d{2}:\d{2})"
+    r"(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):\d{2}:\d{2})(?:\.(\d{1,12}))?([Zz]|[+-]\d{2}:\d{2})",
+    re.ASCII,
 )
 
 
@@ -51,16 +53,21 @@ def parse_time(value: object) -> int:
     """Microseconds since 1970 of a payload's time stamp, by the rule in `TIME_RULE`.
 
     Raises:
-        InvalidInput: no zone, not a time, or a number that no unit explains. The year 2000 limit and the
-            future are the validator's business, not this function's.
+        InvalidInput: no zone, not a time, a number that no unit explains, or outside the years 1 to 9999, so that
+            every answer can be written as a date. The year 2000 limit and the future are the validator's business.
     """
-    if isinstance(value, str):
-        return _parse_text(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    us = _parse_text(value) if isinstance(value, str) else _parse_number(value)
+    if not _FIRST_US <= us <= _LAST_US:
+        raise InvalidInput("time", value, TIME_RULE)
+    return us
+
+
+def _parse_number(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInput("time", value, TIME_RULE)
     size = abs(value)
     if size < 1e11:
-        return round(value * SECOND_US) if isinstance(value, float) else value * SECOND_US
+        return round(value * SECOND_US)
     if size < 1e14:
         return round(value * 1000)
     if size < 1e17:
