@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.errors import CitygaugeError
 
-_MAGIC: Final = b"CGB1"
+_MAGIC: Final = b"CGB2"
+"""Magic, CRC-32 of everything after it, length of the header, header (JSON), columns one after the other."""
+_HEAD: Final = 12
 _FIXED: Final[Mapping[str, np.dtype[np.generic]]] = {
     "sensor": np.dtype("<i4"),
     "observed_us": np.dtype("<i8"),
@@ -28,7 +30,7 @@ _VALUE: Final = np.dtype("<f8")
 
 
 class CorruptBatch(CitygaugeError):
-    """Bytes that should hold a batch do not; the feed row is damaged or was written by a newer version."""
+    """Bytes that should hold a batch do not; the feed row is damaged or was written by another version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,41 +94,37 @@ class ReadingBatch:
         parts += [
             np.ascontiguousarray(column, _VALUE).tobytes() for column in self.metrics.values()
         ]
-        body = b"".join(parts)
         header = json.dumps(
-            {
-                "domain": self.domain,
-                "n": len(self),
-                "metrics": list(self.metrics),
-                "crc": zlib.crc32(body),
-            }
+            {"domain": self.domain, "n": len(self), "metrics": list(self.metrics)}
         ).encode()
-        return b"".join((_MAGIC, len(header).to_bytes(4, "little"), header, body))
+        sealed = b"".join((len(header).to_bytes(4, "little"), header, *parts))
+        return b"".join((_MAGIC, zlib.crc32(sealed).to_bytes(4, "little"), sealed))
 
     @classmethod
     def loads(cls, data: bytes | bytearray | memoryview) -> ReadingBatch:
         """The batch that `dumps` wrote; arrays are read-only views of `data`.
 
         Raises:
-            CorruptBatch: magic, length or checksum do not fit.
+            CorruptBatch: magic or checksum do not fit, or it holds a domain or metric unknown to this version.
         """
-        view = memoryview(data)
+        view = memoryview(data).toreadonly()
         if bytes(view[:4]) != _MAGIC:
             raise CorruptBatch("not a batch of readings: wrong magic bytes")
-        size = int.from_bytes(view[4:8], "little")
-        body = view[8 + size :]
+        if len(view) < _HEAD or zlib.crc32(view[8:]) != int.from_bytes(view[4:8], "little"):
+            raise CorruptBatch("the checksum of a batch of readings does not fit its bytes")
+        body = _HEAD + int.from_bytes(view[8:_HEAD], "little")
         try:
-            header = json.loads(bytes(view[8 : 8 + size]))
-            domain, n, names, crc = (
-                Domain(header["domain"]),
-                header["n"],
-                header["metrics"],
-                header["crc"],
+            header = json.loads(bytes(view[_HEAD:body]))
+            return cls._of_columns(
+                Domain(header["domain"]), header["n"], header["metrics"], view[body:]
             )
         except (ValueError, KeyError, TypeError) as error:
-            raise CorruptBatch(f"the header of a batch of readings is damaged: {error}") from error
-        if zlib.crc32(body) != crc:
-            raise CorruptBatch("the checksum of a batch of readings does not fit its body")
+            raise CorruptBatch(f"a batch of readings cannot be read: {error}") from error
+
+    @classmethod
+    def _of_columns(
+        cls, domain: Domain, n: int, names: Sequence[str], body: memoryview
+    ) -> ReadingBatch:
         offset = 0
         columns: dict[str, NDArray[np.generic]] = {}
         for name, dtype in (*_FIXED.items(), *((name, _VALUE) for name in names)):
