@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import math
 import re
 import zlib
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from services.domain.catalogue import DOMAIN_OF_KIND, Domain, SensorKind
+from services.domain.catalogue import CATALOGUE, DOMAIN_OF_KIND, Domain, SensorKind
 from services.domain.errors import InvalidInput
+from services.domain.units import CONVERSIONS
 
 SHARDS: Final = 256
 """Sensors hash onto this many shards; a detector's state is dumped and loaded by shard."""
 
 _SENSOR_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
+_WORDS: Final = ("name", "zone", "road", "direction", "gateway")
+_LONGEST_WORDS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,7 @@ class Sensor:
     Attributes:
         id: its name in topics, files and the API: 1 to 128 of A-Z a-z 0-9 . _ : @ -
         kind: what it is.
-        name: what people call it, if anything.
+        name: what people call it, if anything. Like every text here: 1 to 200 printable characters.
         lon, lat: WGS 84 degrees; both or neither.
         zone: the DMA or district that it belongs to.
         road, direction: the road and the direction of travel that it watches.
@@ -53,16 +58,30 @@ class Sensor:
 
     def __post_init__(self) -> None:
         check_sensor_id(self.id)
+        for field in ("name", "zone", "road", "direction", "unit", "gateway"):
+            _check_text(field, getattr(self, field))
+        if self.kind not in DOMAIN_OF_KIND:
+            raise InvalidInput("kind", self.kind, f"one of {', '.join(DOMAIN_OF_KIND)}")
+        for word in _WORDS:
+            text = getattr(self, word)
+            if text is not None and not (0 < len(text) <= _LONGEST_WORDS and text.isprintable()):
+                raise InvalidInput(word, text, f"1 to {_LONGEST_WORDS} printable characters")
         if (self.lon is None) != (self.lat is None):
             raise InvalidInput("lon, lat", (self.lon, self.lat), "give both or neither")
         if self.lon is not None and not -180 <= self.lon <= 180:
             raise InvalidInput("lon", self.lon, "degrees from -180 to 180")
         if self.lat is not None and not -90 <= self.lat <= 90:
             raise InvalidInput("lat", self.lat, "degrees from -90 to 90")
+        if self.position_m is not None and not math.isfinite(self.position_m):
+            raise InvalidInput("position_m", self.position_m, "a finite number of metres")
+        if self.position_m is not None and not math.isfinite(self.position_m):
+            raise InvalidInput("position_m", self.position_m, "a finite number of metres")
         if self.cadence_s is not None and not 0 < self.cadence_s <= 31 * 86400:
             raise InvalidInput("cadence_s", self.cadence_s, "seconds, above 0 and at most 31 days")
         if self.lanes is not None and not 0 < self.lanes <= 20:
             raise InvalidInput("lanes", self.lanes, "a number from 1 to 20")
+        if self.unit is not None and self.unit not in (known := units_of(self.domain)):
+            raise InvalidInput("unit", self.unit, f"one of {', '.join(known)}")
         try:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -81,6 +100,12 @@ class Sensor:
         return shard_of(self.road or self.zone or self.id)
 
 
+def units_of(domain: Domain) -> tuple[str, ...]:
+    """UCUM codes in which payloads of a domain's sensors may be, in the order of its metrics."""
+    quantities = dict.fromkeys(metric.quantity for metric in CATALOGUE[domain].metrics)
+    return tuple(dict.fromkeys(unit for each in quantities for unit in CONVERSIONS[each]))
+
+
 def check_sensor_id(sensor_id: str) -> str:
     """Return `sensor_id` when it is a valid name.
 
@@ -94,6 +119,16 @@ def check_sensor_id(sensor_id: str) -> str:
             "1 to 128 letters, digits, or . _ : @ - and a letter or digit first",
         )
     return sensor_id
+
+
+def _check_text(field: str, text: str | None) -> None:
+    """Refuse text that a file or the database cannot carry unchanged; None is no text."""
+    if text is None:
+        return
+    if not 0 < len(text) <= 200 or text != text.strip() or not text.isprintable():
+        raise InvalidInput(
+            field, text, "1 to 200 printable characters without space at either end, or nothing"
+        )
 
 
 def shard_of(key: str) -> int:
