@@ -1,7 +1,8 @@
 """Alerts: one case for one episode of a condition, told to people, folded from an append-only log of events.
 
 Every change is an event; `fold` is the only place that knows what an event does to an alert. Active (the
-measurement), acknowledged (a person owns it) and shelved (hidden until a time) are separate facts.
+measurement), acknowledged (a person owns it) and shelved (hidden until a time) are separate facts. It refuses to
+let a person speak for the measurement or a detector for a person.
 """
 
 from __future__ import annotations
@@ -13,8 +14,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from services.domain.condition import Change, Condition, Evidence, Rule, Severity
+from services.domain.condition import Change, Condition, Rule, Severity
 from services.domain.errors import InvalidInput, InvalidTransition
+from services.domain.facts import (
+    choice_of,
+    evidence_as_dict,
+    finite,
+    mapping_of,
+    moment_of,
+    number_of,
+    text_of,
+)
 from services.domain.instant import from_us
 
 _NAMESPACE: Final = uuid.UUID("6f2d8a52-7c1b-5e0e-9a57-3f0c1d9e4b11")
@@ -113,6 +123,10 @@ class Alert:
             return "cleared"
         return "acknowledged" if self.acknowledged_at is not None else "active"
 
+    def hidden(self, now: datetime) -> bool:
+        """Whether it is shelved at `now`: nobody is told of it until the shelf's time is over."""
+        return self.shelved_until is not None and now < self.shelved_until
+
 
 def alert_id(rule: Rule, subject: str, onset_us: int) -> uuid.UUID:
     """The id of an episode's alert: the same whenever and wherever the episode is found again."""
@@ -122,82 +136,55 @@ def alert_id(rule: Rule, subject: str, onset_us: int) -> uuid.UUID:
 def event_of_condition(
     condition: Condition, sentence: str, alert: Alert | None
 ) -> AlertEvent | None:
-    """The event that a detector's condition means for its alert; None when it changes nothing.
+    """The event that a detector's condition means for its subject's alerts; None when it changes nothing.
+
+    The ids are those of a replay too: the same condition about the same episode gives the same event id whatever
+    people or an earlier run did to the alert in between. An update whose raise was never written raises. A
+    condition with another onset than the open alert (state was rebuilt from a shorter history) is about the open
+    alert, because the measurement is; one that was decided before that alert was raised is old news and nothing.
 
     Args:
         condition: what the detector said.
         sentence: the same in words.
-        alert: the episode's alert as it stands, or None when there is none yet.
+        alert: the open alert of the condition's rule and subject, or None when there is none. The alert of the
+            condition's own episode may be given when it has cleared: nothing more comes of that episode.
     """
-    identity = alert_id(condition.rule, condition.subject, condition.onset_us)
-    if condition.change is Change.RAISE and alert is not None:
-        return None
-    if condition.change is not Change.RAISE and (alert is None or not alert.active):
-        return None
-    kind = {
-        Change.RAISE: EventKind.RAISED,
-        Change.UPDATE: EventKind.UPDATED,
-        Change.CLEAR: EventKind.CLEARED,
-    }[condition.change]
-    if (
-        kind is EventKind.UPDATED
-        and alert is not None
-        and condition.severity.rank > alert.severity.rank
-    ):
-        kind = EventKind.ESCALATED
+    episode = alert_id(condition.rule, condition.subject, condition.onset_us)
+    at = from_us(condition.at_us)
     data: dict[str, object] = {
         "severity": condition.severity.value,
-        "score": condition.score,
+        "score": finite(condition.score) or 0.0,
         "sentence": sentence,
         "evidence": evidence_as_dict(condition.evidence),
     }
-    if kind is EventKind.RAISED:
+    if alert is None or (not alert.active and alert.id != episode):
+        if condition.change is Change.CLEAR:
+            return None
         data |= {
             "rule": condition.rule.value,
             "subject": condition.subject,
             "started_at": from_us(condition.onset_us).isoformat(),
         }
-    return AlertEvent(
-        uuid.uuid5(identity, f"{kind}|{condition.at_us}"),
-        identity,
-        kind,
-        from_us(condition.at_us),
-        DETECTOR,
-        data,
-    )
+        event_id = uuid.uuid5(episode, EventKind.RAISED)
+        return AlertEvent(event_id, episode, EventKind.RAISED, at, DETECTOR, data)
+    if not alert.active:
+        return None
+    if alert.id == episode and condition.change is Change.RAISE:
+        return None
+    if alert.id != episode and at < alert.raised_at:
+        return None
+    if condition.change is Change.CLEAR:
+        kind = EventKind.CLEARED
+    elif condition.severity.rank > alert.severity.rank:
+        kind = EventKind.ESCALATED
+    else:
+        kind = EventKind.UPDATED
+    facts = (condition.change, condition.onset_us, condition.at_us, condition.severity)
+    event_id = uuid.uuid5(alert.id, "|".join(map(str, facts)))
+    return AlertEvent(event_id, alert.id, kind, at, DETECTOR, data)
 
 
-def evidence_as_dict(evidence: Evidence) -> dict[str, object]:
-    """Plain data of the evidence, as stored and served."""
-    return {
-        "metric": evidence.metric,
-        "unit": evidence.unit,
-        "value": evidence.value,
-        "threshold": evidence.threshold,
-        "baseline": evidence.baseline,
-        "window_s": evidence.window_s,
-        "readings": evidence.readings,
-        "missing_share": evidence.missing_share,
-        "numbers": dict(evidence.numbers),
-    }
-
-
-_ALLOWED: Final[Mapping[str, frozenset[EventKind]]] = {
-    "active": frozenset(EventKind) - {EventKind.RAISED},
-    "acknowledged": frozenset(EventKind) - {EventKind.RAISED, EventKind.ACKNOWLEDGED},
-    "cleared": frozenset(
-        {
-            EventKind.ACKNOWLEDGED,
-            EventKind.SHELVED,
-            EventKind.UNSHELVED,
-            EventKind.COMMENTED,
-            EventKind.RESOLVED,
-        }
-    ),
-    "resolved": frozenset(
-        {EventKind.UPDATED, EventKind.ESCALATED, EventKind.CLEARED, EventKind.COMMENTED}
-    ),
-}
+_OF_MEASUREMENT: Final = frozenset({EventKind.UPDATED, EventKind.ESCALATED, EventKind.CLEARED})
 _OF_PEOPLE: Final = (
     EventKind.ACKNOWLEDGED,
     EventKind.SHELVED,
@@ -208,15 +195,15 @@ _OF_PEOPLE: Final = (
 
 
 def allowed_changes(alert: Alert) -> tuple[str, ...]:
-    """What a person may do to the alert now, in the words of `EventKind`."""
-    kinds = set(_ALLOWED[alert.state])
-    if not alert.active and alert.acknowledged_at is not None:
-        kinds -= {EventKind.ACKNOWLEDGED}
-    if alert.resolved_at is not None and not alert.active:
-        kinds &= {EventKind.COMMENTED}
+    """What a person may do to the alert now, in the words of `EventKind`; `fold` accepts these and no others."""
+    if alert.resolved_at is not None:
+        return (EventKind.COMMENTED.value,)
+    refused = set()
+    if alert.acknowledged_at is not None:
+        refused.add(EventKind.ACKNOWLEDGED)
     if alert.shelved_until is None:
-        kinds -= {EventKind.UNSHELVED}
-    return tuple(kind.value for kind in _OF_PEOPLE if kind in kinds)
+        refused.add(EventKind.UNSHELVED)
+    return tuple(kind.value for kind in _OF_PEOPLE if kind not in refused)
 
 
 def fold(alert: Alert | None, event: AlertEvent) -> Alert:
@@ -224,52 +211,53 @@ def fold(alert: Alert | None, event: AlertEvent) -> Alert:
 
     Raises:
         InvalidTransition: the alert's state does not allow the event; nothing changes.
-        InvalidInput: the event lacks what its kind needs.
+        InvalidInput: the event lacks what its kind needs, or belongs to another alert.
     """
     if alert is None:
         return _raised(event)
-    if event.actor != DETECTOR:
-        if event.kind.value not in allowed_changes(alert):
-            raise InvalidTransition(event.kind.value, alert.state, allowed_changes(alert))
-    elif event.kind not in _ALLOWED[alert.state]:
+    if event.alert_id != alert.id:
+        raise InvalidInput("alert_id", str(event.alert_id), f"this is the log of {alert.id}")
+    if event.actor == DETECTOR:
+        allowed = alert.active and event.kind in _OF_MEASUREMENT
+    else:
+        allowed = event.kind.value in allowed_changes(alert)
+    if not allowed:
         raise InvalidTransition(event.kind.value, alert.state, allowed_changes(alert))
-    alert = replace(alert, version=alert.version + 1, updated_at=max(alert.updated_at, event.at))
+    return _changed(
+        replace(alert, version=alert.version + 1, updated_at=max(alert.updated_at, event.at)), event
+    )
+
+
+def _changed(alert: Alert, event: AlertEvent) -> Alert:
     data = event.data
     match event.kind:
         case EventKind.UPDATED | EventKind.ESCALATED | EventKind.CLEARED:
-            alert = replace(
+            severity = choice_of(data, "severity", Severity)
+            cleared = event.kind is EventKind.CLEARED
+            worse = severity.rank > alert.severity.rank and not cleared
+            return replace(
                 alert,
-                score=_number(data, "score"),
-                sentence=_text(data, "sentence"),
-                evidence=_mapping(data.get("evidence")),
-                severity=(
-                    alert.severity
-                    if event.kind is EventKind.CLEARED
-                    else max(
-                        alert.severity,
-                        Severity(_text(data, "severity")),
-                        key=lambda level: level.rank,
-                    )
-                ),
-                cleared_at=event.at if event.kind is EventKind.CLEARED else None,
+                score=number_of(data, "score"),
+                sentence=text_of(data, "sentence"),
+                evidence=mapping_of(data, "evidence"),
+                severity=severity if worse else alert.severity,
+                cleared_at=event.at if cleared else None,
             )
         case EventKind.ACKNOWLEDGED:
-            alert = replace(alert, acknowledged_at=event.at, acknowledged_by=event.actor)
+            return replace(alert, acknowledged_at=event.at, acknowledged_by=event.actor)
         case EventKind.SHELVED:
-            until = datetime.fromisoformat(_text(data, "until"))
-            alert = replace(alert, shelved_until=until, shelved_reason=_text(data, "reason"))
+            until, reason = moment_of(data, "until"), text_of(data, "reason")
+            if until <= event.at:
+                raise InvalidInput("until", until.isoformat(), "a time in the future")
+            return replace(alert, shelved_until=until, shelved_reason=reason)
         case EventKind.UNSHELVED:
-            alert = replace(alert, shelved_until=None, shelved_reason=None)
+            return replace(alert, shelved_until=None, shelved_reason=None)
         case EventKind.RESOLVED:
-            alert = replace(
-                alert,
-                resolved_at=event.at,
-                resolved_by=event.actor,
-                verdict=Verdict(_text(data, "verdict")),
-            )
+            verdict = choice_of(data, "verdict", Verdict)
+            return replace(alert, resolved_at=event.at, resolved_by=event.actor, verdict=verdict)
         case EventKind.COMMENTED:
-            _text(data, "comment")
-        case EventKind.RAISED:  # refused above
+            text_of(data, "comment")
+        case EventKind.RAISED:  # fold has refused it
             raise InvalidTransition(event.kind.value, alert.state, allowed_changes(alert))
     return alert
 
@@ -283,39 +271,25 @@ def fold_all(events: Iterable[AlertEvent]) -> Alert | None:
 
 
 def _raised(event: AlertEvent) -> Alert:
-    if event.kind is not EventKind.RAISED:
+    if event.kind is not EventKind.RAISED or event.actor != DETECTOR:
         raise InvalidTransition(event.kind.value, "not raised", ())
     data = event.data
     previous = data.get("previous_id")
+    try:
+        previous_id = uuid.UUID(str(previous)) if previous else None
+    except ValueError:
+        raise InvalidInput("previous_id", previous, "the id of an alert") from None
     return Alert(
         id=event.alert_id,
-        rule=Rule(_text(data, "rule")),
-        subject=_text(data, "subject"),
+        rule=choice_of(data, "rule", Rule),
+        subject=text_of(data, "subject"),
         version=1,
-        severity=Severity(_text(data, "severity")),
-        score=_number(data, "score"),
-        sentence=_text(data, "sentence"),
-        evidence=_mapping(data.get("evidence")),
-        started_at=datetime.fromisoformat(_text(data, "started_at")),
+        severity=choice_of(data, "severity", Severity),
+        score=number_of(data, "score"),
+        sentence=text_of(data, "sentence"),
+        evidence=mapping_of(data, "evidence"),
+        started_at=moment_of(data, "started_at"),
         raised_at=event.at,
         updated_at=event.at,
-        previous_id=uuid.UUID(str(previous)) if previous else None,
+        previous_id=previous_id,
     )
-
-
-def _text(data: Mapping[str, object], name: str) -> str:
-    value = data.get(name)
-    if not isinstance(value, str):
-        raise InvalidInput(name, value, "this change of an alert needs it as text")
-    return value
-
-
-def _number(data: Mapping[str, object], name: str) -> float:
-    value = data.get(name)
-    if not isinstance(value, int | float):
-        raise InvalidInput(name, value, "this change of an alert needs it as a number")
-    return float(value)
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
