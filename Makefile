@@ -1,0 +1,44 @@
+# The commands of a developer's day. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench setup browser lock clean
+
+BIN := .venv/bin
+READY := .venv/ready
+PYTEST_ARGS ?=
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## a whole city in one process: database, broker, simulators, console
+	@$(BIN)/citygauge demo
+
+test: $(READY) ## every test; the browser's are skipped where there is no Chromium
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(READY) ## style, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY) ## measure the hot paths
+	@$(BIN)/python -m benchmarks
+
+setup: $(READY) ## .venv from the locked packages; the others do it when needed
+
+browser: $(READY) ## prepare a Chromium for the tests of the console
+	@$(BIN)/python -m services.embedded.browser
+
+lock: $(READY) ## choose the newest packages again and lock them
+	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet uv
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip compile --upgrade --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --extra dev pyproject.toml -o requirements.lock
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip compile --upgrade --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url -c requirements.lock pyproject.toml -o deploy/requirements.lock
+
+clean: ## remove everything that these commands made in this folder
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml deploy/setup-venv.sh
+	@deploy/setup-venv.sh

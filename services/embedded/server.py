@@ -1,0 +1,220 @@
+"""What the embedded servers have in common: a folder, a lock on it, a port, and a life.
+
+A folder belongs to one server at a time; the lock lasts until the last process of the server is
+gone, also when its parent was killed. A server keeps its port from its first start on. It does
+not watch for crashes: `running` tells, and `start` starts again.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from abc import ABC, abstractmethod
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+from services.embedded.accounts import require_reachable, server_account
+from services.embedded.cache import Progress, silent
+from services.embedded.errors import FolderInUse, StartFailed
+from services.embedded.prefix import Prefix, ensure_prefix
+from services.embedded.processes import TetheredProcess, free_port
+
+_PORT_ATTEMPTS = 3
+_MARK = "citygauge-"
+
+
+class EmbeddedServer(ABC):
+    """One server on one folder. A folder that was not given is temporary: `stop` removes it."""
+
+    name: ClassVar[str]
+    start_timeout: ClassVar[float] = 60.0
+    predecessor_timeout = 30.0
+
+    def __init__(
+        self, folder: Path | None = None, *, port: int | None = None, progress: Progress = silent
+    ) -> None:
+        self._given_folder = folder.absolute() if folder else None
+        self._port = port
+        self._progress = progress
+        self._account = server_account()
+        self._folder: Path | None = None
+        self._lock: int | None = None
+        self._process: TetheredProcess | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder in use."""
+        if self._folder is None:
+            raise StartFailed(self.name, "it has not been started")
+        return self._folder
+
+    @property
+    def port(self) -> int:
+        """The loopback port, the same over all restarts of this object."""
+        if self._port is None:
+            raise StartFailed(self.name, "it has not been started")
+        return self._port
+
+    @property
+    def log(self) -> Path:
+        """Everything the server has said."""
+        return self.folder / "server.log"
+
+    @property
+    def running(self) -> bool:
+        """Whether any process of the server is there; a paused server runs."""
+        return self._process is not None and self._process.running
+
+    def start(self) -> Self:
+        """Start the server and return when it answers; also after `kill` or a crash."""
+        if self.running:
+            return self
+        prefix = ensure_prefix(self._progress)
+        try:
+            if self._lock is None:
+                self._take_folder()
+                self._prepare(prefix)
+            self._launch(prefix)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop the server, release its folder, and remove that when it is temporary."""
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+        if self._folder is not None and self._given_folder is None:
+            shutil.rmtree(self._folder)
+        self._folder = None
+
+    def restart(self) -> None:
+        """Stop politely and start again, on the same folder and port."""
+        if self._process is not None:
+            self._process.stop()
+        self.start()
+
+    def kill(self) -> None:
+        """End every process of the server at once, as a loss of power would."""
+        if self._process is not None:
+            self._process.kill()
+
+    def pause(self) -> None:
+        """Freeze the server: connections stay open and nothing answers."""
+        if self._process is not None:
+            self._process.pause()
+
+    def resume(self) -> None:
+        """Let a paused server go on."""
+        if self._process is not None:
+            self._process.resume()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @abstractmethod
+    def _prepare(self, prefix: Prefix) -> None:
+        """Make the folder ready, once for each time that it is taken."""
+
+    @abstractmethod
+    def _spawn(self, prefix: Prefix, port: int, lock: int) -> TetheredProcess:
+        """Start the server's process."""
+
+    @abstractmethod
+    def _answers(self, process: TetheredProcess) -> bool:
+        """Whether the server is ready for its clients."""
+
+    def _launch(self, prefix: Prefix) -> None:
+        assert self._lock is not None
+        fresh = self._port is None
+        for attempt in range(_PORT_ATTEMPTS):
+            port = free_port() if self._port is None else self._port
+            said = self.log.stat().st_size if self.log.exists() else 0
+            process = self._spawn(prefix, port, self._lock)
+            self._process, self._port = process, port
+            try:
+                process.wait_ready(partial(self._answers, process), self.start_timeout)
+            except StartFailed:
+                with self.log.open("rb") as log:
+                    log.seek(said)
+                    lost_the_port = b"ddress already in use" in log.read()
+                if not (fresh and lost_the_port) or attempt == _PORT_ATTEMPTS - 1:
+                    raise
+                self._port = None
+            else:
+                return
+
+    def _take_folder(self) -> None:
+        if self._given_folder is None:
+            _sweep_temporary_folders()
+            self._folder = Path(tempfile.mkdtemp(prefix=_MARK))
+        else:
+            self._folder = self._given_folder
+            self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if self._account is not None:
+            self._folder.chmod(0o755)
+        require_reachable(self._folder, self._account)
+        self._lock = _take_lock(self._folder, self.predecessor_timeout)
+
+
+def kept_secret(path: Path) -> str:
+    """A random password that stays with its folder, readable by its owner alone."""
+    if not path.exists():
+        with open(path, "x", opener=_for_owner_only) as file:
+            file.write(secrets.token_urlsafe(24))
+    return path.read_text()
+
+
+def _for_owner_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _take_lock(folder: Path, timeout: float) -> int:
+    """Lock the folder; a server whose parent was killed gets the time to stop."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    never = threading.Event()
+    deadline = time.monotonic() + timeout
+    while not _try_lock(lock):
+        if time.monotonic() > deadline:
+            os.close(lock)
+            raise FolderInUse(folder)
+        never.wait(0.02)
+    return lock
+
+
+def _try_lock(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sweep_temporary_folders() -> None:
+    """Remove what killed processes of this user have left: folders whose lock nobody holds."""
+    for lock_file in Path(tempfile.gettempdir()).glob(f"{_MARK}*/lock"):
+        with contextlib.suppress(OSError):
+            lock = os.open(lock_file, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                if os.fstat(lock).st_uid == os.geteuid() and _try_lock(lock):
+                    shutil.rmtree(lock_file.parent)
+            finally:
+                os.close(lock)
