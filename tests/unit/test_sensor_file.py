@@ -18,11 +18,8 @@ from services.domain.sensor_file import (
     to_geojson,
 )
 
-words = (
-    st.text(min_size=1, max_size=30)
-    .filter(str.isprintable)
-    .filter(lambda text: text == text.strip())
-)
+printable = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=12)
+words = st.lists(printable, min_size=1, max_size=3).map(" ".join)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
