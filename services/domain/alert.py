@@ -141,7 +141,7 @@ def event_of_condition(
     The ids are those of a replay too: the same condition about the same episode gives the same event id whatever
     people or an earlier run did to the alert in between. An update whose raise was never written raises. A
     condition with another onset than the open alert (state was rebuilt from a shorter history) is about the open
-    alert, because the measurement is; one that was decided before that alert was raised is old news and nothing.
+    alert, because the measurement is; one that was not decided after that alert was raised is old news and nothing.
 
     Args:
         condition: what the detector said.
@@ -171,7 +171,7 @@ def event_of_condition(
         return None
     if alert.id == episode and condition.change is Change.RAISE:
         return None
-    if alert.id != episode and at < alert.raised_at:
+    if alert.id != episode and at <= alert.raised_at:
         return None
     if condition.change is Change.CLEAR:
         kind = EventKind.CLEARED
