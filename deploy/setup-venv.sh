@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 say() { printf '%s\n' "$*" >&2; }
 
 recent='import sys; sys.exit(sys.version_info < (3, 11))'
+bundled='import ensurepip; ensurepip.version()'
 python=
 for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
     if "$candidate" -c "$recent" 2>/dev/null; then
@@ -22,13 +23,13 @@ fi
 
 if ! .venv/bin/python -c "$recent" 2>/dev/null || ! .venv/bin/python -c 'import pip' 2>/dev/null; then
     rm -rf .venv
-    if ! "$python" -c 'import ensurepip' 2>/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    if ! "$python" -c "$bundled" 2>/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "Installing python3-venv"
         apt-get -qq update
         DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv </dev/null >&2
     fi
     say "Making .venv"
-    if "$python" -c 'import ensurepip' 2>/dev/null; then
+    if "$python" -c "$bundled" 2>/dev/null; then
         "$python" -m venv .venv
     else
         # An ordinary user on a Debian without python3-venv: pip comes from Debian's own wheel.
