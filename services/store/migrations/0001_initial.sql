@@ -1,7 +1,6 @@
 -- The first schema: sensors, readings, the batch feed, what was rejected, the accounting, alerts and their log.
 -- Works on the Apache edition of TimescaleDB; features of the Community edition are added by `citygauge maintain`.
-
-CREATE EXTENSION IF NOT EXISTS timescaledb;
+-- The extension itself is made sure of before any migration runs.
 
 CREATE TABLE sensor (
     number        integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -22,8 +21,12 @@ CREATE TABLE sensor (
     gateway       text,
     shard         smallint NOT NULL,
     registered_at timestamptz NOT NULL DEFAULT now(),
-    updated_at    timestamptz NOT NULL DEFAULT now()
+    updated_at    timestamptz NOT NULL DEFAULT now(),
+    revision      bigint NOT NULL
 );
+-- Writers of the registry take turns, so revisions are in commit order: "changed since" misses nobody.
+CREATE SEQUENCE sensor_revision;
+CREATE INDEX sensor_revision_order ON sensor (revision);
 CREATE INDEX sensor_zone ON sensor (zone) WHERE zone IS NOT NULL;
 CREATE INDEX sensor_road ON sensor (road, direction, position_m) WHERE road IS NOT NULL;
 
@@ -53,6 +56,7 @@ CREATE TABLE water_reading (
 );
 SELECT create_hypertable('water_reading', by_range('time', interval '7 days'), create_default_indexes => false);
 CREATE UNIQUE INDEX water_reading_sensor_time ON water_reading (sensor, time);
+CREATE INDEX water_reading_time ON water_reading USING brin (time) WITH (pages_per_range = 32, autosummarize = on);
 
 CREATE TABLE traffic_reading (
     time           timestamptz NOT NULL,
@@ -67,10 +71,16 @@ CREATE TABLE traffic_reading (
 );
 SELECT create_hypertable('traffic_reading', by_range('time', interval '7 days'), create_default_indexes => false);
 CREATE UNIQUE INDEX traffic_reading_sensor_time ON traffic_reading (sensor, time);
+CREATE INDEX traffic_reading_time ON traffic_reading USING brin (time) WITH (pages_per_range = 32, autosummarize = on);
+
+-- The identity of this cluster. Transaction ids mean nothing in another one, so positions in the feed carry it.
+CREATE FUNCTION cluster_epoch() RETURNS bigint LANGUAGE sql STABLE AS
+'SELECT system_identifier FROM pg_control_system()';
 
 -- The batch feed: one row for each committed batch, its accepted rows as columns (ReadingBatch.dumps).
 CREATE TABLE batch_feed (
     id         bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    epoch      bigint NOT NULL DEFAULT cluster_epoch(),
     xid        xid8 NOT NULL DEFAULT pg_current_xact_id(),
     domain     text NOT NULL,
     readings   integer NOT NULL,
@@ -78,16 +88,16 @@ CREATE TABLE batch_feed (
     columns    bytea NOT NULL
 );
 ALTER TABLE batch_feed ALTER COLUMN columns SET STORAGE EXTERNAL;
-CREATE INDEX batch_feed_xid ON batch_feed (xid, id);
+CREATE INDEX batch_feed_order ON batch_feed (epoch, xid, id);
 
--- How far a consumer of the feed has come: every row with xid < xmin is done. epoch is the cluster's identity.
+-- How far a consumer of the feed has come: every row of its epoch with (xid, id) <= these is done.
 CREATE TABLE feed_position (
     consumer   text PRIMARY KEY,
     epoch      bigint NOT NULL,
-    xmin       xid8 NOT NULL,
-    last_id    bigint NOT NULL DEFAULT 0,
+    xid        xid8 NOT NULL,
+    id         bigint NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
-);
+) WITH (fillfactor = 50);
 
 CREATE TABLE rejected_message (
     id            bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
@@ -118,7 +128,8 @@ CREATE TABLE ingest_account (
     rejected  bigint NOT NULL DEFAULT 0,
     late      bigint NOT NULL DEFAULT 0,
     messages  bigint NOT NULL DEFAULT 0,
-    PRIMARY KEY (worker, hour)
+    PRIMARY KEY (worker, hour),
+    CONSTRAINT ingest_account_balances CHECK (received = stored + duplicate + rejected)
 ) WITH (fillfactor = 50);
 
 CREATE TABLE ingest_worker (
@@ -205,17 +216,19 @@ ALTER TABLE detector_checkpoint ALTER COLUMN state SET STORAGE EXTERNAL;
 CREATE TABLE detector_checkpoint_position (
     consumer   text PRIMARY KEY,
     epoch      bigint NOT NULL,
-    xmin       xid8 NOT NULL,
-    last_id    bigint NOT NULL,
+    xid        xid8 NOT NULL,
+    id         bigint NOT NULL,
     clock_us   bigint NOT NULL,
     saved_at   timestamptz NOT NULL DEFAULT now()
 );
 
+-- Keys of the API: the secret itself is nowhere, only its SHA-256.
 CREATE TABLE api_key (
     id           uuid PRIMARY KEY,
-    name         text NOT NULL UNIQUE,
-    hash         bytea NOT NULL,
+    name         text NOT NULL,
+    hash         bytea NOT NULL UNIQUE,
     scopes       text[] NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
     revoked_at   timestamptz
 );
+CREATE UNIQUE INDEX api_key_name ON api_key (name) WHERE revoked_at IS NULL;
