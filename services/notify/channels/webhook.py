@@ -1,0 +1,74 @@
+"""Tells an alert event by a signed HTTP POST of JSON. It follows no redirect and takes no answer but 2xx for a yes.
+
+The receiver checks `X-Citygauge-Signature: sha256=HEX`, the HMAC-SHA256 under the shared secret of the bytes
+`TIMESTAMP.BODY` (RFC 2104), where TIMESTAMP is the header `X-Citygauge-Timestamp` (Unix seconds of the attempt), and
+drops what it has seen by `Idempotency-Key`, the event's id, which is the same on every attempt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import json
+import ssl
+import time
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from services.domain.errors import Unavailable
+from services.notify.message import Message, one_line
+from services.notify.settings import WebhookRoute
+
+_ANSWER_BYTES: Final = 512
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """The value of X-Citygauge-Signature."""
+    signed = timestamp.encode() + b"." + body
+    return "sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+
+
+def channel(
+    route: WebhookRoute, clock: Callable[[], float] = time.time
+) -> Callable[[Message], None]:
+    """Posts to the route's URL, one connection an attempt."""
+    parts = urlsplit(route.url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    host = parts.hostname or ""
+
+    def connection() -> http.client.HTTPConnection:
+        if parts.scheme == "https":
+            return http.client.HTTPSConnection(
+                host, parts.port, timeout=route.timeout_s, context=ssl.create_default_context()
+            )
+        return http.client.HTTPConnection(host, parts.port, timeout=route.timeout_s)
+
+    def send(message: Message) -> None:
+        body = json.dumps(message.as_dict(), ensure_ascii=False, allow_nan=False).encode()
+        timestamp = str(int(clock()))
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "citygauge",
+            "Idempotency-Key": str(message.event_id),
+            "X-Citygauge-Event": message.kind.value,
+            "X-Citygauge-Timestamp": timestamp,
+            "X-Citygauge-Signature": signature(route.secret.get_secret_value(), timestamp, body),
+        }
+        http_connection = connection()
+        try:
+            http_connection.request("POST", target, body, headers)
+            answer = http_connection.getresponse()
+            said = answer.read(_ANSWER_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise Unavailable(f"webhook {route.name}", one_line(problem)) from error
+        finally:
+            http_connection.close()
+        if not 200 <= answer.status < 300:
+            words = one_line(said.decode("utf-8", "replace"), 120)
+            problem = f"it answered {answer.status} {one_line(answer.reason, 60)}: {words}"
+            raise Unavailable(f"webhook {route.name}", problem)
+
+    return send

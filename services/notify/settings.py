@@ -1,0 +1,148 @@
+"""Settings of notify: which routes exist, whom each tells what, and how patient it is. It reads no environment."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from services.domain.alert import EventKind
+from services.domain.condition import Severity
+
+
+class Channel(StrEnum):
+    """A way to reach people or their systems."""
+
+    LOG = "log"
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+
+
+class _Route(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$",
+        description="name of the route, kept with its deliveries: lower-case letters, digits, _ and -",
+    )
+    minimal_severity: Severity = Field(
+        Severity.INFO,
+        description="tell only of alerts at least this severe: info, warning, critical",
+    )
+    events: tuple[EventKind, ...] = Field(
+        (EventKind.RAISED, EventKind.ESCALATED, EventKind.CLEARED),
+        min_length=1,
+        description="which changes of an alert are told",
+    )
+    timeout_s: float = Field(
+        5.0, ge=0.1, le=60, description="seconds without an answer after which a sending failed"
+    )
+
+
+class LogRoute(_Route):
+    """Writes a line into the service's own log."""
+
+    channel: Literal[Channel.LOG] = Field(Channel.LOG, description="log")
+
+
+class WebhookRoute(_Route):
+    """Posts signed JSON to a URL."""
+
+    channel: Literal[Channel.WEBHOOK] = Field(Channel.WEBHOOK, description="webhook")
+    url: str = Field(description="http:// or https:// address that takes the POST")
+    secret: SecretStr = Field(
+        min_length=16, description="key of the HMAC-SHA256 signature, at least 16 characters"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _reachable(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError as error:
+            raise ValueError(f"not an address: {error}") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("an address that begins with http:// or https:// and names a host")
+        if not url.isprintable() or " " in url:
+            raise ValueError("an address without spaces and control characters")
+        if parts.username is not None or parts.fragment:
+            raise ValueError("an address without a user name and without a fragment")
+        return url
+
+
+class EmailRoute(_Route):
+    """Sends plain text by SMTP."""
+
+    channel: Literal[Channel.EMAIL] = Field(Channel.EMAIL, description="email")
+    host: str = Field(min_length=1, description="name of the SMTP server")
+    port: int = Field(587, ge=1, le=65535, description="port of the SMTP server")
+    security: Literal["none", "starttls", "tls"] = Field(
+        "starttls", description="how the connection is encrypted: none, starttls or tls"
+    )
+    user: str | None = Field(None, description="name to sign in with; without one nobody signs in")
+    password: SecretStr | None = Field(None, description="password of the user")
+    sender: str = Field(description="address in From")
+    to: tuple[str, ...] = Field(min_length=1, max_length=50, description="addresses of the readers")
+
+    @field_validator("sender", "to")
+    @classmethod
+    def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for address in (value,) if isinstance(value, str) else value:
+            name, at, domain = address.rpartition("@")
+            plain = address.isascii() and address.isprintable() and not set(address) & set(' <>,;"')
+            if not (plain and name and at and domain):
+                raise ValueError(f"{address!r} is not a plain address such as ops@example.org")
+        return value
+
+    @model_validator(mode="after")
+    def _secret_stays_secret(self) -> Self:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("give user and password, or neither")
+        if self.user is not None and self.security == "none" and self.host not in _LOOPBACK:
+            raise ValueError("a password needs security = starttls or tls")
+        return self
+
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+Route = Annotated[LogRoute | WebhookRoute | EmailRoute, Field(discriminator="channel")]
+
+
+class NotifySettings(BaseModel):
+    """How alert events reach people."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    routes: tuple[Route, ...] = Field(
+        (LogRoute(name="log"),),
+        description="the routes; an event goes to each whose events and minimal severity fit",
+    )
+    poll_s: float = Field(
+        1.0, ge=0.01, le=60, description="seconds between looks when no hint of news arrives"
+    )
+    first_retry_s: float = Field(
+        5.0,
+        ge=0.01,
+        le=3600,
+        description="seconds to the second attempt; doubled for each further one",
+    )
+    longest_retry_s: float = Field(
+        1800.0, ge=0.01, le=86400, description="longest pause between two attempts, in seconds"
+    )
+    attempts: int = Field(
+        12, ge=1, le=100, description="attempts after which a delivery is given up, visibly"
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="loopback port of /metrics; 0 serves none"
+    )
+
+    @field_validator("routes")
+    @classmethod
+    def _named_once(cls, routes: tuple[Route, ...]) -> tuple[Route, ...]:
+        names = [route.name for route in routes]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"the name {name!r} is given to two routes")
+        return routes
