@@ -15,11 +15,16 @@ class Rule(StrEnum):
 
     CONTINUOUS_FLOW = "continuous_flow"
     BURST = "burst"
+    NIGHT_FLOW = "night_flow"
+    INTERMITTENT_LEAK = "intermittent_leak"
     BACKFLOW = "backflow"
     SILENT = "silent"
     STUCK = "stuck"
     CONGESTION = "congestion"
     UNUSUAL_CONGESTION = "unusual_congestion"
+    INCIDENT = "incident"
+    SENSOR_FAULT = "sensor_fault"
+    ZONE_LEAK = "zone_leak"
 
 
 class Severity(StrEnum):
