@@ -1,0 +1,216 @@
+"""Channels against a real HTTP endpoint and a real SMTP server on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import SMTP as MAIL
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from services.domain.alert import EventKind
+from services.domain.condition import Severity
+from services.domain.errors import SettingError, Unavailable
+from services.notify.channels import sender
+from services.notify.message import Message
+from services.notify.settings import EmailRoute, LogRoute, NotifySettings, WebhookRoute
+from services.notify.trial import send_test
+from tests.endpoint import Endpoint, endpoint
+
+__all__ = ["endpoint"]
+SECRET = "a secret of some length"
+AT = datetime(2026, 3, 1, 4, 30, tzinfo=UTC)
+MESSAGE = Message(
+    event_id=uuid.UUID(int=7),
+    kind=EventKind.RAISED,
+    alert_id=uuid.UUID(int=8),
+    rule="burst",
+    subject="meter-1",
+    severity=Severity.CRITICAL,
+    sentence="Water runs at Straße 5 since 02:00.",
+    detail=None,
+    started_at=AT,
+    at=AT,
+    actor="detector",
+    evidence={"value": 42.0},
+)
+
+
+class Mailbox:
+    """Keeps what the SMTP server took."""
+
+    def __init__(self) -> None:
+        self.envelopes: list[Envelope] = []
+        self.refused: set[str] = set()
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.refused:
+            return "550 no such reader"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        self.envelopes.append(envelope)
+        return "250 taken"
+
+
+@pytest.fixture
+def mailbox() -> Iterator[tuple[Mailbox, int]]:
+    box = Mailbox()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Controller(box, hostname="127.0.0.1", port=port)
+    server.start()
+    yield box, port
+    server.stop()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that is bound and not listened at: nobody else gets it, nobody answers."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def mail_route(port: int, **changes: object) -> EmailRoute:
+    route = EmailRoute(
+        name="ops",
+        host="127.0.0.1",
+        port=port,
+        security="none",
+        sender="gauge@example.org",
+        to=("ada@example.org", "bob@example.org"),
+    )
+    return route.model_copy(update=changes)
+
+
+def hook(url: str, timeout_s: float = 5.0) -> WebhookRoute:
+    return WebhookRoute(name="hook", url=url, secret=SECRET, timeout_s=timeout_s)  # type: ignore[arg-type]
+
+
+def test_a_webhook_is_signed_and_carries_the_events_id(endpoint: Endpoint) -> None:
+    sender(hook(endpoint.url("/alerts?x=1")))(MESSAGE)
+    [request] = endpoint.requests
+    assert request.path == "/alerts?x=1"
+    assert request.headers["Idempotency-Key"] == str(MESSAGE.event_id)
+    assert request.headers["Content-Type"].startswith("application/json")
+    signed = request.headers["X-Citygauge-Timestamp"].encode() + b"." + request.body
+    expected = hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    assert request.headers["X-Citygauge-Signature"] == f"sha256={expected}"
+    told = json.loads(request.body)
+    assert told == MESSAGE.as_dict()
+    assert told["alert"]["sentence"] == MESSAGE.sentence
+
+
+@pytest.mark.parametrize("status", [301, 302, 400, 404, 410, 429, 500, 503])
+def test_any_answer_but_a_yes_is_a_failure_that_says_what_came(
+    endpoint: Endpoint, status: int
+) -> None:
+    endpoint.answers = [status]
+    with pytest.raises(Unavailable, match=str(status)):
+        sender(hook(endpoint.url("/")))(MESSAGE)
+    assert len(endpoint.requests) == 1, "it followed a redirect"
+
+
+def test_a_silent_server_costs_the_timeout_and_no_more(endpoint: Endpoint) -> None:
+    endpoint.hold = threading.Event()
+    try:
+        with pytest.raises(Unavailable, match="imed"):
+            sender(hook(endpoint.url("/"), timeout_s=0.2))(MESSAGE)
+    finally:
+        endpoint.hold.set()
+
+
+def test_nobody_at_the_address(closed_port: int) -> None:
+    with pytest.raises(Unavailable, match="webhook hook"):
+        sender(hook(f"http://127.0.0.1:{closed_port}/"))(MESSAGE)
+    with pytest.raises(Unavailable, match="e-mail ops"):
+        sender(mail_route(closed_port))(MESSAGE)
+
+
+def test_https_without_tls_behind_it_is_a_failure(endpoint: Endpoint) -> None:
+    url = endpoint.url("/").replace("http:", "https:")
+    with pytest.raises(Unavailable, match="SSL"):
+        sender(hook(url))(MESSAGE)
+
+
+def test_an_email_reaches_all_readers_with_a_stable_id(mailbox: tuple[Mailbox, int]) -> None:
+    box, port = mailbox
+    send = sender(mail_route(port))
+    send(MESSAGE)
+    send(MESSAGE)
+    first, second = (
+        message_from_bytes(envelope.content, policy=MAIL)  # type: ignore[arg-type]
+        for envelope in box.envelopes
+    )
+    assert box.envelopes[0].rcpt_tos == ["ada@example.org", "bob@example.org"]
+    assert first["Subject"] == f"[critical] New: {MESSAGE.sentence}"
+    assert first["X-Citygauge-Event-Id"] == str(MESSAGE.event_id)
+    assert first["Message-ID"] == second["Message-ID"]
+    assert first.get_content().replace("\r\n", "\n") == MESSAGE.text
+
+
+def test_text_cannot_inject_headers_on_the_wire(mailbox: tuple[Mailbox, int]) -> None:
+    box, port = mailbox
+    evil = "leak\r\nBcc: thief@example.org\r\n.\r\nMAIL FROM:<thief@example.org>"
+    sender(mail_route(port))(replace(MESSAGE, sentence=evil, subject=evil, detail=evil))
+    [envelope] = box.envelopes
+    assert envelope.rcpt_tos == ["ada@example.org", "bob@example.org"]
+    mail = message_from_bytes(envelope.content, policy=MAIL)  # type: ignore[arg-type]
+    assert mail["Bcc"] is None
+
+
+def test_one_refused_reader_does_not_cost_the_others_theirs(
+    mailbox: tuple[Mailbox, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    box, port = mailbox
+    box.refused = {"bob@example.org"}
+    with caplog.at_level(logging.WARNING, "citygauge.notify"):
+        sender(mail_route(port))(MESSAGE)
+    assert box.envelopes[0].rcpt_tos == ["ada@example.org"]
+    assert "bob@example.org" in caplog.text
+    box.refused = {"ada@example.org", "bob@example.org"}
+    with pytest.raises(Unavailable, match="550"):
+        sender(mail_route(port))(MESSAGE)
+
+
+def test_starttls_that_the_server_does_not_offer_sends_nothing(
+    mailbox: tuple[Mailbox, int],
+) -> None:
+    box, port = mailbox
+    with pytest.raises(Unavailable, match="STARTTLS"):
+        sender(mail_route(port, security="starttls"))(MESSAGE)
+    assert box.envelopes == []
+
+
+def test_the_log_channel_writes_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "citygauge.notify"):
+        sender(LogRoute(name="log"))(replace(MESSAGE, sentence="two\nlines"))
+    [record] = caplog.records
+    assert record.levelno == logging.ERROR
+    assert "two lines" in record.getMessage()
+    assert "\n" not in record.getMessage()
+
+
+def test_a_route_can_be_tested_with_a_real_sending(endpoint: Endpoint) -> None:
+    settings = NotifySettings(routes=(hook(endpoint.url("/")), LogRoute(name="log")))
+    message = send_test(settings, "hook", AT)
+    assert json.loads(endpoint.requests[0].body)["test"] is True
+    assert endpoint.requests[0].headers["Idempotency-Key"] == str(message.event_id)
+    with pytest.raises(SettingError, match="hook, log"):
+        send_test(settings, "hok", AT)
