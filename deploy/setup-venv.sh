@@ -26,7 +26,7 @@ if ! .venv/bin/python -c "$recent" 2>/dev/null || ! .venv/bin/python -c 'import 
     if ! "$python" -c "$bundled" 2>/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "Installing python3-venv"
         apt-get -qq update
-        DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv </dev/null >&2
+        DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv </dev/null >/dev/null
     fi
     say "Making .venv"
     if "$python" -c "$bundled" 2>/dev/null; then

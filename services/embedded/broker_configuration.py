@@ -83,7 +83,7 @@ def render_configuration(settings: BrokerConfiguration) -> str:
         "log_timestamp_format": "%Y-%m-%dT%H:%M:%S%z",
         "connection_messages": "false",
     }
-    kinds = [f"log_type {kind}" for kind in ("error", "warning", "notice")]
+    kinds = [f"log_type {kind}" for kind in ("error", "warning", "notice", "information")]
     return "\n".join([*(f"{name} {value}" for name, value in lines.items()), *kinds]) + "\n"
 
 

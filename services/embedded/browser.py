@@ -7,12 +7,18 @@ user gets a private copy from the same packages, in the cache folder.
 import os
 import shlex
 import sys
-import tempfile
 from pathlib import Path
 from shutil import which
 
 from services.embedded.apt import PrivateApt
-from services.embedded.cache import Progress, cache_folder, locked, made_whole, silent
+from services.embedded.cache import (
+    Progress,
+    cache_folder,
+    locked,
+    made_whole,
+    make_cache_folder,
+    silent,
+)
 from services.embedded.commands import run
 from services.embedded.errors import EmbeddedError, PrefixUnavailable
 
@@ -79,15 +85,12 @@ def _install(progress: Progress) -> None:
 
 def _unpack(final: Path, progress: Progress) -> None:
     """What the host lacks of Chromium's packages, beside what it has."""
-    final.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    make_cache_folder()
     with locked(final.parent / "chromium.lock", lambda: progress("Waiting for another process")):
         if final.exists():
             return
-        with (
-            tempfile.TemporaryDirectory(prefix="citygauge-apt-") as work,
-            made_whole(final) as root,
-        ):
-            apt = PrivateApt(Path(work))
+        with made_whole(final) as root:
+            apt = PrivateApt(root.parent / "apt")
             progress("Reading the index of Debian's packages")
             apt.update()
             packages = apt.closure(_PACKAGES)

@@ -5,6 +5,7 @@ What lies in the cache folder can be made again: removing it costs time, never d
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,14 @@ def cache_folder() -> Path:
     return Path(home).absolute() / "citygauge"
 
 
+def make_cache_folder() -> None:
+    """Make the folder if need be, open to the account of root's servers whatever the umask."""
+    folder = cache_folder()
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+
+
 @contextmanager
 def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """Hold a lock file; the kernel releases it when this process ends, whatever ends it."""
@@ -46,7 +55,13 @@ def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def made_whole(final: Path) -> Iterator[Path]:
-    """A folder to fill beside `final`, moved there only when the block ends without an error."""
+    """A folder to fill beside `final`, moved there only when the block ends without an error.
+
+    What a killed process left half made is removed first, so the caller holds a lock. The parent
+    of the folder is scratch space.
+    """
+    for leftover in final.parent.glob(f".{final.name}.*"):
+        shutil.rmtree(leftover)
     with tempfile.TemporaryDirectory(prefix=f".{final.name}.", dir=final.parent) as scratch:
         root = Path(scratch) / "root"
         root.mkdir()

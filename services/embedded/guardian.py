@@ -3,7 +3,7 @@
 `processes.py` starts it as `python -I -S guardian.py PARENT UID GID STOP_SIGNAL GRACE COMMAND...`.
 It starts the command as its child, writes the child's pid to its standard output, and ends when
 the child has ended; whatever descendants are left by then are killed. It asks the child to stop
-when its standard input is closed or when the parent is gone, however the parent went: a pidfd is
+when its standard input is closed or gets a byte, or when the parent is gone, however the parent went: a pidfd is
 about the whole process, unlike PR_SET_PDEATHSIG, which fires when the *thread* that started the
 child ends. The child in turn has PR_SET_PDEATHSIG, for the case that this guardian (which has one
 thread) is killed. It does not restart anything and it does not read what the server writes.

@@ -12,13 +12,19 @@ import shlex
 import shutil
 import subprocess
 import sysconfig
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from services.embedded.accounts import require_reachable, server_account
 from services.embedded.apt import Package, PrivateApt
-from services.embedded.cache import Progress, cache_folder, locked, made_whole, silent
+from services.embedded.cache import (
+    Progress,
+    cache_folder,
+    locked,
+    made_whole,
+    make_cache_folder,
+    silent,
+)
 from services.embedded.commands import run
 from services.embedded.errors import PrefixUnavailable
 
@@ -86,7 +92,7 @@ def ensure_prefix(progress: Progress = silent) -> Prefix:
     if (final / "PACKAGES").is_file():
         return Prefix(final)
     try:
-        final.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        make_cache_folder()
         require_reachable(final, server_account())
         with locked(
             final.parent / "prefix.lock",
@@ -109,8 +115,8 @@ def _build(final: Path, progress: Progress) -> None:
             "Make room there, or name another folder in CITYGAUGE_CACHE_DIR",
             retriable=True,
         )
-    with tempfile.TemporaryDirectory(prefix="citygauge-") as work, made_whole(final) as root:
-        apt = PrivateApt(Path(work), _SUITE)
+    with made_whole(final) as root:
+        apt = PrivateApt(root.parent / "apt", _SUITE)
         progress("Reading the index of Debian's packages")
         apt.update()
         packages = [each for each in apt.closure(_ROOTS) if _is_needed(each)]

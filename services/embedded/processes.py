@@ -49,10 +49,13 @@ def interrupt_on_terminate() -> None:
 class TetheredProcess:
     """A running server and its guardian. Start one with `start`."""
 
-    def __init__(self, name: str, runner: "subprocess.Popen[bytes]", pid: int, log: Path) -> None:
+    def __init__(
+        self, name: str, runner: "subprocess.Popen[bytes]", pid: int, log: Path, log_start: int
+    ) -> None:
         self.name = name
         self.pid = pid
         self.log = log
+        self._log_start = log_start
         self._runner = runner
 
     @classmethod
@@ -68,14 +71,16 @@ class TetheredProcess:
         environment: dict[str, str] | None = None,
         holding: Sequence[int] = (),
     ) -> "TetheredProcess":
-        """Start the command, its output appended to `log`; it stops within `grace` or is killed.
+        """Start a command, given by its path, with its output appended to `log`.
 
+        It stops within `grace` seconds of `stop_signal`, or is killed.
         Server and guardian keep the file descriptors `holding` open: a lock on one of them lasts
         until all of them are gone.
         """
         lent = (account.uid, account.gid) if account else (-1, -1)
         head = [sys.executable, "-I", "-S", _GUARDIAN, os.getpid(), *lent, int(stop_signal), grace]
         with log.open("ab") as output:
+            log_start = output.tell()
             runner = subprocess.Popen(
                 [str(part) for part in (*head, *command)],
                 stdin=subprocess.PIPE,
@@ -92,12 +97,18 @@ class TetheredProcess:
         if not line:
             runner.communicate()
             raise StartFailed(name, "its guardian ended", log)
-        return cls(name, runner, int(line), log)
+        return cls(name, runner, int(line), log, log_start)
 
     @property
     def running(self) -> bool:
         """Whether the server, or anything it started, is still there."""
         return self._runner.poll() is None
+
+    def said(self) -> bytes:
+        """What the server has written to its log since it was started."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read()
 
     def wait_ready(self, ready: Callable[[], bool], timeout: float) -> None:
         """Wait until `ready` says so; StartFailed when the server ends or the time is up first."""
@@ -138,5 +149,8 @@ class TetheredProcess:
 
     def _release(self) -> None:
         if self._runner.stdin is not None:
+            # A byte, not only the end of the pipe: a forked child of this process may hold it open.
+            with contextlib.suppress(BrokenPipeError, ValueError):
+                self._runner.stdin.write(b".")
             with contextlib.suppress(BrokenPipeError):
                 self._runner.stdin.close()

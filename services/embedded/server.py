@@ -147,15 +147,12 @@ class EmbeddedServer(ABC):
         fresh = self._port is None
         for attempt in range(_PORT_ATTEMPTS):
             port = free_port() if self._port is None else self._port
-            said = self.log.stat().st_size if self.log.exists() else 0
             process = self._spawn(prefix, port, self._lock)
             self._process, self._port = process, port
             try:
                 process.wait_ready(partial(self._answers, process), self.start_timeout)
             except StartFailed:
-                with self.log.open("rb") as log:
-                    log.seek(said)
-                    lost_the_port = b"ddress already in use" in log.read()
+                lost_the_port = b"ddress already in use" in process.said()
                 if not (fresh and lost_the_port) or attempt == _PORT_ATTEMPTS - 1:
                     raise
                 self._port = None
@@ -165,14 +162,15 @@ class EmbeddedServer(ABC):
     def _take_folder(self) -> None:
         if self._given_folder is None:
             _sweep_temporary_folders()
-            self._folder = Path(tempfile.mkdtemp(prefix=_MARK))
+            folder, lock = _make_temporary_folder()
         else:
-            self._folder = self._given_folder
-            self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            folder = self._given_folder
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            lock = _take_lock(folder, self.predecessor_timeout)
+        self._folder, self._lock = folder, lock
         if self._account is not None:
-            self._folder.chmod(0o755)
-        require_reachable(self._folder, self._account)
-        self._lock = _take_lock(self._folder, self.predecessor_timeout)
+            folder.chmod(0o755)
+        require_reachable(folder, self._account)
 
 
 def kept_secret(path: Path) -> str:
@@ -198,6 +196,17 @@ def _take_lock(folder: Path, timeout: float) -> int:
             raise FolderInUse(folder)
         never.wait(0.02)
     return lock
+
+
+def _make_temporary_folder() -> tuple[Path, int]:
+    """A new folder and its lock; once more if another's sweep came between the two."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_MARK))
+        with contextlib.suppress(FileNotFoundError):
+            lock = _take_lock(folder, timeout=10)
+            if (folder / "lock").exists():
+                return folder, lock
+            os.close(lock)
 
 
 def _try_lock(lock: int) -> bool:

@@ -202,6 +202,25 @@ def test_a_server_that_cannot_start_shows_what_it_said(prefix: Prefix) -> None:
     assert not server.running
 
 
+def test_a_port_that_is_taken_is_said_to_be(prefix: Prefix, broker: EmbeddedBroker) -> None:
+    for server in (EmbeddedBroker(port=broker.port), EmbeddedDatabase(port=broker.port)):
+        with pytest.raises(StartFailed, match="ddress already in use"):
+            server.start()
+
+
+def test_a_child_that_holds_the_pipe_does_not_keep_the_server_from_stopping(
+    own_broker: EmbeddedBroker,
+) -> None:
+    assert own_broker._process is not None
+    pipe = own_broker._process._runner.stdin
+    assert pipe is not None
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[pipe.fileno()]) as holder:
+        own_broker._process.stop()
+        assert holder.poll() is None
+        assert not own_broker.running
+        holder.communicate()
+
+
 def test_clones_of_a_template_share_its_content_and_nothing_else(
     database_server: EmbeddedDatabase,
 ) -> None:
