@@ -1,0 +1,87 @@
+"""From conditions to events of alerts: what is open, in memory, and what the next condition means for it.
+
+It writes nothing: the runner commits its events with the position, and loads it anew after anything went wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from services.domain.alert import Alert, AlertEvent, EventKind, event_of_condition, fold
+from services.domain.condition import Change, Condition, Rule
+from services.domain.sensor import Sensor
+
+Key: TypeAlias = tuple[Rule, str]
+"""A rule and its subject: at most one open alert exists for it."""
+Sentence: TypeAlias = Callable[[Condition, Sensor], str]
+
+
+class Cases:
+    """The open alerts of the detectors.
+
+    Args:
+        sentence: puts a condition at a sensor into words.
+        sensors: by id; a subject that is not in it is put into words by its id and rule alone.
+    """
+
+    def __init__(self, sentence: Sentence, sensors: Mapping[str, Sensor]) -> None:
+        self._sentence, self._sensors = sentence, sensors
+        self._open: dict[Key, Alert] = {}
+
+    @property
+    def open(self) -> Sequence[Alert]:
+        """Every alert whose measurement still shows it."""
+        return tuple(self._open.values())
+
+    def load(self, alerts: Iterable[Alert]) -> None:
+        """Forget all and know these open alerts."""
+        self._open = {(alert.rule, alert.subject): alert for alert in alerts}
+
+    def take(self, conditions: Iterable[Condition]) -> list[AlertEvent]:
+        """The events that the conditions mean, in their order."""
+        events = []
+        for condition in conditions:
+            key = (condition.rule, condition.subject)
+            alert = self._open.get(key)
+            event = event_of_condition(condition, self._words(condition), alert)
+            if event is None:
+                continue
+            events.append(event)
+            folded = fold(None if event.kind is EventKind.RAISED else alert, event)
+            if folded.active:
+                self._open[key] = folded
+            else:
+                del self._open[key]
+        return events
+
+    def reconcile(
+        self, last: Mapping[Key, Condition], now_us: int
+    ) -> tuple[list[AlertEvent], list[Alert]]:
+        """What the log must still hear after the state was rebuilt from history.
+
+        Args:
+            last: the last condition of each rule and subject in that history.
+            now_us: stream time at its end; what is found only now was decided now.
+
+        Returns:
+            Events: a raise for each condition that is on and has no open alert, a clear for each open alert whose
+            condition has ended. And the open alerts of which the history says nothing: they stay open and are
+            carried on by the next condition of their rule and subject.
+        """
+        found = []
+        for key, condition in last.items():
+            ended = condition.change is Change.CLEAR
+            if ended == (key in self._open):
+                at_us = max(condition.at_us, now_us)
+                change = Change.CLEAR if ended else Change.RAISE
+                found.append(replace(condition, change=change, at_us=at_us))
+        silent = [alert for key, alert in self._open.items() if key not in last]
+        return self.take(found), silent
+
+    def _words(self, condition: Condition) -> str:
+        sensor = self._sensors.get(condition.subject)
+        if sensor is None:
+            return f"{condition.rule} at {condition.subject}: {condition.change}."
+        return self._sentence(condition, sensor)

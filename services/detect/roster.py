@@ -1,0 +1,97 @@
+"""The core together with the registry: new sensors are made known to it, unknown ones never reach it.
+
+It reads the registry and nothing else of the database, and refuses to decide what a failure of the core means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.detect.metrics import DetectMetrics
+from services.domain.batch import ReadingBatch
+from services.domain.condition import Condition
+from services.domain.sensor import Sensor
+from services.store.connection import Connection
+from services.store.sensors import SensorRepository
+
+
+class Detecting(Protocol):
+    """What the runner needs of a core: no clock, no I/O, the same answers however the feed is cut."""
+
+    def add_sensors(self, sensors: Sequence[tuple[int, Sensor]]) -> None:
+        """Know these sensors, or their new descriptions."""
+
+    def step(self, batch: ReadingBatch, now_us: int) -> list[Condition]:
+        """Take readings of one domain."""
+
+    def tick(self, now_us: int) -> list[Condition]:
+        """Judge silence at this time."""
+
+    def dumps(self, shard: int) -> bytes:
+        """The state of a shard."""
+
+    def loads(self, shard: int, data: bytes) -> None:
+        """Take over the state of a shard. Raises ValueError where the bytes are not such a state."""
+
+
+MakeCore: TypeAlias = Callable[[Sequence[tuple[int, Sensor]]], Detecting]
+
+
+class Roster:
+    """One core over the sensors that are registered now."""
+
+    def __init__(self, conn: Connection, make_core: MakeCore, metrics: DetectMetrics) -> None:
+        self._conn, self._metrics = conn, metrics
+        found, self._marker = SensorRepository(conn).changed_since(0)
+        self._by_id: dict[str, Sensor] = {entry.sensor.id: entry.sensor for entry in found}
+        self._known: NDArray[np.bool_] = np.zeros(1, dtype=bool)
+        self._know([entry.number for entry in found])
+        self.core = make_core([(entry.number, entry.sensor) for entry in found])
+
+    @property
+    def sensors(self) -> Mapping[str, Sensor]:
+        """The registered sensors by id; it grows as they register."""
+        return self._by_id
+
+    @property
+    def numbers(self) -> NDArray[np.intp]:
+        """(n,) the numbers of the registered sensors, ascending."""
+        return np.flatnonzero(self._known)
+
+    def refresh(self) -> int:
+        """Make sensors known that registered or changed since the last look; returns how many."""
+        found, self._marker = SensorRepository(self._conn).changed_since(self._marker)
+        if found:
+            self.core.add_sensors([(entry.number, entry.sensor) for entry in found])
+            self._by_id |= {entry.sensor.id: entry.sensor for entry in found}
+            self._know([entry.number for entry in found])
+        return len(found)
+
+    def known(self, batch: ReadingBatch) -> ReadingBatch:
+        """The batch without the readings of sensors that nobody has registered, after one more look for them."""
+        mask = self._mask(batch)
+        if not mask.all():
+            self.refresh()
+            mask = self._mask(batch)
+        if mask.all():
+            return batch
+        self._metrics.unknown.inc(int(np.count_nonzero(~mask)))
+        return batch.take(mask)
+
+    def _mask(self, batch: ReadingBatch) -> NDArray[np.bool_]:
+        within = (batch.sensor >= 0) & (batch.sensor < len(self._known))
+        return within & self._known[np.where(within, batch.sensor, 0)]
+
+    def _know(self, numbers: Sequence[int]) -> None:
+        if not numbers:
+            return
+        size = max(numbers) + 1
+        if size > len(self._known):
+            grown = np.zeros(max(size, 2 * len(self._known)), dtype=bool)
+            grown[: len(self._known)] = self._known
+            self._known = grown
+        self._known[list(numbers)] = True
