@@ -1,0 +1,1 @@
+"""What goes wrong: faults of devices in time, and faults of delivery."""

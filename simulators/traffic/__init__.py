@@ -1,0 +1,1 @@
+"""Simulated motorways: demand, queues, and the stations that see them."""
