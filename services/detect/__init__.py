@@ -1,0 +1,1 @@
+"""The detectors: a feed of readings in, conditions and alerts out."""

@@ -1,0 +1,329 @@
+"""The detectors of all sensors as one vectorised core: batches in, conditions out, state as bytes by shard.
+
+Readings of one sensor are taken in the order of the feed; a batch that holds a sensor several times is taken in
+rounds, so that the result does not depend on how the feed is cut. It refuses clocks, input and output, and logging:
+time is an argument, `now_us` of `tick`.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from services.detect.detector_settings import DetectorSettings
+from services.detect.detectors.silent import Silent
+from services.detect.meter_watch import MeterWatch
+from services.detect.road_watch import RoadWatch
+from services.detect.table import NEVER, Array, Rows, Table
+from services.detect.watch import Watch
+from services.detect.zone_watch import ZoneWatch
+from services.domain.batch import ReadingBatch
+from services.domain.catalogue import DOMAIN_OF_KIND, SensorKind
+from services.domain.condition import Condition
+from services.domain.errors import CitygaugeError, InvalidInput
+from services.domain.instant import OLDEST_US
+from services.domain.sensor import SHARDS, Sensor
+
+STATE_VERSION: Final = 1
+_MAGIC: Final = b"CGS1"
+_LARGEST: Final = 1e13
+"""A value beyond is taken as missing: no meter, no road, and no safe square."""
+_FARTHEST_US: Final = 4_102_444_800_000_000  # 2100-01-01
+_NUMBER_LIMIT: Final = 1 << 27
+_SCAN_ROUNDS: Final = 4
+
+WATCHES: Final[Mapping[SensorKind, Callable[[DetectorSettings], Watch]]] = {
+    SensorKind.WATER_METER: MeterWatch,
+    SensorKind.DMA_INLET: ZoneWatch,
+    SensorKind.DMA_OUTLET: ZoneWatch,
+    SensorKind.TRAFFIC_STATION: RoadWatch,
+    SensorKind.TRAFFIC_LANE: RoadWatch,
+}
+"""Which watch looks after a kind; kinds without one are watched for silence alone. One watch object a kind."""
+
+
+class CorruptState(CitygaugeError):
+    """Bytes that should hold a shard's state do not, or were written by another version: rebuild from history."""
+
+
+class Core:
+    """All detectors over all sensors.
+
+    Args:
+        settings: one configuration for all.
+        sensors: (number in the database, sensor); more may come later.
+    """
+
+    def __init__(
+        self, settings: DetectorSettings, sensors: Sequence[tuple[int, Sensor]] = ()
+    ) -> None:
+        self.settings = settings
+        self._silent = Silent(settings)
+        self._watches: dict[SensorKind, Watch] = {
+            kind: make(settings) for kind, make in WATCHES.items()
+        }
+        self._kinds: Final = tuple(self._watches)
+        self._ids: list[str] = []
+        self._row_of = np.full(0, -1, np.int32)
+        self._number: list[int] = []
+        self._kind = np.empty(0, np.int8)
+        self._watch_row = np.empty(0, np.int32)
+        self._shard = np.empty(0, np.int16)
+        self._size = [0] * len(self._kinds)
+        self._changed = np.zeros(SHARDS, np.bool_)
+        self._mark = np.empty(0, np.int64)
+        self.add_sensors(sensors)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add_sensors(self, sensors: Sequence[tuple[int, Sensor]]) -> None:
+        """Watch these too; numbers that are known already are left as they are.
+
+        Raises:
+            InvalidInput: a number is negative or beyond 2^27.
+        """
+        fresh: dict[int, Sensor] = {}
+        for number, sensor in sensors:
+            if not 0 <= number < _NUMBER_LIMIT:
+                raise InvalidInput("sensor number", number, f"0 to {_NUMBER_LIMIT - 1}")
+            if number >= len(self._row_of) or self._row_of[number] < 0:
+                fresh[number] = sensor
+        if not fresh:
+            return
+        largest = max(fresh)
+        if largest >= len(self._row_of):
+            grown = np.full(max(largest + 1, 2 * len(self._row_of)), -1, np.int32)
+            grown[: len(self._row_of)] = self._row_of
+            self._row_of = grown
+        kinds, rows, shards = [], [], []
+        by_kind: dict[SensorKind, list[Sensor]] = {}
+        for number, sensor in fresh.items():
+            self._row_of[number] = len(self._ids)
+            self._ids.append(sensor.id)
+            self._number.append(number)
+            index = self._kinds.index(sensor.kind) if sensor.kind in self._watches else -1
+            kinds.append(index)
+            rows.append(self._size[index] if index >= 0 else -1)
+            if index >= 0:
+                self._size[index] += 1
+                by_kind.setdefault(sensor.kind, []).append(sensor)
+            shards.append(sensor.shard)
+        self._kind = np.concatenate([self._kind, np.array(kinds, np.int8)])
+        self._watch_row = np.concatenate([self._watch_row, np.array(rows, np.int32)])
+        self._shard = np.concatenate([self._shard, np.array(shards, np.int16)])
+        self._mark = np.zeros(len(self._ids), np.int64)
+        self._silent.add(list(fresh.values()))
+        for kind, chosen in by_kind.items():
+            self._watches[kind].add(chosen)
+
+    def step(self, batch: ReadingBatch, now_us: int) -> list[Condition]:
+        """Take a batch of the feed and return what it changes, by round.
+
+        Args:
+            batch: readings in the order of the feed; unknown sensors, times before 2000 and after 2100 are skipped.
+            now_us: stream time; kept for the contract, `step` decides by the readings' own times alone.
+        """
+        del now_us
+        number = batch.sensor
+        inside = (number >= 0) & (number < len(self._row_of))
+        row = (
+            self._row_of[np.where(inside, number, 0)]
+            if len(self._row_of)
+            else np.full(len(batch), -1)
+        )
+        at = batch.observed_us
+        use = inside & (row >= 0) & (at >= OLDEST_US) & (at <= _FARTHEST_US)
+        chosen = np.flatnonzero(use)
+        if chosen.size == 0:
+            return []
+        core_row = row[chosen].astype(np.intp)
+        self._changed[self._shard[core_row]] = True
+        out: list[Condition] = []
+        metrics = {name: _clean(column) for name, column in batch.metrics.items()}
+        for part in self._rounds(core_row):
+            rows, index = core_row[part], chosen[part]
+            times = at[index]
+            out += self._silent.observe(self._ids, rows, times)
+            kinds = self._kind[rows]
+            for k, kind in enumerate(self._kinds):
+                mine = np.flatnonzero(kinds == k) if (kinds != k).any() else slice(None)
+                if isinstance(mine, slice) or mine.size:
+                    watch = self._watches[kind]
+                    where = index[mine]
+                    values = [
+                        metrics[c][where] if c in metrics else np.full(len(where), np.nan)
+                        for c in watch.columns
+                    ]
+                    out += watch.step(
+                        self._watch_row[rows[mine]].astype(np.intp), times[mine], values
+                    )
+        return out
+
+    def tick(self, now_us: int) -> list[Condition]:
+        """What time alone tells at now_us. Call it when the feed has been read up to now_us, not while it lags."""
+        out = self._silent.tick(self._ids, now_us)
+        if out:
+            rows = {c.subject for c in out}
+            for row, name in enumerate(self._ids):
+                if name in rows:
+                    self._changed[self._shard[row]] = True
+        return out
+
+    def warm(self, batch: ReadingBatch) -> None:
+        """Learn from history: as `step`, with what it would say discarded."""
+        self.step(batch, 0)
+
+    def _rounds(self, rows: Rows) -> Iterator[Rows]:
+        """Positions of the first, second, ... reading of each sensor, in the order of the feed."""
+        rest = np.arange(len(rows))
+        mark = self._mark
+        for _ in range(_SCAN_ROUNDS):
+            mark[rows[rest[::-1]]] = rest[::-1]  # the first position of a sensor is written last
+            first = mark[rows[rest]] == rest
+            if first.all():
+                yield rest
+                return
+            yield rest[first]
+            rest = rest[~first]
+        order = rest[np.argsort(rows[rest], kind="stable")]
+        ordered = rows[order]
+        begin = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+        rank = np.arange(len(order)) - np.repeat(
+            begin, np.diff(np.concatenate([begin, [len(order)]]))
+        )
+        by_rank = np.argsort(rank, kind="stable")
+        sizes = np.bincount(rank)
+        for part in np.split(order[by_rank], np.cumsum(sizes)[:-1]):
+            yield np.sort(part)
+
+    # ---- state as bytes
+
+    def changed_shards(self) -> list[int]:
+        """Shards whose state differs from their last `dumps` or `loads`."""
+        return np.flatnonzero(self._changed).tolist()
+
+    def _tables(self) -> Iterator[tuple[str, int | None, Table]]:
+        for name, table in self._silent.tables.items():
+            yield name, None, table
+        for k, kind in enumerate(self._kinds):
+            for name, table in self._watches[kind].tables().items():
+                yield f"{kind.value}/{name}", k, table
+
+    def bytes_per_sensor(self) -> dict[str, int]:
+        """Bytes of state of one sensor, by kind."""
+        common = sum(t.bytes_per_row for _, k, t in self._tables() if k is None)
+        return {
+            kind.value: common + sum(t.bytes_per_row for _, j, t in self._tables() if j == k)
+            for k, kind in enumerate(self._kinds)
+        }
+
+    def dumps(self, shard: int) -> bytes:
+        """The state of a shard's sensors, versioned; `loads` in another core of the same sensors continues exactly."""
+        rows = np.flatnonzero(self._shard == shard)
+        numbers = np.array([self._number[row] for row in rows.tolist()], np.int64)
+        parts = [numbers.tobytes(), self._kind[rows].tobytes()]
+        layout: list[list[object]] = []
+        for name, k, table in self._tables():
+            mine = (
+                rows if k is None else self._watch_row[rows[self._kind[rows] == k]].astype(np.intp)
+            )
+            for field, array in table.take(mine).items():
+                parts.append(np.ascontiguousarray(array).tobytes())
+                layout.append([f"{name}.{field}", array.dtype.str, list(array.shape)])
+        body = b"".join(parts)
+        header = json.dumps(
+            {
+                "version": STATE_VERSION,
+                "shard": shard,
+                "sensors": len(rows),
+                "held_until": {d.value: us for d, us in self._silent.held_until.items()},
+                "kinds": [kind.value for kind in self._kinds],
+                "layout": layout,
+                "crc": zlib.crc32(body),
+            }
+        ).encode()
+        self._changed[shard] = False
+        return b"".join((_MAGIC, len(header).to_bytes(4, "little"), header, body))
+
+    def loads(self, shard: int, data: bytes) -> None:
+        """Set a shard's state to what `dumps` wrote; sensors that are not known here are skipped.
+
+        Raises:
+            CorruptState: wrong magic, version, shard or checksum. Nothing has changed then.
+        """
+        header, body = _opened(shard, data)
+        count = int(header["sensors"])
+        numbers = np.frombuffer(body, np.int64, count)
+        known = (numbers >= 0) & (numbers < len(self._row_of))
+        rows = (
+            np.where(known, self._row_of[np.where(known, numbers, 0)], -1)
+            if len(self._row_of)
+            else np.full(count, -1)
+        )
+        kinds = np.frombuffer(body, np.int8, count, numbers.nbytes)
+        offset = numbers.nbytes + kinds.nbytes
+        stored: dict[str, Array] = {}
+        for name, dtype, shape in header["layout"]:
+            size = int(np.prod(shape, dtype=np.int64))
+            stored[name] = np.frombuffer(body, np.dtype(dtype), size, offset).reshape(shape)
+            offset += stored[name].nbytes
+        if header["kinds"] != [kind.value for kind in self._kinds]:
+            raise CorruptState(f"the state of shard {shard} knows other kinds of sensors")
+        try:
+            self._restore(rows, kinds, stored)
+        except (KeyError, ValueError, IndexError) as error:
+            raise CorruptState(
+                f"the state of shard {shard} does not fit this version: {error}"
+            ) from error
+        for domain, us in header["held_until"].items():
+            key = next(d for d in DOMAIN_OF_KIND.values() if d.value == domain)
+            self._silent.held_until[key] = max(us, self._silent.held_until.get(key, NEVER))
+        self._silent.forget_schedule()
+        self._changed[shard] = False
+
+    def _restore(self, rows: Array, kinds: Array, stored: Mapping[str, Array]) -> None:
+        plan: list[tuple[Table, Rows, dict[str, Array]]] = []
+        for name, k, table in self._tables():
+            of_kind = (
+                rows if k is None else rows[kinds == k]
+            )  # as stored: the shard's sensors of the kind, in order
+            here = of_kind >= 0
+            if k is not None:
+                here &= np.where(here, self._kind[np.where(here, of_kind, 0)] == k, False)
+            into = of_kind[here] if k is None else self._watch_row[of_kind[here]]
+            entries = {f: stored[f"{name}.{f}"][here] for f in table.fields}
+            plan.append((table, into.astype(np.intp), entries))
+        for table, into, entries in plan:
+            table.put(into, entries)
+
+
+def _clean(column: Array) -> Array:
+    """The column with everything that is no measurement (infinite, absurd) as NaN."""
+    return np.where(np.abs(column) <= _LARGEST, column, np.nan)
+
+
+def _opened(shard: int, data: bytes) -> tuple[dict[str, Any], memoryview]:
+    view = memoryview(data)
+    if bytes(view[:4]) != _MAGIC:
+        raise CorruptState(f"the state of shard {shard} has the wrong magic bytes")
+    size = int.from_bytes(view[4:8], "little")
+    try:
+        header = json.loads(bytes(view[8 : 8 + size]))
+        version, stored, crc = header["version"], header["shard"], header["crc"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptState(
+            f"the header of the state of shard {shard} is damaged: {error}"
+        ) from error
+    if version != STATE_VERSION or stored != shard:
+        raise CorruptState(
+            f"state of version {version}, shard {stored}; wanted {STATE_VERSION}, {shard}"
+        )
+    body = view[8 + size :]
+    if zlib.crc32(body) != crc:
+        raise CorruptState(f"the checksum of the state of shard {shard} does not fit")
+    return header, body

@@ -1,0 +1,124 @@
+"""What the detectors may be told: limits, times and chances, with units in their names and bounds. No loading."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class DetectorSettings(BaseModel):
+    """One configuration for all sensors of a kind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    continuous_chance: float = Field(
+        1e-4,
+        gt=0,
+        lt=1,
+        description="continuous flow is raised when the learned chance of no pause falls below",
+    )
+    continuous_min_h: float = Field(
+        10.0, ge=2, le=72, description="hours without a pause that are needed at least"
+    )
+    continuous_vendor_h: float = Field(
+        24.0,
+        ge=12,
+        le=240,
+        description="hours without a pause after which a modest chance is enough",
+    )
+    continuous_vendor_chance: float = Field(
+        2e-2, gt=0, lt=1, description="the modest chance; it mutes homes that never sleep"
+    )
+    critical_litres_per_h: float = Field(
+        227.0, gt=0, description="a leak of this rate is critical (60 US gallons per hour)"
+    )
+    burst_litres_per_h: float = Field(
+        300.0, gt=0, description="a rate below this is no burst, whatever is usual"
+    )
+    burst_quantile: float = Field(
+        0.999,
+        gt=0.5,
+        lt=1,
+        description="a burst exceeds this quantile of the meter's own hourly rates",
+    )
+    burst_night_h: float = Field(
+        2.5, gt=0, le=24, description="hours of a burst at night (22-06 h)"
+    )
+    burst_day_h: float = Field(
+        5.0,
+        gt=0,
+        le=48,
+        description="hours of a burst by day, longer to spare the filling of pools",
+    )
+    backflow_litres: float = Field(
+        3.0, gt=0, description="a register that falls by less within a day is no backflow"
+    )
+    stuck_chance: float = Field(
+        1e-6,
+        gt=0,
+        lt=1,
+        description="learned chance of a pause so long, below which a meter is stuck",
+    )
+    stuck_min_days: float = Field(
+        12.0,
+        gt=0,
+        le=90,
+        description="days without use that are needed at least; holidays are shorter",
+    )
+    stuck_vacancy_factor: float = Field(
+        1.5, ge=1, le=10, description="times the longest earlier pause of the meter that ended"
+    )
+    night_sigma_share: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="smallest sigma of the night minimum, as a share of its median",
+    )
+    night_cusum_h: float = Field(
+        6.0, gt=0, description="decision limit in sigmas of the sum over nights"
+    )
+    intermittent_evidence: float = Field(
+        16.0,
+        gt=0,
+        description="log likelihood ratio for rarer pauses at which a leak with pauses is raised",
+    )
+    silent_water_h: float = Field(
+        24.0,
+        gt=0,
+        le=744,
+        description="hours without a reading after which a water sensor is silent",
+    )
+    silent_station_h: float = Field(
+        6.0, gt=0, le=744, description="the same for inlets, pumps, pressures and tanks"
+    )
+    silent_water_cadences: float = Field(
+        4.0, ge=1.5, description="and at least so many of its intervals"
+    )
+    silent_traffic_min: float = Field(
+        15.0,
+        gt=0,
+        le=1440,
+        description="minutes without a reading after which a traffic sensor is silent",
+    )
+    silent_traffic_cadences: float = Field(
+        10.0, ge=1.5, description="and at least so many of its intervals"
+    )
+    congestion_km_per_h: float = Field(
+        64.0, gt=0, description="5-minute mean speed below which traffic is congested (40 mph)"
+    )
+    congestion_clear_km_per_h: float = Field(
+        72.0, gt=0, description="5-minute mean speed above which it flows again (45 mph)"
+    )
+    congestion_on_s: float = Field(
+        60.0, ge=0, description="seconds below the limit before the alert"
+    )
+    congestion_off_s: float = Field(
+        300.0, ge=0, description="seconds above the limit before it clears"
+    )
+    unusual_sigmas: float = Field(
+        4.0, gt=0, description="slower than usual at this hour by so many spreads"
+    )
+    unusual_drop_km_per_h: float = Field(20.0, gt=0, description="and by so many km/h")
+    unusual_on_s: float = Field(180.0, ge=0, description="seconds before the alert")
+    stuck_traffic_min: float = Field(
+        30.0, gt=0, description="minutes of one and the same value, other than zero"
+    )

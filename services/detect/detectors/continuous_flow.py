@@ -1,0 +1,122 @@
+"""Is water running without a pause? The sign of a leak behind a meter.
+
+Question: would this meter, as it has been learned, go so long without a single hour of no use?
+Formula: over a run of blocks (about an hour each) without a zero block, chance = product of (1 - p0(slot)), p0 being
+    the learned chance of a zero block at that hour of the week. Raised when the run lasts `continuous_min_h` and
+    chance <= `continuous_chance`, or when it lasts `continuous_vendor_h` and chance <= `continuous_vendor_chance`.
+    The leak is the least rate of the run. Cleared by two zero blocks one after the other.
+Units: L, L/h, hours; chance is a probability.
+Defaults: 10 h, 1e-4; 24 h, 2e-2.
+Source: the vendors' rule of 24 hours without a zero (Neptune, BEACON), with the chance of a pause learned, so that
+    sparse homes are told early and homes that never sleep (p0 near 0) are left to `night_flow`.
+Missing: a gap counts neither as use nor as a pause. Late readings do not enter. Irregular stamps: by time, not by
+    number of readings.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from services.detect.conditions import Episodes
+from services.detect.detector_settings import DetectorSettings
+from services.detect.emission import Subjects, emit
+from services.detect.table import NEVER, Array, Field, Table
+from services.detect.windows.blocks import Blocks
+from services.domain.condition import Condition, Evidence, Rule
+from services.domain.instant import HOUR_US
+
+_OFF_US: Final = int(0.8 * HOUR_US)
+
+
+class ContinuousFlow:
+    """Runs without a pause."""
+
+    rule = Rule.CONTINUOUS_FLOW
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.settings = settings
+        self.episodes = Episodes(off_delay_us=_OFF_US)
+        self.table = Table(
+            {
+                "start_us": Field("i8", NEVER),
+                "hours": Field("f8"),
+                "gap_hours": Field("f8"),
+                "log_chance": Field("f8"),
+                "least": Field("f8", np.inf),
+                "litres": Field("f8"),
+                "blocks": Field("i4"),
+            }
+        )
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """All state, by name."""
+        return {"run": self.table, "episodes": self.episodes.table}
+
+    def suspicious(self, rows: Array) -> Array:
+        """(n,) bool: a run is long enough that nothing should be learned from it."""
+        rare: Array = self.table["log_chance"][rows] < np.log(0.01)
+        return rare & (self.table["hours"][rows] >= 6)
+
+    def step(self, subjects: Subjects, blocks: Blocks, chance_of_zero: Array) -> list[Condition]:
+        """Take one finished block of each of n meters; chance_of_zero (n,) as learned for its hour."""
+        s, t, rows = self.settings, self.table, blocks.rows
+        zero = blocks.zero
+        active = self.episodes.active(rows)
+        fresh = t["start_us"][rows] == NEVER
+        start = np.where(fresh & ~zero, blocks.start_us, t["start_us"][rows])
+        counted = ~zero & ~blocks.gap
+        hours = t["hours"][rows] + np.where(counted, blocks.hours, 0.0)
+        gap_hours = t["gap_hours"][rows] + np.where(blocks.gap & ~zero & ~fresh, blocks.hours, 0.0)
+        log_chance = t["log_chance"][rows] + np.where(
+            counted, np.log1p(-np.clip(chance_of_zero, 0.002, 0.98)), 0.0
+        )
+        least = np.where(zero, t["least"][rows], np.minimum(t["least"][rows], blocks.rate))
+        litres = t["litres"][rows] + np.where(zero, 0.0, blocks.litres)
+        number = t["blocks"][rows] + counted
+        bad = ~zero & (
+            ((hours >= s.continuous_min_h) & (log_chance <= np.log(s.continuous_chance)))
+            | (
+                (hours >= s.continuous_vendor_h)
+                & (log_chance <= np.log(s.continuous_vendor_chance))
+            )
+        )
+        leak = np.where(np.isfinite(least), least, 0.0)
+        severity = np.where(leak >= s.critical_litres_per_h, 2, 1)
+        onset = self.episodes.onset_us(rows)
+        changes = self.episodes.step(rows, blocks.end_us, bad, zero, start, severity)
+        out: list[Condition] = []
+        if changes:
+
+            def evidence(i: int) -> Evidence:
+                lost = leak[i] * (hours[i] + gap_hours[i])
+                return Evidence(
+                    "flow_litres_per_h", "L/h",
+                    round(float(leak[i]), 2), 0.0, None,
+                    float((hours[i] + gap_hours[i]) * 3600), int(number[i]),
+                    round(float(gap_hours[i] / max(hours[i] + gap_hours[i], 1e-9)), 4),
+                    {
+                        "hours_without_pause_h": round(float(hours[i]), 2),
+                        "chance_by_habit_1": float(np.exp(log_chance[i])),
+                        "chance_limit_1": s.continuous_chance,
+                        "litres_so_far": round(float(lost), 1),
+                        "litres_per_day": round(float(24 * leak[i]), 1),
+                        "mean_litres_per_h": round(float(litres[i] / max(hours[i] + gap_hours[i], 1e-9)), 2),
+                    },
+                )  # fmt: skip
+
+            score = 1.0 - 0.5 * np.exp(log_chance) / s.continuous_vendor_chance
+            out = emit(
+                self.rule, subjects, changes, blocks.end_us,
+                np.where(active, onset, start), severity, score, evidence,
+            )  # fmt: skip
+        over = zero & (~active | np.isin(np.arange(len(rows)), changes.cleared))
+        for name, value, empty in (
+            ("start_us", start, NEVER), ("hours", hours, 0.0), ("gap_hours", gap_hours, 0.0),
+            ("log_chance", log_chance, 0.0), ("least", least, np.inf), ("litres", litres, 0.0),
+            ("blocks", number, 0),
+        ):  # fmt: skip
+            t[name][rows] = np.where(over, empty, value)
+        return out

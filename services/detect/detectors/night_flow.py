@@ -1,0 +1,142 @@
+"""Has the least flow of the night risen for good? The leak of a meter that never rests: apartments, hotels, zones.
+
+Question: is the nightly minimum higher than it was, by little but every night?
+Formula: x = mean of the two lowest hourly rates of 01-06 h local; z = (x - median) / max(1.4826 MAD, share of the
+    median, 2 L/h) over the last 28 nights that were not flagged; S = max(0, S + min(z, 5) - k), raised at S > h
+    (Page 1954, k = .75). Cleared by two nights with z < 1.5. The leak is x - median.
+Units: L/h. Defaults: h = 6 sigmas, smallest sigma 5 % of the median. Needs 10 nights.
+Source: minimum night flow, the practice of water companies, with a CUSUM; vendor rules find none of these leaks.
+Missing: a night with fewer than three blocks is skipped. Late readings do not enter. Irregular stamps: by time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.detect.conditions import Episodes
+from services.detect.detector_settings import DetectorSettings
+from services.detect.emission import Subjects, emit
+from services.detect.table import NEVER, Array, Field, Table
+from services.detect.windows.blocks import Blocks
+from services.detect.windows.cusum import Cusum
+from services.detect.windows.rolling import Rolling
+from services.domain.condition import Condition, Evidence, Rule
+from services.domain.instant import DAY_US
+
+NIGHTS = 28
+_NEEDED = 10
+_BORED = 3.0
+"""L/h: below this median a meter rests at night, and `continuous_flow` watches it."""
+
+
+class NightFlow:
+    """Least flow of each night against the last 28."""
+
+    rule = Rule.NIGHT_FLOW
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.settings = settings
+        self.episodes = Episodes(off_delay_us=DAY_US // 2)
+        self.cusum = Cusum(k=0.75, h=settings.night_cusum_h, clip=5.0)
+        self.nights = Rolling(NIGHTS, "f4")
+        self.table = Table(
+            {
+                "day": Field("i4", -1),
+                "lowest": Field("f8", np.inf),
+                "second": Field("f8", np.inf),
+                "blocks": Field("i2"),
+                "end_us": Field("i8", NEVER),
+                "litres": Field("f8"),
+            }
+        )
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """All state, by name."""
+        return {
+            "night": self.table,
+            "episodes": self.episodes.table,
+            "cusum": self.cusum.table,
+            "nights": self.nights.table,
+        }
+
+    def step(self, subjects: Subjects, blocks: Blocks, local_day: Array) -> list[Condition]:
+        """Take one finished block of each of n meters; local_day (n,) days since 1970 of the block's middle."""
+        t, rows = self.table, blocks.rows
+        hour = blocks.slot % 24
+        inside = (hour >= 1) & (hour < 6) & ~(blocks.gap & (blocks.hours > 6))
+        over = (t["blocks"][rows] > 0) & (~inside | (local_day != t["day"][rows]))
+        out = self._finish(subjects, blocks, np.flatnonzero(over)) if over.any() else []
+        add = np.flatnonzero(inside)
+        if add.size:
+            r, rate = rows[add], blocks.rate[add]
+            lowest, second = t["lowest"][r], t["second"][r]
+            t["second"][r] = np.minimum(second, np.maximum(lowest, rate))
+            t["lowest"][r] = np.minimum(lowest, rate)
+            t["blocks"][r] += 1
+            t["day"][r] = local_day[add]
+            t["end_us"][r] = blocks.end_us[add]
+        return out
+
+    def _finish(self, subjects: Subjects, blocks: Blocks, at: Array) -> list[Condition]:
+        t, s = self.table, self.settings
+        rows = blocks.rows[at]
+        value = np.where(
+            t["blocks"][rows] >= 3, (t["lowest"][rows] + t["second"][rows]) / 2, np.nan
+        )
+        number = t["blocks"][rows].copy()
+        t["lowest"][rows] = np.inf
+        t["second"][rows] = np.inf
+        t["blocks"][rows] = 0
+        usable = np.isfinite(value)
+        rows, value, number, at = rows[usable], value[usable], number[usable], at[usable]
+        if rows.size == 0:
+            return []
+        end = t["end_us"][rows]
+        told = blocks.end_us[at]
+        median, mad = self.nights.median_mad(rows)
+        known = self.nights.count(rows) >= _NEEDED
+        sigma = np.maximum(1.4826 * mad, np.maximum(s.night_sigma_share * median, 2.0))
+        watched = known & (median >= _BORED)
+        z = np.where(watched, (value - median) / np.where(watched, sigma, 1.0), np.nan)
+        total = self.cusum.push(rows, z, end)
+        active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
+        since = self.cusum.table["since_us"][rows]
+        leak = value - median
+        severity = np.where(leak >= s.critical_litres_per_h, 2, 1)
+        bad = watched & (total > s.night_cusum_h)
+        days = np.where(active | (since == NEVER), 1.0, 1.0 + (end - since) / DAY_US)
+        litres = np.where(active, t["litres"][rows], 0.0) + np.maximum(leak, 0) * 24 * days
+        changes = self.episodes.step(
+            rows, told, bad, z < 1.5, np.where(since == NEVER, end, since), severity
+        )
+        out: list[Condition] = []
+        if changes:
+
+            def evidence(i: int) -> Evidence:
+                return Evidence(
+                    "flow_litres_per_h", "L/h", round(float(value[i]), 2),
+                    round(float(median[i] + s.night_cusum_h * sigma[i]), 2), round(float(median[i]), 2),
+                    5 * 3600.0, int(number[i]), 0.0,
+                    {
+                        "sum_sigmas_1": round(float(total[i]), 2),
+                        "sum_limit_1": s.night_cusum_h,
+                        "sigma_litres_per_h": round(float(sigma[i]), 2),
+                        "litres_per_day": round(float(max(leak[i], 0.0) * 24), 1),
+                        "litres_so_far": round(float(litres[i]), 1),
+                    },
+                )  # fmt: skip
+
+            out = emit(
+                self.rule, subjects.take(at), changes, told,
+                np.where(active, onset, since), severity,
+                1.0 - 0.5 * s.night_cusum_h / np.maximum(total, s.night_cusum_h), evidence,
+            )  # fmt: skip
+        on = self.episodes.active(rows)
+        t["litres"][rows] = np.where(on, litres, 0.0)
+        cleared = changes.cleared
+        if cleared.size:
+            self.cusum.reset(rows[cleared])
+        teach = ~on & ~(z > 3)
+        self.nights.push(rows[teach], value[teach])
+        return out

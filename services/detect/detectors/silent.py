@@ -1,0 +1,151 @@
+"""Has a sensor stopped speaking? By the clock, from its own cadence, sensors that never spoke included.
+
+Question: is the last reading older than this sensor's habit allows?
+Formula: now - last > max(floor, factor x learned cadence): 24 h and 4 for water, 15 min and 10 for traffic. A sensor
+    that never spoke counts from the moment it became known. Cleared by its next reading.
+    While more than half of the sensors of a domain (of four and more) are overdue together, the cause lies before the
+    sensors (broker, gateway, the night of a recording): none is raised, and the clock of all starts anew after it.
+Units: microseconds, seconds in evidence. Source: learned interval, fired by the clock (kapacitor #1015, #1784).
+Missing: that is the question. Late readings neither clear nor count. Irregular stamps: the cadence is a running
+    median of the intervals. It needs `tick`; `step` alone never raises.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.detect.detector_settings import DetectorSettings
+from services.detect.table import NEVER, Array, Field, Rows, Table
+from services.domain.catalogue import Domain, SensorKind
+from services.domain.condition import Change, Condition, Evidence, Rule, Severity
+from services.domain.instant import HOUR_US, SECOND_US
+from services.domain.sensor import Sensor
+
+_MANY = 4
+
+
+class Silent:
+    """When each sensor of the core last spoke; rows are the core's own."""
+
+    rule = Rule.SILENT
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.settings = settings
+        self.table = Table(
+            {
+                "last_us": Field("i8", NEVER),
+                "known_us": Field("i8", NEVER),
+                "cadence_us": Field("f8"),
+                "seen": Field("i4"),
+                "active": Field("?"),
+            }
+        )
+        self._domain = np.empty(0, np.int8)
+        self._floor = np.empty(0)
+        self._factor = np.empty(0)
+        self.held_until: dict[Domain, int] = {}
+        self._next_us = NEVER
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """All state, by name."""
+        return {"presence": self.table}
+
+    def add(self, sensors: list[Sensor]) -> None:
+        """New rows, in order."""
+        s = self.settings
+        first = self.table.n
+        self.table.add(len(sensors))
+        floor, factor, domain = [], [], []
+        for i, sensor in enumerate(sensors):
+            traffic = sensor.domain is Domain.TRAFFIC
+            meter = sensor.kind is SensorKind.WATER_METER
+            floor.append(
+                s.silent_traffic_min * 60 * SECOND_US
+                if traffic
+                else (s.silent_water_h if meter else s.silent_station_h) * HOUR_US
+            )
+            factor.append(s.silent_traffic_cadences if traffic else s.silent_water_cadences)
+            domain.append(tuple(Domain).index(sensor.domain))
+            if sensor.cadence_s:
+                self.table["cadence_us"][first + i] = sensor.cadence_s * SECOND_US
+        self._domain = np.concatenate([self._domain, np.array(domain, np.int8)])
+        self._floor = np.concatenate([self._floor, floor])
+        self._factor = np.concatenate([self._factor, factor])
+        self._next_us = NEVER
+
+    def observe(self, ids: list[str], rows: Rows, at_us: Array) -> list[Condition]:
+        """Readings of distinct `rows` at (n,) at_us; returns what they clear."""
+        t = self.table
+        last = t["last_us"].take(rows)
+        new = at_us > last
+        dt = np.where((last != NEVER) & new, at_us - np.where(last == NEVER, at_us, last), 0.0)
+        cadence, seen = t["cadence_us"].take(rows), t["seen"].take(rows)
+        steps = np.minimum(0.3, np.maximum(0.02, 1.0 / (1.0 + seen)))
+        moved = np.where(cadence <= 0, dt, cadence * (1.0 + np.sign(dt - cadence) * steps))
+        moved = np.where(np.abs(dt - cadence) < steps * cadence, dt, moved)
+        t["cadence_us"][rows] = np.where(dt >= SECOND_US, moved, cadence)
+        t["seen"][rows] = np.minimum(seen + (dt > 0), 2**30)
+        t["last_us"][rows] = np.maximum(at_us, last)
+        out: list[Condition] = []
+        back = t["active"].take(rows) & new
+        if back.any():
+            for i in np.flatnonzero(back).tolist():
+                row = int(rows[i])
+                onset = int(last[i]) if last[i] != NEVER else int(t["known_us"][row])
+                t["active"][row] = False
+                out.append(self._say(ids[row], row, Change.CLEAR, onset, int(at_us[i])))
+        return out
+
+    def tick(self, ids: list[str], now_us: int) -> list[Condition]:
+        """What the clock alone tells at now_us; cheap when nothing can be due."""
+        t, n = self.table, self.table.n
+        if n == 0 or now_us < self._next_us:
+            return []
+        known = t["known_us"][:n]
+        known[known == NEVER] = now_us
+        last = t["last_us"][:n]
+        reference = np.where(last == NEVER, known, last)
+        limit = np.maximum(self._floor, self._factor * t["cadence_us"][:n]).astype(np.int64)
+        late = now_us - reference > limit
+        active = t["active"][:n]
+        out: list[Condition] = []
+        due = late & ~active
+        for index, domain in enumerate(Domain):
+            mine = self._domain == index
+            size = int(mine.sum())
+            spoke = mine & (last != NEVER)
+            many = int(spoke.sum())
+            if size and many >= _MANY and int((late & spoke).sum()) * 2 > many:
+                self.held_until[domain] = now_us
+            held = self.held_until.get(domain)
+            if held is not None:
+                due &= ~mine | (now_us - np.maximum(reference, held) > limit)
+        for row in np.flatnonzero(due).tolist():
+            active[row] = True
+            out.append(self._say(ids[row], row, Change.RAISE, int(reference[row]), now_us))
+        waiting = ~active & ~late
+        soonest = reference + self._floor.astype(np.int64)  # a learned limit can only be later
+        self._next_us = int(soonest[waiting].min()) if waiting.any() else now_us
+        if (late & ~active).any():
+            self._next_us = now_us
+        return out
+
+    def forget_schedule(self) -> None:
+        """State was set from outside: look at every row at the next tick."""
+        self._next_us = NEVER
+
+    def _say(self, subject: str, row: int, change: Change, onset: int, at: int) -> Condition:
+        cadence = float(self.table["cadence_us"][row])
+        limit = max(float(self._floor[row]), float(self._factor[row]) * cadence)
+        silent = (at - onset) / SECOND_US
+        return Condition(
+            self.rule, subject, change, onset, at, Severity.WARNING, 0.9,
+            Evidence(
+                "observed_at", "s", round(silent, 1), round(limit / SECOND_US, 1), None, silent, 0, 1.0,
+                {
+                    "cadence_s": round(cadence / SECOND_US, 1),
+                    "never_seen_1": float(self.table["last_us"][row] == NEVER),
+                },
+            ),
+        )  # fmt: skip

@@ -1,0 +1,98 @@
+"""Has the meter stopped counting? A blocked or dead meter loses revenue and hides leaks.
+
+Question: would this meter, as it has been learned, rest so long?
+Formula: over a run of zero blocks, chance = product of p0(slot). Raised when chance <= `stuck_chance`, the run lasts
+    `stuck_min_days`, and it is `stuck_vacancy_factor` times longer than the longest pause that ended by itself
+    (empty homes and holidays). Cleared by the first block with consumption.
+Units: hours, litres; chance is a probability. Defaults: 1e-6, 12 days, 1.5.
+Source: learned zero-runs; the vendors' rule is 7 days of zero, which most holidays break.
+Missing: a gap over which the register did not move is known to be without use and counts. Late readings do not
+    enter. Irregular stamps: by time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.detect.conditions import Episodes
+from services.detect.detector_settings import DetectorSettings
+from services.detect.emission import Subjects, emit
+from services.detect.table import NEVER, Array, Field, Table
+from services.detect.windows.blocks import Blocks
+from services.domain.condition import Condition, Evidence, Rule
+
+
+class StuckMeter:
+    """Runs of zero consumption."""
+
+    rule = Rule.STUCK
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.settings = settings
+        self.episodes = Episodes()
+        self.table = Table(
+            {
+                "start_us": Field("i8", NEVER),
+                "hours": Field("f8"),
+                "log_chance": Field("f8"),
+                "longest_h": Field("f4"),
+                "blocks": Field("i4"),
+            }
+        )
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """All state, by name."""
+        return {"run": self.table, "episodes": self.episodes.table}
+
+    def resting_hours(self, rows: Array) -> Array:
+        """(n,) hours since the last consumption."""
+        return self.table["hours"][rows]
+
+    def step(self, subjects: Subjects, blocks: Blocks, chance_of_zero: Array) -> list[Condition]:
+        """Take one finished block of each of n meters; chance_of_zero (n,) as learned for its hour."""
+        s, t, rows = self.settings, self.table, blocks.rows
+        zero = blocks.zero
+        start, hours = t["start_us"][rows], t["hours"][rows]
+        longest = t["longest_h"][rows].astype(np.float64)
+        before = hours
+        start = np.where(zero & (start == NEVER), blocks.start_us, start)
+        hours = hours + np.where(zero, blocks.hours, 0.0)
+        log_chance = t["log_chance"][rows] + np.where(
+            zero, np.log(np.clip(chance_of_zero, 0.02, 0.98)) * np.maximum(blocks.hours, 1.0), 0.0
+        )
+        number = t["blocks"][rows] + zero
+        needed = np.maximum(24 * s.stuck_min_days, s.stuck_vacancy_factor * longest)
+        bad = zero & (hours >= needed) & (log_chance <= np.log(s.stuck_chance))
+        active = self.episodes.active(rows)
+        onset = self.episodes.onset_us(rows)
+        severity = np.ones(len(rows), np.int8)
+        changes = self.episodes.step(rows, blocks.end_us, bad, ~zero, start, severity)
+        out: list[Condition] = []
+        if changes:
+
+            def evidence(i: int) -> Evidence:
+                return Evidence(
+                    "consumption_litres", "L", float(blocks.litres[i]), 0.0, None,
+                    float(hours[i] * 3600), int(number[i]), 0.0,
+                    {
+                        "hours_without_use_h": round(float(hours[i]), 1),
+                        "needed_h": round(float(needed[i]), 1),
+                        "longest_earlier_pause_h": round(float(longest[i]), 1),
+                        "chance_by_habit_1": float(np.exp(max(log_chance[i], -700.0))),
+                        "chance_limit_1": s.stuck_chance,
+                    },
+                )  # fmt: skip
+
+            out = emit(
+                self.rule, subjects, changes, blocks.end_us, np.where(active, onset, start),
+                severity, 1.0 - 0.4 * needed / np.maximum(hours, 1e-9), evidence,
+            )  # fmt: skip
+        ended = ~zero & ~active & (before > 0)  # a flagged run teaches nothing
+        t["longest_h"][rows] = np.where(ended, np.maximum(longest, before), longest)
+        for name, value, empty in (
+            ("start_us", start, NEVER), ("hours", hours, 0.0), ("log_chance", log_chance, 0.0),
+            ("blocks", number, 0),
+        ):  # fmt: skip
+            t[name][rows] = np.where(zero, value, empty)
+        return out

@@ -1,0 +1,81 @@
+"""Does a traffic sensor repeat one and the same value? Its electronics hang.
+
+Question: has the value (speed, or occupancy where there is no speed) been the same, and not zero, for too long?
+Formula: the same value to the last digit for `stuck_traffic_min` minutes and eight readings. Cleared by two other
+    values. Units: that of the metric. Default: 30 min. Source: PeMS 'Constant', IRIS 'No Change'.
+Missing: a reading without value neither adds nor ends. Late readings do not enter. Irregular stamps: by time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.detect.conditions import Episodes
+from services.detect.detector_settings import DetectorSettings
+from services.detect.emission import Subjects, emit
+from services.detect.table import NEVER, Array, Field, Table
+from services.domain.condition import Condition, Evidence, Rule
+from services.domain.instant import SECOND_US
+
+_READINGS = 8
+
+
+class StuckStation:
+    """Runs of one value."""
+
+    rule = Rule.STUCK
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.limit_us = int(settings.stuck_traffic_min * 60 * SECOND_US)
+        self.episodes = Episodes(off_delay_us=1)
+        self.table = Table(
+            {"value": Field("f8", np.nan), "since_us": Field("i8", NEVER), "readings": Field("i4")}
+        )
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """All state, by name."""
+        return {"run": self.table, "episodes": self.episodes.table}
+
+    def step(
+        self, subjects: Subjects, at_us: Array, speed: Array, occupancy: Array
+    ) -> list[Condition]:
+        """Take one reading of each of n stations; km/h and %, NaN missing."""
+        t, rows = self.table, subjects.rows
+        value = np.where(
+            np.isfinite(speed), speed, np.where(np.isfinite(occupancy), -1.0 - occupancy, np.nan)
+        )
+        known = np.isfinite(value)
+        old, since = t["value"][rows], t["since_us"][rows]
+        same = known & (value == old)
+        active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
+        began = np.where(same | ~known, since, at_us)
+        number = np.where(same, t["readings"][rows] + 1, np.where(known, 1, t["readings"][rows]))
+        lasted = at_us - np.where(began == NEVER, at_us, began)
+        moving = (value != 0.0) & (value != -1.0)
+        bad = same & moving & (lasted >= self.limit_us) & (number >= _READINGS)
+        severity = np.ones(len(rows), np.int8)
+        changes = self.episodes.step(rows, at_us, bad, known & ~same, began, severity)
+        out: list[Condition] = []
+        if changes:
+            by_speed = np.isfinite(speed)
+
+            def evidence(i: int) -> Evidence:
+                return Evidence(
+                    "speed_km_per_h" if by_speed[i] else "occupancy_pct", "km/h" if by_speed[i] else "%",
+                    float(speed[i] if by_speed[i] else occupancy[i]), None, None,
+                    float(lasted[i] / SECOND_US), int(number[i]), 0.0,
+                    {
+                        "unchanged_min": round(float(lasted[i] / (60 * SECOND_US)), 1),
+                        "limit_min": self.limit_us / (60 * SECOND_US),
+                    },
+                )  # fmt: skip
+
+            out = emit(
+                self.rule, subjects, changes, at_us, np.where(active, onset, began), severity,
+                np.full(len(rows), 0.95), evidence,
+            )  # fmt: skip
+        t["value"][rows] = np.where(known, value, old)
+        t["since_us"][rows] = began
+        t["readings"][rows] = number
+        return out

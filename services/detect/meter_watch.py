@@ -1,0 +1,117 @@
+"""The watch over customer meters: readings -> intervals -> blocks of an hour -> the rules for meters.
+
+It learns each meter's chance of an hour without use and refuses to learn from what it flagged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.detect.detector_settings import DetectorSettings
+from services.detect.detectors.backflow import Backflow
+from services.detect.detectors.burst import Burst
+from services.detect.detectors.continuous_flow import ContinuousFlow
+from services.detect.detectors.intermittent_leak import IntermittentLeak
+from services.detect.detectors.night_flow import NightFlow
+from services.detect.detectors.stuck_meter import StuckMeter
+from services.detect.emission import Subjects
+from services.detect.table import Array, Field, Rows, Table
+from services.detect.windows.blocks import Blocks, HourBlocks
+from services.detect.windows.hour_of_week import LocalClock
+from services.detect.windows.intervals import MeterIntervals
+from services.detect.windows.slots import SlotBaseline
+from services.domain.condition import Condition
+from services.domain.instant import DAY_US, SECOND_US
+from services.domain.sensor import Sensor
+
+_PRIOR_CHANCE = 0.3
+_PRIOR_VISITS = 2.0
+_KNOWN_H = 14 * 24.0
+_HOLIDAY_H = 30.0
+"""A pause longer than this is an absence; the habit is not learned from it."""
+
+
+class MeterWatch:
+    """All customer meters."""
+
+    columns = ("register_litres", "consumption_litres", "flow_litres_per_h")
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.ids: list[str] = []
+        self.clock = LocalClock()
+        self.intervals = MeterIntervals()
+        self.blocks = HourBlocks()
+        self.zero = SlotBaseline(alpha=0.12, winsor=float("inf"), floor=0.0, shrink=2.0)
+        self.learned = Table({"hours": Field("f4"), "zone": Field("i2")})
+        self.backflow = Backflow(settings)
+        self.continuous = ContinuousFlow(settings)
+        self.burst = Burst(settings)
+        self.stuck = StuckMeter(settings)
+        self.night = NightFlow(settings)
+        self.intermittent = IntermittentLeak(settings)
+
+    def tables(self) -> dict[str, Table]:
+        """All state by name."""
+        named = {
+            "intervals": self.intervals.table,
+            "blocks": self.blocks.table,
+            "zero": self.zero.table,
+            "learned": self.learned,
+        }
+        for detector in (
+            self.backflow, self.continuous, self.burst, self.stuck, self.night, self.intermittent,
+        ):  # fmt: skip
+            for name, table in detector.tables.items():
+                named[f"{detector.rule.value}.{name}"] = table
+        return named
+
+    def add(self, sensors: list[Sensor]) -> None:
+        """New meters at the end."""
+        first = len(self.ids)
+        self.ids.extend(sensor.id for sensor in sensors)
+        for table in self.tables().values():
+            table.add(len(sensors))
+        for i, sensor in enumerate(sensors):
+            self.learned["zone"][first + i] = self.clock.zone(sensor.time_zone)
+            if sensor.cadence_s:
+                self.intervals.table["cadence_us"][first + i] = sensor.cadence_s * SECOND_US
+
+    def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
+        """One reading of each of `rows` (distinct)."""
+        register, consumption, flow = values
+        intervals = self.intervals.step(rows, at_us, register, consumption, flow)
+        subjects = Subjects(self.ids, rows)
+        out = self.backflow.step(
+            subjects, intervals, self.intervals.table["resolution"][rows].astype(np.float64)
+        )
+        at, start, end, litres, hours, gap = self.blocks.step(intervals)
+        if at.size == 0:
+            return out
+        rows = rows[at]
+        zone = self.learned["zone"][rows]
+        middle = (start + end) // 2
+        slot = self.clock.slot(zone, middle)
+        blocks = Blocks(rows, start, end, litres, hours, litres <= 1e-6, gap, slot)
+        subjects = Subjects(self.ids, rows)
+        chance = self._chance_of_zero(rows, slot)
+        known = self.learned["hours"][rows] >= _KNOWN_H
+        out += self.continuous.step(subjects, blocks, chance)
+        flowing = self.continuous.episodes.active(rows) | self.continuous.suspicious(rows)
+        out += self.burst.step(subjects, blocks, ~flowing & ~gap)
+        loud = self.continuous.episodes.active(rows) | self.burst.episodes.active(rows)
+        out += self.intermittent.step(subjects, blocks, chance, known, loud)
+        out += self.stuck.step(subjects, blocks, chance)
+        local_day = (middle + self.clock.offset_us(zone, middle)) // DAY_US
+        out += self.night.step(subjects, blocks, local_day)
+        teach = (
+            ~flowing & ~self.intermittent.suspicious(rows) & ~self.burst.episodes.active(rows)
+            & (self.stuck.resting_hours(rows) <= _HOLIDAY_H) & (~gap | (blocks.zero & (hours < 6)))
+        )  # fmt: skip
+        self.zero.learn(rows, slot, blocks.zero.astype(np.float64), np.where(teach, 1.0, 0.0))
+        self.learned["hours"][rows] += np.where(teach, hours, 0.0).astype(np.float32)
+        return out
+
+    def _chance_of_zero(self, rows: Rows, slot: Array) -> Array:
+        level, _, visits = self.zero.expected(rows, slot)
+        level = np.where(np.isnan(level), _PRIOR_CHANCE, level)
+        return (level * visits + _PRIOR_CHANCE * _PRIOR_VISITS) / (visits + _PRIOR_VISITS)

@@ -1,0 +1,142 @@
+"""The watch over traffic stations and lanes: speeds of the last five minutes, the hour's habit, the rules for roads.
+
+It refuses to believe a sensor that is stuck or contradicts itself: its process alarms are suppressed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.detect.detector_settings import DetectorSettings
+from services.detect.detectors.congestion import Congestion
+from services.detect.detectors.sensor_fault import SensorFault
+from services.detect.detectors.stuck_station import StuckStation
+from services.detect.detectors.unusual_congestion import UnusualCongestion
+from services.detect.emission import Subjects
+from services.detect.table import NEVER, Array, Field, Rows, Table
+from services.detect.windows.hour_of_week import LocalClock
+from services.detect.windows.slots import SlotBaseline
+from services.detect.windows.timed import TimedMean
+from services.domain.condition import Condition
+from services.domain.instant import HOUR_US, SECOND_US
+from services.domain.sensor import Sensor
+
+_SPAN_US = 300 * SECOND_US
+_LONGEST_US = HOUR_US // 2
+"""A pause longer than this is a gap: no vehicles are counted over it and nothing is learned from it."""
+_RESET_US = 7 * 24 * HOUR_US
+
+
+class RoadWatch:
+    """All traffic stations, or all lanes."""
+
+    columns = ("count_veh", "flow_veh_per_h", "speed_km_per_h", "occupancy_pct")
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.ids: list[str] = []
+        self.clock = LocalClock()
+        self.recent = TimedMean(_SPAN_US)
+        self.speeds = SlotBaseline(alpha=0.15, winsor=4.0, floor=2.0, shrink=1.0)
+        self.flows = SlotBaseline(alpha=0.15, winsor=4.0, floor=30.0, shrink=1.0)
+        self.last = Table(
+            {
+                "last_us": Field("i8", NEVER),
+                "cadence_us": Field("f8"),
+                "behind": Field("i2"),
+                "zone": Field("i2"),
+            }
+        )
+        self.stuck = StuckStation(settings)
+        self.fault = SensorFault(settings)
+        self.congestion = Congestion(settings)
+        self.unusual = UnusualCongestion(settings)
+
+    def tables(self) -> dict[str, Table]:
+        """All state by name."""
+        named = {
+            "last": self.last,
+            "recent": self.recent.table,
+            "speeds": self.speeds.table,
+            "flows": self.flows.table,
+        }
+        for detector in (self.stuck, self.fault, self.congestion, self.unusual):
+            for name, table in detector.tables.items():
+                named[f"{detector.rule.value}.{name}"] = table
+        return named
+
+    def add(self, sensors: list[Sensor]) -> None:
+        """New stations at the end."""
+        first = len(self.ids)
+        self.ids.extend(sensor.id for sensor in sensors)
+        for table in self.tables().values():
+            table.add(len(sensors))
+        for i, sensor in enumerate(sensors):
+            self.last["zone"][first + i] = self.clock.zone(sensor.time_zone)
+            if sensor.cadence_s:
+                self.last["cadence_us"][first + i] = sensor.cadence_s * SECOND_US
+
+    def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
+        """One reading of each of `rows` (distinct); late ones do not enter."""
+        fresh, dt = self._advance(rows, at_us)
+        if not fresh.all():
+            rows, at_us, dt = rows[fresh], at_us[fresh], dt[fresh]
+            values = [column[fresh] for column in values]
+            if rows.size == 0:
+                return []
+        count, flow, speed, occupancy = values
+        cadence = self.last["cadence_us"][rows]
+        short = np.where((dt > 0) & (dt <= _LONGEST_US), dt, np.minimum(cadence, _LONGEST_US))
+        hours = short / HOUR_US
+        vehicles = np.where(np.isfinite(count), count, flow * hours)
+        speed = np.where(np.abs(speed) <= 300.0, speed, np.nan)
+        occupancy = np.where((occupancy >= 0) & (occupancy <= 100), occupancy, np.nan)
+        subjects = Subjects(self.ids, rows)
+        slot = self.clock.slot(self.last["zone"][rows], at_us)
+        usual = self.speeds.expected(rows, slot)
+        usual_flow, _, _ = self.flows.expected(rows, slot)
+        out = self.stuck.step(subjects, at_us, speed, occupancy)
+        out += self.fault.step(
+            subjects,
+            at_us,
+            np.where(dt <= _LONGEST_US, dt, 0),
+            vehicles,
+            speed,
+            occupancy,
+            usual_flow * hours,
+        )
+        faulty = self.stuck.episodes.active(rows) | self.fault.episodes.active(rows)
+        moving = np.where((vehicles == 0) | (speed < 0), np.nan, speed)
+        mean, number = self.recent.push(rows, at_us, moving)
+        expected = np.clip(_SPAN_US / np.maximum(cadence, SECOND_US), 1, self.recent.width)
+        known_usual = np.where(usual[2] >= 1.0, usual[0], np.nan)
+        out += self.congestion.step(
+            subjects, at_us, mean, number, expected, known_usual, vehicles, faulty
+        )
+        out += self.unusual.step(subjects, at_us, mean, number, expected, usual, faulty)
+        share = np.where((dt > 0) & (dt <= _LONGEST_US) & ~faulty, hours, 0.0)
+        self.flows.learn(
+            rows, slot, np.where(hours > 0, vehicles / np.maximum(hours, 1e-9), np.nan), share
+        )
+        self.speeds.learn(
+            rows, slot, mean, np.where(self.unusual.episodes.active(rows), 0.0, share)
+        )
+        return out
+
+    def _advance(self, rows: Rows, at_us: Array) -> tuple[Array, Array]:
+        """(n,) bool, newer than the last reading; (n,) microseconds since it, 0 at the first."""
+        t = self.last
+        last, cadence, behind = t["last_us"][rows], t["cadence_us"][rows], t["behind"][rows]
+        first = last == NEVER
+        dt = np.where(first, 0, at_us - np.where(first, at_us, last))
+        far = ~first & (dt < -_RESET_US)
+        behind = np.where(far, behind + 1, 0).astype(np.int16)
+        reset = behind >= 3  # the clock had run ahead: start from the present
+        fresh = first | (dt > 0) | reset
+        dt = np.where(reset, 0, np.maximum(dt, 0))
+        t["behind"][rows] = np.where(reset, 0, behind)
+        t["last_us"][rows] = np.where(fresh, at_us, last)
+        near = (dt >= SECOND_US) & (dt <= 4 * HOUR_US)
+        moved = np.where(cadence <= 0, dt, cadence * (1 + 0.05 * np.sign(dt - cadence)))
+        moved = np.where(np.abs(dt - cadence) <= 0.05 * cadence, dt, moved)
+        t["cadence_us"][rows] = np.where(near, moved, cadence)
+        return fresh, dt

@@ -1,0 +1,97 @@
+"""What is usual at this hour of the week: level and spread of each sensor for 168 local hours.
+
+A value moves its slot by the share of the hour that it stands for, so that 20-second and hourly sensors learn alike;
+values far out are winsorised, frozen rows learn nothing. A slot that has seen little borrows from the same hour of
+other days. 168 x 3 float32 = 2016 bytes a sensor. It refuses to decide what is unusual.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from services.detect.table import Array, Field, Rows, Table
+from services.detect.windows.hour_of_week import SLOTS
+
+_DAYS: Final = np.arange(7) * 24
+_MAD_TO_SIGMA: Final = 1.2533
+"""Mean absolute deviation times this estimates a normal's sigma."""
+
+
+class SlotBaseline:
+    """Level and spread by hour of the week.
+
+    Args:
+        alpha: weight of one visit of the slot (one hour a week) once it is learned.
+        winsor: deviations count at most this many spreads; inf switches it off.
+        floor: smallest spread, in the unit of the values.
+        shrink: how many visits the borrowed level of the hour of the day is worth.
+    """
+
+    def __init__(
+        self, alpha: float = 0.15, winsor: float = 3.0, floor: float = 1e-6, shrink: float = 1.0
+    ) -> None:
+        self.alpha, self.winsor, self.floor, self.shrink = alpha, winsor, floor, shrink
+        self.table = Table(
+            {
+                "level": Field("f4", 0.0, (SLOTS,)),
+                "spread": Field("f4", 0.0, (SLOTS,)),
+                "weight": Field("f4", 0.0, (SLOTS,)),
+            }
+        )
+
+    def learn(self, rows: Rows, slot: Array, values: Array, visit_share: Array) -> None:
+        """Move the slots of `rows` (distinct) towards `values`.
+
+        Args:
+            slot: (n,) hour of the week.
+            values: (n,); NaN teaches nothing.
+            visit_share: (n,) 0..1, the share of the hour that the value stands for; 0 freezes a row.
+        """
+        use = np.isfinite(values) & (visit_share > 0)
+        if not use.any():
+            return
+        if not use.all():
+            rows, slot, values, visit_share = rows[use], slot[use], values[use], visit_share[use]
+        share = np.minimum(visit_share, 1.0)
+        at = rows * SLOTS + slot
+        level, spread, weight = (self.table[n].reshape(-1) for n in ("level", "spread", "weight"))
+        m, s, w = (a.take(at).astype(np.float64) for a in (level, spread, weight))
+        total = w + share
+        a = np.maximum(self.alpha * share, share / total)
+        d = values - m
+        if np.isfinite(self.winsor):
+            limit = self.winsor * np.maximum(s, self.floor)
+            d = np.where(w >= 1.0, np.clip(d, -limit, limit), d)
+        fresh = w <= 0
+        level[at] = np.where(fresh, values, m + a * d)
+        deviation = np.where(fresh, 0.0, np.abs(d)) * _MAD_TO_SIGMA
+        spread[at] = s + a * (deviation - s)
+        weight[at] = np.minimum(total, 1e6)
+
+    def expected(self, rows: Rows, slot: Array) -> tuple[Array, Array, Array]:
+        """(n,) level, (n,) spread (at least the floor) and (n,) visits known for the rows at the hour.
+
+        Level and spread are NaN where neither the slot nor the same hour of another day has been seen.
+        """
+        hours = (slot % 24)[:, None] + _DAYS
+        at = rows[:, None] * SLOTS + hours
+        level, spread, weight = (self.table[n].reshape(-1) for n in ("level", "spread", "weight"))
+        w = weight.take(at).astype(np.float64)
+        w += self.shrink * (hours == slot[:, None]) * w  # its own day speaks louder
+        total = w.sum(axis=1)
+        known = np.where(total > 0, total, 1.0)
+        pooled_m = np.einsum("ij,ij->i", w, level.take(at)) / known
+        pooled_s = np.einsum("ij,ij->i", w, spread.take(at)) / known
+        own = rows * SLOTS + slot
+        w0 = weight.take(own).astype(np.float64)
+        share = w0 / (w0 + self.shrink)
+        m = share * level.take(own) + (1 - share) * pooled_m
+        s = share * spread.take(own) + (1 - share) * pooled_s
+        empty = total <= 0
+        return (
+            np.where(empty, np.nan, m),
+            np.where(empty, np.nan, np.maximum(s, self.floor)),
+            np.minimum(total, 1e6),
+        )
