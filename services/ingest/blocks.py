@@ -118,3 +118,31 @@ def block_of(domain: Domain, rows: Sequence[tuple[int, Measurement]]) -> Block:
         np.array([measurement.estimated for _, measurement in rows], dtype=np.bool_),
         metrics,
     )
+
+
+def joined(blocks: list[Block]) -> Block:
+    """Blocks of one domain as one, rows in order of arrival."""
+    if len(blocks) == 1:
+        return blocks[0]
+    message = np.concatenate([block.message for block in blocks])
+    element = np.concatenate([block.element for block in blocks])
+    order = np.lexsort((element, message))
+    ids = [sensor_id for block in blocks for sensor_id in block.sensor_id]
+    names = list(dict.fromkeys(name for block in blocks for name in block.metrics))
+    return Block(
+        blocks[0].domain,
+        [ids[row] for row in order.tolist()],
+        message[order],
+        element[order],
+        np.concatenate([block.observed_us for block in blocks])[order],
+        np.concatenate([block.estimated for block in blocks])[order],
+        {
+            name: np.concatenate(
+                [
+                    block.metrics[name] if name in block.metrics else np.full(len(block), np.nan)
+                    for block in blocks
+                ]
+            )[order]
+            for name in names
+        },
+    )

@@ -1,0 +1,133 @@
+"""The settings of ingest, each with its unit in its name. They are handed down; nobody imports an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.ingest.decoders import DEFAULT_TOPICS, Format
+
+
+class IngestSettings(BaseModel):
+    """What a person may change about ingest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    worker: str = Field(
+        "ingest-1",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+        description="Name of this worker: its MQTT session and its account carry it. Each worker needs its own, "
+        "and the same one after a restart.",
+    )
+    topics: Mapping[str, Format] = Field(
+        DEFAULT_TOPICS,
+        min_length=1,
+        description="MQTT topic filters and the payload format of what comes there; the first match counts.",
+    )
+    share_group: str = Field(
+        "citygauge",
+        pattern=r"^[^/+#\s]{0,64}$",
+        description="Name of the shared subscription ($share/...), so that several workers divide the messages; "
+        "empty: an ordinary subscription, for one worker only.",
+    )
+    qos: Literal[0, 1] = Field(
+        1,
+        description="Quality of service of the subscription. 1: acknowledged after the commit. "
+        "0: faster, and what is in flight when anything dies is lost.",
+    )
+    fast_reader: bool = Field(
+        True,
+        description="Read many messages from the connection at once. Off: plain paho, message by message, slower.",
+    )
+    keep_alive_s: int = Field(
+        60,
+        ge=5,
+        le=3600,
+        description="MQTT keep-alive: silence after which the broker takes us for gone.",
+    )
+    session_expiry_s: int = Field(
+        604_800,
+        ge=0,
+        le=4_294_967_295,
+        description="How long the broker keeps this worker's session and queued messages while it is away.",
+    )
+    receive_maximum: int = Field(
+        20_000,
+        ge=1,
+        le=65_535,
+        description="Messages that the broker may send before we acknowledge any.",
+    )
+    reconnect_min_s: float = Field(
+        0.2, gt=0, le=60, description="First pause before broker or database are tried again."
+    )
+    reconnect_max_s: float = Field(
+        15.0, gt=0, le=600, description="Longest pause between two tries; pauses double up to it."
+    )
+    batch_messages: int = Field(
+        10_000, ge=1, le=65_535, description="Messages in one transaction, at most."
+    )
+    batch_bytes: int = Field(
+        8 * 1024 * 1024,
+        ge=1024,
+        le=256 * 1024 * 1024,
+        description="Bytes of payload in one transaction, at most (one message may go above it).",
+    )
+    batch_wait_ms: float = Field(
+        5.0,
+        ge=0,
+        le=10_000,
+        description="How long a batch may wait for more messages while messages keep coming; an idle stream is "
+        "written at once.",
+    )
+    buffer_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024 * 1024,
+        le=4 * 1024 * 1024 * 1024,
+        description="Bytes of payload held while the database is away; above it nothing more is read, and the "
+        "broker keeps the rest.",
+    )
+    max_payload_bytes: int = Field(
+        256 * 1024,
+        ge=1024,
+        le=64 * 1024 * 1024,
+        description="Larger messages are rejected as too_large.",
+    )
+    keep_payload_bytes: int = Field(
+        64 * 1024,
+        ge=0,
+        le=16 * 1024 * 1024,
+        description="How much of a rejected message is kept; a message that was cut cannot be replayed.",
+    )
+    unknown_sensors: Literal["quarantine", "register"] = Field(
+        "quarantine",
+        description="What happens to readings of sensors that are not registered. quarantine: kept with the "
+        "rejected messages, the sensor is listed. register: the sensor is registered by what it measures.",
+    )
+    future_limit_s: float = Field(
+        3600.0,
+        ge=0,
+        le=86_400 * 366,
+        description="A reading further ahead of our clock is rejected.",
+    )
+    suspect_clock_s: float = Field(
+        60.0,
+        ge=0,
+        le=86_400,
+        description="A reading further ahead of our clock is marked suspect_clock.",
+    )
+    late_after_s: float = Field(
+        93_600.0,
+        ge=0,
+        le=86_400 * 3660,
+        description="A reading that arrives so long after it was observed is marked late; 0: never by its age.",
+    )
+    heartbeat_s: float = Field(
+        5.0,
+        gt=0,
+        le=300,
+        description="How often the worker writes that it lives and what it holds.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address on which /metrics listens.")
+    metrics_port: int = Field(9101, ge=0, le=65_535, description="Port of /metrics; 0: none.")
