@@ -1,0 +1,316 @@
+"""The batch feed: what was newly stored, batch by batch, for consumers who must see all of it once and in one order.
+
+Ids and times of rows say nothing about when they became visible: a transaction that began early may commit late.
+So rows are read in the order of (transaction id, id) and only below the oldest transaction that is still open,
+`xid < pg_snapshot_xmin(pg_current_snapshot())`: nothing can appear there any more. A transaction id means
+something in its own cluster only; rows and positions carry the cluster's identity as `epoch`, and after a dump and
+restore the rows of the old epoch are read to their end before those of the new one.
+
+It refuses to be a queue: nothing is removed by reading; `prune` removes what is old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, LiteralString, NamedTuple
+
+from services.domain.batch import ReadingBatch
+from services.domain.errors import Conflict
+from services.store.connection import Connection, transaction
+
+CHANNEL: Final = "citygauge_feed"
+"""Told at every append: a hint to poll."""
+_LARGEST_POLL_ROWS: Final = 1_000
+_LAST_ID: Final = 2**63 - 1
+
+APPEND: Final[LiteralString] = (
+    "INSERT INTO batch_feed (domain, readings, columns) VALUES (%s, %s, %b)"
+)
+TELL: Final[LiteralString] = f"NOTIFY {CHANNEL}"
+EPOCH: Final[LiteralString] = "SELECT cluster_epoch()"
+POSITION: Final[LiteralString] = (
+    "SELECT epoch, xid::text::bigint, id FROM feed_position WHERE consumer = %s"
+)
+# The horizon guards the epoch of this cluster only: what a dump brought here is committed, all of it.
+POLL: Final[LiteralString] = """
+    SELECT id, xid, columns
+      FROM (SELECT id, xid::text::bigint AS xid, columns, readings, sum(readings) OVER (ORDER BY xid, id) AS total
+              FROM (SELECT id, xid, columns, readings FROM batch_feed
+                     WHERE epoch = %(epoch)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s)
+                       AND (%(closed)s OR xid < pg_snapshot_xmin(pg_current_snapshot()))
+                     ORDER BY xid, id LIMIT %(rows)s) AS next_rows) AS with_total
+     WHERE total - readings < %(readings)s
+     ORDER BY xid, id
+"""
+# Epochs follow each other in the order of ids: a restored sequence goes on where the dump ended.
+NEXT_EPOCH: Final[LiteralString] = """
+    SELECT epoch FROM batch_feed
+     WHERE epoch <> %(epoch)s
+       AND id > greatest(%(id)s, (SELECT coalesce(max(id), 0) FROM batch_feed WHERE epoch = %(epoch)s))
+     ORDER BY id LIMIT 1
+"""
+FIRST_EPOCH: Final[LiteralString] = "SELECT epoch FROM batch_feed ORDER BY id LIMIT 1"
+HORIZON: Final[LiteralString] = """
+    SELECT cluster_epoch(), (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)
+"""
+SAVE_FIRST: Final[LiteralString] = """
+    INSERT INTO feed_position (consumer, epoch, xid, id) VALUES (%(consumer)s, %(epoch)s, %(xid)s::text::xid8, %(id)s)
+    ON CONFLICT (consumer) DO NOTHING
+"""
+SAVE: Final[LiteralString] = """
+    UPDATE feed_position SET epoch = %(epoch)s, xid = %(xid)s::text::xid8, id = %(id)s, updated_at = now()
+     WHERE consumer = %(consumer)s AND epoch = %(old_epoch)s AND xid = %(old_xid)s::text::xid8 AND id = %(old_id)s
+"""
+# Who reads this cluster's own epoch has done all others; who reads an older one has the later ones before it.
+LAG: Final[LiteralString] = """
+    SELECT coalesce(extract(epoch FROM clock_timestamp() - min(written_at)), 0)::float8,
+           count(*)::bigint, coalesce(sum(readings), 0)::bigint
+      FROM batch_feed
+     WHERE (epoch = %(epoch)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s))
+        OR (epoch <> %(epoch)s AND %(epoch)s <> cluster_epoch()
+            AND id > greatest(%(known_id)s, (SELECT coalesce(max(id), 0) FROM batch_feed WHERE epoch = %(epoch)s)))
+"""
+OLDEST_OPEN: Final[LiteralString] = """
+    SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8
+      FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+"""
+CLAIM: Final[LiteralString] = "SELECT pg_try_advisory_lock(hashtextextended(%s, 1))"
+RELEASE: Final[LiteralString] = "SELECT pg_advisory_unlock(hashtextextended(%s, 1))"
+# Rows that a known consumer has not read stay, whatever their age.
+PRUNE: Final[LiteralString] = """
+    DELETE FROM batch_feed AS f
+     WHERE f.id IN (SELECT id FROM batch_feed WHERE written_at < %(before)s ORDER BY id LIMIT %(limit)s)
+       AND NOT EXISTS (
+           SELECT FROM (SELECT epoch, xid, id FROM feed_position
+                        UNION ALL SELECT epoch, xid, id FROM detector_checkpoint_position) AS p
+            WHERE CASE WHEN p.epoch = f.epoch THEN (f.xid, f.id) > (p.xid, p.id)
+                       WHEN p.epoch = cluster_epoch() THEN false
+                       ELSE f.id > (SELECT coalesce(max(id), 0) FROM batch_feed WHERE epoch = p.epoch) END)
+"""
+
+
+FORGET: Final[LiteralString] = "DELETE FROM feed_position WHERE consumer = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the feed: every row of `epoch` with (xid, id) up to these is done, and all earlier epochs are.
+
+    Attributes:
+        epoch: identity of the cluster to which the transaction ids belong.
+        xid: transaction id of the last row that was done.
+        id: its id.
+    """
+
+    epoch: int
+    xid: int
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """One committed batch, and the position of somebody who has done it."""
+
+    position: Position
+    batch: ReadingBatch
+
+    @property
+    def id(self) -> int:
+        """The row's id."""
+        return self.position.id
+
+    @property
+    def xid(self) -> int:
+        """The id of the transaction that wrote it."""
+        return self.position.xid
+
+
+class Lag(NamedTuple):
+    """How far a consumer is behind.
+
+    Attributes:
+        seconds: age of the oldest batch that it has not done; 0 when there is none.
+        batches, readings: how many it has not done.
+        oldest_transaction_s: age of the oldest open transaction that writes; the feed shows nothing newer than that.
+    """
+
+    seconds: float
+    batches: int
+    readings: int
+    oldest_transaction_s: float
+
+
+def append(conn: Connection, batch: ReadingBatch) -> None:
+    """Puts the newly stored rows into the feed, in the transaction that stores them, and tells the listeners.
+
+    An empty batch leaves no trace.
+    """
+    if len(batch):
+        conn.execute(APPEND, (batch.domain.value, len(batch), batch.dumps()))
+        conn.execute(TELL)
+
+
+def prune(conn: Connection, keep: timedelta, now: datetime, *, limit: int) -> int:
+    """Removes at most `limit` batches older than `keep` that every known consumer has done; returns how many."""
+    return conn.execute(PRUNE, {"before": now - keep, "limit": limit}).rowcount
+
+
+def forget(conn: Connection, consumer: str) -> None:
+    """Removes the stored position of a consumer that will not come back; the feed no longer waits for it."""
+    conn.execute(FORGET, (consumer,))
+
+
+def horizon(conn: Connection) -> Position:
+    """The position of somebody who has done everything that is committed now, and misses nothing later."""
+    row = conn.execute(HORIZON).fetchone()
+    assert row is not None
+    return Position(row[0], row[1], _LAST_ID)
+
+
+def committed_position(conn: Connection, consumer: str) -> Position | None:
+    """How far the consumer has come, as stored; None when it has never advanced."""
+    row = conn.execute(POSITION, (consumer,)).fetchone()
+    return None if row is None else Position(*row)
+
+
+class FeedReader:
+    """Reads the feed for one named consumer.
+
+    `poll` moves a cursor in memory; `advance` stores it, in the transaction that stores what the batches led to.
+    After a rollback call `rewind`. Reading starts at the stored position, or at the oldest row that is kept.
+    The reader's own connection should be in autocommit mode, so that polling leaves no transaction open.
+    """
+
+    def __init__(self, conn: Connection, consumer: str) -> None:
+        self._conn = conn
+        self.consumer = consumer
+        self._stored = committed_position(conn, consumer)
+        self._epoch = _only(conn.execute(EPOCH).fetchone())
+        self._position = self._stored or self._beginning()
+
+    @property
+    def position(self) -> Position:
+        """The place up to which `poll` has returned rows."""
+        return self._position
+
+    @property
+    def committed(self) -> Position | None:
+        """The place that is stored, as far as this reader knows."""
+        return self._stored
+
+    def poll(self, max_readings: int) -> list[FeedRow]:
+        """The next batches in order: at least one when there is one, then while their readings stay below the limit.
+
+        Raises:
+            CorruptBatch: a row is damaged; the position stays before it.
+        """
+        while True:
+            closed = self._position.epoch != self._epoch
+            rows = self._conn.execute(
+                POLL,
+                {
+                    "epoch": self._position.epoch,
+                    "xid": str(self._position.xid),
+                    "id": self._position.id,
+                    "closed": closed,
+                    "rows": _LARGEST_POLL_ROWS,
+                    "readings": max_readings,
+                },
+            ).fetchall()
+            if rows or not closed:
+                break
+            self._position = self._next_epoch()
+        epoch = self._position.epoch
+        found = [
+            FeedRow(Position(epoch, xid, id_), ReadingBatch.loads(data)) for id_, xid, data in rows
+        ]
+        if found:
+            self._position = found[-1].position
+        return found
+
+    def advance(self, conn: Connection | None = None) -> None:
+        """Stores the position, in the caller's transaction (on `conn`, where that is another connection).
+
+        Raises:
+            Conflict: somebody else advanced this consumer; roll back: what was done since is done twice.
+        """
+        if self._position == self._stored:
+            return
+        target, old = self._position, self._stored
+        values = {
+            "consumer": self.consumer,
+            "epoch": target.epoch,
+            "xid": str(target.xid),
+            "id": target.id,
+        }
+        connection = conn or self._conn
+        if old is None:
+            done = connection.execute(SAVE_FIRST, values).rowcount
+        else:
+            values |= {"old_epoch": old.epoch, "old_xid": str(old.xid), "old_id": old.id}
+            done = connection.execute(SAVE, values).rowcount
+        if not done:
+            now = committed_position(connection, self.consumer)
+            raise Conflict(
+                f"the feed position of {self.consumer}",
+                old.id if old else 0,
+                {"id": now.id, "xid": now.xid, "epoch": now.epoch} if now else {},
+            )
+        self._stored = target
+
+    def seek(self, position: Position) -> None:
+        """Goes on reading after `position`, in memory; `advance` would store it."""
+        self._position = position
+
+    def rewind(self) -> None:
+        """Goes back to what is stored in the database, after a rollback."""
+        self._stored = committed_position(self._conn, self.consumer)
+        self._position = self._stored or self._beginning()
+
+    def lag(self) -> Lag:
+        """How far the consumer's reading is behind what is committed."""
+        position = self._position
+        known = position.id if position.id != _LAST_ID else 0
+        row = self._conn.execute(
+            LAG,
+            {
+                "epoch": position.epoch,
+                "xid": str(position.xid),
+                "id": position.id,
+                "known_id": known,
+            },
+        ).fetchone()
+        assert row is not None
+        return Lag(
+            max(0.0, row[0]), row[1], row[2], _only(self._conn.execute(OLDEST_OPEN).fetchone())
+        )
+
+    def claim(self) -> bool:
+        """Becomes the one reader of this consumer until the connection ends; False when there is another.
+
+        The lock belongs to the reader's connection and outlives transactions.
+        """
+        with transaction(self._conn):
+            return bool(_only(self._conn.execute(CLAIM, (self.consumer,)).fetchone()))
+
+    def release(self) -> None:
+        """Gives up what `claim` took."""
+        with transaction(self._conn):
+            self._conn.execute(RELEASE, (self.consumer,))
+
+    def _beginning(self) -> Position:
+        row = self._conn.execute(FIRST_EPOCH).fetchone()
+        return Position(self._epoch if row is None else row[0], 0, 0)
+
+    def _next_epoch(self) -> Position:
+        at = self._position
+        known = at.id if at.id != _LAST_ID else 0
+        row = self._conn.execute(NEXT_EPOCH, {"epoch": at.epoch, "id": known}).fetchone()
+        return Position(self._epoch if row is None else row[0], 0, 0)
+
+
+def _only(row: Sequence[Any] | None) -> Any:
+    assert row is not None, "the statement always returns a row"
+    return row[0]

@@ -1,0 +1,93 @@
+"""What was stored, read again as batches in the order of time, for those who rebuild what they know from it.
+
+It refuses to hold a span at once: one batch is what one step of time holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from psycopg import sql
+
+from services.domain.batch import ReadingBatch
+from services.domain.catalogue import CATALOGUE, Domain
+from services.store.connection import Connection
+from services.store.wire import columnar
+
+STEP: Final = timedelta(hours=6)
+
+PAST: Final = sql.SQL("""
+    SELECT array_agg(sensor), array_agg(time), array_agg(received_at), array_agg(quality), {metrics}
+      FROM (SELECT * FROM {table} WHERE time >= %(start)s AND time < %(end)s ORDER BY time, sensor) AS past
+""")
+METRIC: Final = sql.SQL("array_agg(coalesce({metric}, 'NaN'))")
+NEWEST: Final = sql.SQL("SELECT time FROM {table} ORDER BY time DESC LIMIT 1")
+NEXT: Final = sql.SQL(
+    "SELECT time FROM {table} WHERE time >= %(start)s AND time < %(end)s ORDER BY time LIMIT 1"
+)
+
+
+def newest_time(conn: Connection) -> datetime | None:
+    """When the newest stored reading of any domain was observed; None when nothing is stored."""
+    found = [
+        row[0]
+        for domain in Domain
+        if (row := conn.execute(NEWEST.format(table=_table(domain))).fetchone()) is not None
+    ]
+    return max(found, default=None)
+
+
+def past(
+    conn: Connection, start: datetime, end: datetime, step: timedelta = STEP
+) -> Iterator[ReadingBatch]:
+    """Readings observed in [start, end), step after step of time, in each step one batch of each domain that has any.
+
+    Rows of a batch are in the order of (time, sensor). Steps in which nothing was observed cost nothing.
+    """
+    at = start
+    while at < end:
+        upcoming = _next_time(conn, at, end)
+        if upcoming is None:
+            return
+        at += (upcoming - at) // step * step
+        until = min(at + step, end)
+        for domain in Domain:
+            batch = _between(conn, domain, at, until)
+            if batch is not None:
+                yield batch
+        at = until
+
+
+def _next_time(conn: Connection, start: datetime, end: datetime) -> datetime | None:
+    limits = {"start": start, "end": end}
+    found = [
+        row[0]
+        for domain in Domain
+        if (row := conn.execute(NEXT.format(table=_table(domain)), limits).fetchone()) is not None
+    ]
+    return min(found, default=None)
+
+
+def _between(
+    conn: Connection, domain: Domain, start: datetime, end: datetime
+) -> ReadingBatch | None:
+    names = [metric.column for metric in CATALOGUE[domain].metrics]
+    query = PAST.format(
+        table=_table(domain),
+        metrics=sql.SQL(", ").join(METRIC.format(metric=sql.Identifier(name)) for name in names),
+    )
+    with columnar(conn) as cursor:
+        row = cursor.execute(query, {"start": start, "end": end}).fetchone()
+    assert row is not None, "an aggregate without GROUP BY always returns a row"
+    if row[0] is None:
+        return None
+    sensor, time, received, quality, *values = row
+    return ReadingBatch(
+        domain, sensor, time, received, quality, dict(zip(names, values, strict=True))
+    )
+
+
+def _table(domain: Domain) -> sql.Identifier:
+    return sql.Identifier(CATALOGUE[domain].table)
