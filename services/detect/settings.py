@@ -71,6 +71,7 @@ class DetectSettings(BaseModel):
         le=600,
         description="longest pause between two tries to reach the database, in seconds",
     )
-    metrics_port: int = Field(
-        0, ge=0, le=65535, description="loopback port of /metrics; 0 serves none"
+    metrics_host: str = Field(
+        "127.0.0.1", description="address on which /metrics listens; loopback unless in a container"
     )
+    metrics_port: int = Field(0, ge=0, le=65535, description="port of /metrics; 0 serves none")

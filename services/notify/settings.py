@@ -134,9 +134,10 @@ class NotifySettings(BaseModel):
     attempts: int = Field(
         12, ge=1, le=100, description="attempts after which a delivery is given up, visibly"
     )
-    metrics_port: int = Field(
-        0, ge=0, le=65535, description="loopback port of /metrics; 0 serves none"
+    metrics_host: str = Field(
+        "127.0.0.1", description="address on which /metrics listens; loopback unless in a container"
     )
+    metrics_port: int = Field(0, ge=0, le=65535, description="port of /metrics; 0 serves none")
 
     @field_validator("routes")
     @classmethod
