@@ -230,6 +230,23 @@ class FeedReader:
             self._position = found[-1].position
         return found
 
+    def skip(self) -> Position:
+        """Moves past the next batch without decoding it, where its bytes are damaged; returns the new position."""
+        row = self._conn.execute(
+            POLL,
+            {
+                "epoch": self._position.epoch,
+                "xid": str(self._position.xid),
+                "id": self._position.id,
+                "closed": self._position.epoch != self._epoch,
+                "rows": 1,
+                "readings": 1,
+            },
+        ).fetchone()
+        if row is not None:
+            self._position = Position(self._position.epoch, row[1], row[0])
+        return self._position
+
     def advance(self, conn: Connection | None = None) -> None:
         """Stores the position, in the caller's transaction (on `conn`, where that is another connection).
 
