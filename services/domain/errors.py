@@ -51,6 +51,22 @@ class UnknownAlert(CitygaugeError):
         super().__init__(f"alert {_short(alert_id)} does not exist")
 
 
+class UnknownMessage(CitygaugeError):
+    """No rejected message of this id is kept."""
+
+    def __init__(self, message_id: int) -> None:
+        self.message_id = message_id
+        super().__init__(f"rejected message {message_id} does not exist")
+
+
+class UnknownKey(CitygaugeError):
+    """No valid API key of this name exists."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"API key {_short(name)} does not exist")
+
+
 class InvalidTransition(CitygaugeError):
     """The alert's state does not allow this change; `allowed` names the changes that it does allow."""
 
