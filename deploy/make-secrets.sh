@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes the passwords of one installation, random, in deploy/secrets/ (or the folder given): one file for each reader.
-# A file that exists is kept; to change a password remove its files and read "Change a password" in README.md.
+# What exists is kept; to change a password see "Change the passwords" in README.md. The settings that people write,
+# citygauge.toml, lie there too, because they may hold the passwords of mail servers and webhooks.
 set -eu
 umask 077
 folder=${1:-$(dirname "$0")/secrets}
@@ -8,6 +9,22 @@ folder=${1:-$(dirname "$0")/secrets}
 command -v python3 >/dev/null || { echo "python3 is needed to hash the broker's passwords" >&2; exit 1; }
 mkdir -p "$folder"
 chmod 0700 "$folder"
+
+# A file that a container reads under a uid of its own. Root can hand it over; for everybody else the closed folder
+# keeps other users of this machine out, and the file itself must be readable inside the container.
+for_container() {
+    if [ "$(id -u)" = 0 ]; then
+        chown "$2:$2" "$folder/$1"
+        chmod 0600 "$folder/$1"
+    else
+        chmod 0444 "$folder/$1"
+    fi
+}
+
+if [ ! -e "$folder/citygauge.toml" ]; then
+    cp "$(dirname "$0")/citygauge.example.toml" "$folder/citygauge.toml"
+    for_container citygauge.toml 10001
+fi
 
 made=0
 for file in database.env broker-passwords citygauge.env device-password grafana.env; do
@@ -34,11 +51,9 @@ from pathlib import Path
 folder = Path(sys.argv[1])
 
 
-def keep(name: str, text: str, mode: int = 0o600) -> Path:
-    file = folder / name
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as stream:
-        stream.write(text)
-    return file
+def keep(name: str, text: str) -> None:
+    with open(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
 
 
 def hashed(user: str, password: str) -> str:
@@ -53,17 +68,12 @@ superuser, database, service, device, grafana = (secrets.token_urlsafe(24) for _
 keep("database.env", f"POSTGRES_PASSWORD={superuser}\nAPPLICATION_PASSWORD={database}\n")
 keep("device-password", f"{device}\n")
 keep("grafana.env", f"GF_SECURITY_ADMIN_PASSWORD={grafana}\n")
-passwords = keep("broker-passwords", hashed("citygauge-service", service) + hashed("device", device))
+keep("broker-passwords", hashed("citygauge-service", service) + hashed("device", device))
 keep(
     "citygauge.env",
     f"DATABASE_URL=postgresql://citygauge:{database}@timescaledb:5432/citygauge\n"
     f"MQTT_URL=mqtt://citygauge-service:{service}@mosquitto:1883\n",
 )
-# The broker's container reads the hashes as uid 1883. Root can hand the file over; for everybody else the closed
-# folder keeps other users of this machine out, and the file itself must be readable inside the container.
-if os.geteuid() == 0:
-    os.chown(passwords, 1883, 1883)
-else:
-    passwords.chmod(0o444)
 END
+for_container broker-passwords 1883
 echo "Made the secrets of this installation: $folder (keep a copy where your backups are)" >&2

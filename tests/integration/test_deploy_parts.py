@@ -250,3 +250,23 @@ def test_a_backup_comes_back_and_what_was_there_is_kept(
         remaining = connection.execute("SELECT count(*) FROM water_reading").fetchone()
         assert remaining is not None
         assert remaining[0] < 1000
+
+
+def test_new_passwords_open_the_database_and_the_old_ones_do_not(
+    tools: dict[str, str], secrets: dict[str, str]
+) -> None:
+    url = create(tools, secrets)
+    fresh = {"POSTGRES_PASSWORD": "n3w-superuser", "APPLICATION_PASSWORD": "it's \\new"}
+    run(tools, "sh", POSTGRES / "set-passwords.sh", **fresh)
+
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(url)
+    psycopg.connect(url, password=fresh["APPLICATION_PASSWORD"]).close()
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(
+            host="127.0.0.1",
+            port=int(tools["PGPORT"]),
+            user="postgres",
+            password=tools["PGPASSWORD"],
+        )
+    run({**tools, "PGPASSWORD": fresh["POSTGRES_PASSWORD"]}, "psql", "--command=SELECT 1")

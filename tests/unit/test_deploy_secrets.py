@@ -13,6 +13,11 @@ from tests.deployment import DEPLOY, compose
 FILES = {"database.env", "broker-passwords", "citygauge.env", "device-password", "grafana.env"}
 
 
+SETTINGS = "citygauge.toml"
+READ_INSIDE = {"broker-passwords": "mosquitto", SETTINGS: "ingest"}
+"""File -> a service whose container opens it by itself, under its own uid."""
+
+
 def make(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [DEPLOY / "make-secrets.sh", folder],
@@ -41,23 +46,24 @@ def passwords(folder: Path) -> list[str]:
 
 
 def test_the_files_are_those_that_the_compose_file_mounts(secrets: Path) -> None:
-    assert {path.name for path in secrets.iterdir()} == FILES
+    assert {path.name for path in secrets.iterdir()} == {*FILES, SETTINGS}
     text = (DEPLOY / "compose.yaml").read_text()
-    assert set(re.findall(r"secrets/([a-z.-]+)", text)) == FILES - {"device-password"}
+    assert set(re.findall(r"secrets/([a-z.-]+)", text)) == {*FILES, SETTINGS} - {"device-password"}
 
 
 def test_only_their_owner_reads_them(secrets: Path) -> None:
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
     for path in secrets.iterdir():
         mode = stat.S_IMODE(path.stat().st_mode)
-        if path.name == "broker-passwords" and os.geteuid() != 0:
+        if path.name in READ_INSIDE and os.geteuid() != 0:
             assert mode == 0o444
         else:
             assert mode == 0o600
     if os.geteuid() == 0:
-        broker = secrets / "broker-passwords"
-        user, group = compose()["services"]["mosquitto"]["user"].split(":")
-        assert (broker.stat().st_uid, broker.stat().st_gid) == (int(user), int(group))
+        for name, service in READ_INSIDE.items():
+            owner = secrets / name
+            user, group = compose()["services"][service]["user"].split(":")
+            assert (owner.stat().st_uid, owner.stat().st_gid) == (int(user), int(group))
 
 
 def test_no_two_installations_share_a_password(secrets: Path, tmp_path: Path) -> None:

@@ -1,15 +1,14 @@
 """The settings of deploy/ are those of the embedded parts, and every variable and command in it is a known one."""
 
+import re
 import subprocess
 import sysconfig
 from pathlib import Path, PurePath
 
 import pytest
 import yaml
-from pydantic import BaseModel
 
-from services.api.settings import ApiSettings
-from services.detect.settings import DetectSettings
+from services.cli.settings import Section, Sources, settings_class, variable
 from services.embedded.broker_configuration import (
     BrokerConfiguration,
     default_grants,
@@ -17,8 +16,6 @@ from services.embedded.broker_configuration import (
     render_configuration,
 )
 from services.embedded.database import SETTINGS
-from services.ingest.settings import IngestSettings
-from services.notify.settings import NotifySettings
 from tests.deployment import (
     DEPLOY,
     commands_of_units,
@@ -28,12 +25,6 @@ from tests.deployment import (
     unit,
 )
 
-SECTIONS: dict[str, type[BaseModel]] = {
-    "INGEST": IngestSettings,
-    "DETECT": DetectSettings,
-    "NOTIFY": NotifySettings,
-    "API": ApiSettings,
-}
 CITYGAUGE = Path(sysconfig.get_path("scripts")) / "citygauge"
 
 
@@ -77,17 +68,42 @@ def test_every_group_of_settings_says_why(file: str) -> None:
         assert group.startswith("# "), group
 
 
+ADDRESSES = {
+    "DATABASE_URL": "postgresql://citygauge:x@timescaledb:5432/citygauge",
+    "MQTT_URL": "mqtt://citygauge-service:x@mosquitto:1883",
+}
+
+
 @pytest.mark.parametrize("name", own_services())
-def test_a_variable_is_a_setting_of_its_service_and_its_value_is_allowed(name: str) -> None:
-    variables = own_services()[name].get("environment", {})
-    given: dict[str, str] = {}
-    for variable, value in variables.items():
-        prefix, section, field = variable.split("_", 2)
-        assert (prefix, section.lower()) == ("CITYGAUGE", name)
-        given[field.lower()] = value
-    if name in {section.lower() for section in SECTIONS}:
-        settings = SECTIONS[name.upper()].model_validate(given)
-        assert set(given) <= settings.model_fields_set
+def test_a_service_starts_with_its_variables_and_none_is_unknown(name: str, tmp_path: Path) -> None:
+    variables = {**own_services()[name]["environment"]}
+    inside = variables["CITYGAUGE_CONFIG"]
+    mounted = [mount.split(":") for mount in own_services()[name]["volumes"]]
+    assert ["./secrets/citygauge.toml", inside, "ro"] in mounted
+    variables["CITYGAUGE_CONFIG"] = str(DEPLOY / "citygauge.example.toml")
+    sources = Sources({**ADDRESSES, **variables}, tmp_path)
+    sources.check_names()
+    given = set(variables) - {"CITYGAUGE_CONFIG"}
+    if name == "migrate":
+        assert given == set()
+    else:
+        section = Section(name)
+        settings = sources.load(section, settings_class(section))
+        assert {variable(section, field) for field in settings.model_fields_set} == given
+
+
+@pytest.mark.parametrize("section", Section)
+def test_the_example_of_settings_can_be_used_as_it_is_and_all_at_once(
+    section: Section, tmp_path: Path
+) -> None:
+    text = (DEPLOY / "citygauge.example.toml").read_text()
+    for file in (text, re.sub("^#(?=[a-z[])", "", text, flags=re.MULTILINE)):
+        path = tmp_path / "citygauge.toml"
+        path.write_text(file)
+        sources = Sources({**ADDRESSES, "CITYGAUGE_CONFIG": str(path)}, tmp_path)
+        settings = sources.load(section, settings_class(section))
+    if section is Section.NOTIFY:
+        assert [route.name for route in settings.routes] == ["shift", "dispatch"]  # type: ignore[attr-defined]
 
 
 def test_a_service_listens_inside_its_container_where_others_look_for_it() -> None:
@@ -125,4 +141,5 @@ def test_units_read_the_settings_that_the_readme_makes() -> None:
     for path in (DEPLOY / "systemd").glob("*.service"):
         service = unit(path)["Service"]
         assert service["EnvironmentFile"] == "/etc/citygauge/citygauge.env"
-        assert service["Environment"] == "CITYGAUGE_CONFIG=/etc/citygauge/citygauge.toml"
+        assert service["LoadCredential"] == "citygauge.toml:/etc/citygauge/citygauge.toml"
+        assert service["Environment"] == "CITYGAUGE_CONFIG=%d/citygauge.toml"
