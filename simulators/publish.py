@@ -46,7 +46,11 @@ class Published:
 
 
 class Publisher:
-    """A connection to a broker for as long as the `with` block lasts."""
+    """A connection to a broker for as long as the `with` block lasts.
+
+    Attributes:
+        receive_maximum: how many messages the broker takes before it has acknowledged any.
+    """
 
     def __init__(self, url: str, client_id: str, in_flight: int = 500) -> None:
         """`url` is mqtt://[user:password@]host[:port], or mqtts:// for TLS."""
@@ -61,6 +65,7 @@ class Publisher:
         self._early: set[int] = set()
         self._readings = self._messages = self._unheard = self._refused = 0
         self._reason = ""
+        self.receive_maximum = 65_535
         self._answer = threading.Event()
         self._refusal = ""
         self._client = client = mqtt.Client(
@@ -150,6 +155,7 @@ class Publisher:
 
     def _on_connect(self, client: Any, data: Any, flags: Any, code: ReasonCode, props: Any) -> None:
         self._refusal = str(code) if code.is_failure else ""
+        self.receive_maximum = getattr(props, "ReceiveMaximum", 65_535)
         self._answer.set()
 
     def _on_disconnect(

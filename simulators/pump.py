@@ -27,7 +27,7 @@ class Progress:
 
     def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._file = None if path is None else path.open("a", encoding="utf-8")
-        self._clock, self._due, self._seen = clock, 0.0, 0
+        self._clock, self._due, self._seen, self._last_us = clock, 0.0, 0, 0
         self._marks: list[tuple[str, int, int]] = []
 
     def note(self, message: Message, publisher: Publisher) -> None:
@@ -35,29 +35,30 @@ class Progress:
         if self._file is None:
             return
         self._seen += 1
+        self._last_us = message.due_us
         if message.sound and self._seen % _MARK_EVERY == 0:
             self._marks.append((message.sensor_id, message.observed_us, wall_us()))
         if self._clock() >= self._due:
-            self.write(message.due_us, publisher)
+            self._write(publisher)
 
-    def write(self, virtual_us: int, publisher: Publisher) -> None:
-        """Write a line now."""
-        if self._file is None:
-            return
+    def close(self, publisher: Publisher) -> None:
+        """Write a last line and close the file."""
+        if self._file is not None:
+            self._write(publisher)
+            self._file.close()
+            self._file = None
+
+    def _write(self, publisher: Publisher) -> None:
+        assert self._file is not None
         self._due = self._clock() + _REPORT_S
         line = {
             **asdict(publisher.published),
-            "virtual_time": isoformat(virtual_us),
+            "virtual_time": isoformat(self._last_us),
             "marks": self._marks,
         }
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
         self._marks = []
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
 
 
 def pump(

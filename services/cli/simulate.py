@@ -1,0 +1,156 @@
+"""The command that simulates field hardware over MQTT."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from services.cli.process import mqtt_url, start_log, stop_on_signals
+from services.domain.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from simulators.city.models import City
+    from simulators.scenario import Scenario
+
+
+class Field(StrEnum):
+    """What is simulated."""
+
+    WATER = "water"
+    TRAFFIC = "traffic"
+    CITY = "city"
+
+
+class Part(StrEnum):
+    """Which part of a scenario is published."""
+
+    ALL = "all"
+    HISTORY = "history"
+    LIVE = "live"
+
+
+def speed_of(text: str) -> float | None:
+    """Virtual seconds in a real one; None for "max"."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < 1e9:
+        raise InvalidInput("--speed", text, "a number above 0, or max")
+    return speed
+
+
+def simulate(
+    what: Field = typer.Argument(help="Water meters, traffic stations, or both."),
+    sensors: int | None = typer.Option(
+        None, min=1, help="So many meters and stations, instead of the scenario's."
+    ),
+    seed: int | None = typer.Option(None, help="Another seed is another city."),
+    scenario: str | None = typer.Option(
+        None, help="A TOML file, or a shipped scenario: city, water, leak, traffic."
+    ),
+    speed: str = typer.Option("1", help="Simulated seconds in a real second, or max."),
+    for_: float | None = typer.Option(
+        None, "--for", min=0, help="Stop after so many real seconds.", metavar="SECONDS"
+    ),
+    start: str | None = typer.Option(
+        None, help="When the live part begins (2026-03-02T00:00:00Z); now when not given."
+    ),
+    part: Part = typer.Option(
+        Part.ALL, help="Publish only the scenario's history, or only its live part."
+    ),
+    truth: Path | None = typer.Option(None, help="Write what really happened to this JSON file."),
+    sensors_out: Path | None = typer.Option(
+        None, help="Write the sensors to this CSV or GeoJSON file, for `citygauge sensors import`."
+    ),
+    progress: Path | None = typer.Option(
+        None, help="Append a JSON line to this file twice a second.", hidden=True
+    ),
+    mqtt: str | None = typer.Option(
+        None, "--mqtt-url", help="The broker; MQTT_URL when not given.", metavar="URL"
+    ),
+    publish: bool = typer.Option(
+        True,
+        help="--no-publish only writes --sensors-out, and --truth with an end in the scenario.",
+    ),
+) -> None:
+    """Simulate water meters and traffic stations that publish like field hardware, with their faults.
+
+    The same seed and scenario give the same readings at any speed. Virtual time never runs ahead of the clock on
+    the wall. Ends with one JSON object: what the broker acknowledged.
+    """
+    from simulators.city.models import City
+    from simulators.publish import Publisher
+
+    chosen = scenario_of(what, scenario, sensors, seed)
+    pace_speed, live_us = speed_of(speed), _live_us(chosen, start, speed)
+    city = City(chosen, live_us)
+    if sensors_out is not None:
+        _write_sensors(sensors_out, city)
+    if publish:
+        start_log()
+        stop = stop_on_signals()
+        with Publisher(mqtt_url(mqtt), f"citygauge-simulate-{what}-{part}") as publisher:
+            from simulators import stream
+            from simulators.pace import Pace
+            from simulators.pump import Progress, pump
+
+            report = Progress(progress)
+            if part is not Part.LIVE:
+                pump(stream.history(city), publisher, Pace(None, live_us), stop=stop)
+            else:
+                for _ in city.readings(live_us):
+                    pass
+            if part is not Part.HISTORY:
+                messages = stream.live(city, chosen)
+                pace = Pace(pace_speed, live_us)
+                pump(messages, publisher, pace, stop=stop, seconds=for_, progress=report)
+            done = publisher.flush()
+            report.close(publisher)
+        result = {"readings": done.readings, "messages": done.messages, "unheard": done.unheard}
+        typer.echo(json.dumps(result))
+    elif chosen.duration_h:
+        for _ in city.readings(live_us + round(chosen.duration_h * 3_600_000_000)):
+            pass
+    if truth is not None:
+        truth.write_text(json.dumps(city.truth(), indent=1) + "\n", encoding="utf-8")
+
+
+def scenario_of(what: Field, name: str | None, sensors: int | None, seed: int | None) -> Scenario:
+    """The scenario that the options mean, reduced to the field that was asked for."""
+    from simulators.scenario import load_scenario
+
+    chosen = load_scenario(name or what)
+    dropped = {Field.WATER: ["traffic"], Field.TRAFFIC: ["water"], Field.CITY: []}[what]
+    chosen = chosen.model_copy(update=dict.fromkeys(dropped))
+    if chosen.water is None and chosen.traffic is None:
+        raise InvalidInput("--scenario", name, f"a scenario that has a [{what}] table")
+    if sensors is not None:
+        chosen = chosen.sized(sensors)
+    return chosen if seed is None else chosen.model_copy(update={"seed": seed})
+
+
+def _live_us(scenario: Scenario, start: str | None, speed: str) -> int:
+    from services.domain.instant import parse_time, to_us
+
+    if start is not None:
+        return parse_time(start)
+    if scenario.start is not None:
+        return to_us(scenario.start)
+    # At another speed than that of the clock, the live part must lie in the past to have room.
+    back = timedelta(0) if speed == "1" else timedelta(hours=scenario.duration_h or 24 * 60)
+    return to_us((datetime.now(UTC) - back).replace(microsecond=0))
+
+
+def _write_sensors(path: Path, city: City) -> None:
+    from services.domain.sensor_file import to_csv, to_geojson
+
+    text = to_csv(city.sensors) if path.name.endswith(".csv") else to_geojson(city.sensors)
+    path.write_text(text, encoding="utf-8", newline="")
