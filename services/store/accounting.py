@@ -138,5 +138,4 @@ def totals(conn: Connection, since: datetime | None = None, *, alive_s: float = 
     """
     row = conn.execute(TOTALS, {"since": since, "alive_s": alive_s}).fetchone()
     assert row is not None, "an aggregate without GROUP BY always returns a row"
-    received, *rest, in_flight = row
-    return Account(received + in_flight, *rest, in_flight)
+    return Account(row[0] + row[-1], *row[1:])

@@ -150,7 +150,7 @@ def replayable(
     reason: RejectReason | None = None,
     sensor_id: str | None = None,
 ) -> Sequence[RejectedMessage]:
-    """New, whole messages, oldest first, locked for the caller's transaction; those that another one holds are skipped."""
+    """New, whole messages, oldest first, locked for the caller's transaction; what another one holds is skipped."""
     values = {
         "reason": reason,
         "sensor_id": None if sensor_id is None else storable(sensor_id),
