@@ -1,0 +1,38 @@
+"""`python -m benchmarks [name ...]`: runs the named benchmarks, or those of a quick look; `--list` names them all."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+QUICK: Final[Mapping[str, str]] = {}
+"""Name -> module with `main(arguments: list[str]) -> None`; run when no name is given."""
+
+LONG: Final[Mapping[str, str]] = {
+    "ingest_peers": "benchmarks.bench_ingest_peers",
+}
+"""The same for those that take minutes or fetch something; run by name alone."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run benchmarks one after the other; what follows `--` goes to each of them."""
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    names, passed = arguments[:cut], arguments[cut + 1 :]
+    known = {**QUICK, **LONG}
+    unknown = [name for name in names if name not in known and name != "--list"]
+    if "--list" in names or unknown:
+        for name, path in known.items():
+            purpose = (importlib.import_module(path).__doc__ or "").strip().splitlines()[0]
+            print(f"  {name:14} {purpose}")
+        if unknown:
+            print(f"There is no benchmark {', '.join(unknown)}.", file=sys.stderr)
+        return 2 if unknown else 0
+    for name in names or QUICK:
+        importlib.import_module(known[name]).main(passed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
