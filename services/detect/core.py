@@ -46,7 +46,7 @@ WATCHES: Final[Mapping[SensorKind, Callable[[DetectorSettings], Watch]]] = {
 """Which watch looks after a kind; kinds without one are watched for silence alone. One watch object a kind."""
 
 
-class CorruptState(CitygaugeError):
+class CorruptState(CitygaugeError, ValueError):
     """Bytes that should hold a shard's state do not, or were written by another version: rebuild from history."""
 
 

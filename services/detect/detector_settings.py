@@ -17,16 +17,22 @@ class DetectorSettings(BaseModel):
         description="continuous flow is raised when the learned chance of no pause falls below",
     )
     continuous_min_h: float = Field(
-        10.0, ge=2, le=72, description="hours without a pause that are needed at least"
+        12.0, ge=2, le=72, description="hours without a pause that are needed at least"
+    )
+    continuous_early_litres_per_h: float = Field(
+        8.0, gt=0, description="a run is told before `continuous_vendor_h` only if it never falls below"
     )
     continuous_vendor_h: float = Field(
-        24.0,
+        22.0,
         ge=12,
         le=240,
         description="hours without a pause after which a modest chance is enough",
     )
     continuous_vendor_chance: float = Field(
-        2e-2, gt=0, lt=1, description="the modest chance; it mutes homes that never sleep"
+        1e-3, gt=0, lt=1, description="the modest chance; it mutes homes that never sleep"
+    )
+    trickle_litres_per_h: float = Field(
+        3.785, gt=0, description="a leak below this rate is for information only (1 US gallon per hour)"
     )
     critical_litres_per_h: float = Field(
         227.0, gt=0, description="a leak of this rate is critical (60 US gallons per hour)"
@@ -44,7 +50,7 @@ class DetectorSettings(BaseModel):
         2.5, gt=0, le=24, description="hours of a burst at night (22-06 h)"
     )
     burst_day_h: float = Field(
-        5.0,
+        12.0,
         gt=0,
         le=48,
         description="hours of a burst by day, longer to spare the filling of pools",
@@ -68,16 +74,16 @@ class DetectorSettings(BaseModel):
         1.5, ge=1, le=10, description="times the longest earlier pause of the meter that ended"
     )
     night_sigma_share: float = Field(
-        0.05,
+        0.15,
         gt=0,
         lt=1,
         description="smallest sigma of the night minimum, as a share of its median",
     )
     night_cusum_h: float = Field(
-        6.0, gt=0, description="decision limit in sigmas of the sum over nights"
+        13.0, gt=0, description="decision limit in sigmas of the sum over nights"
     )
     intermittent_evidence: float = Field(
-        16.0,
+        40.0,
         gt=0,
         description="log likelihood ratio for rarer pauses at which a leak with pauses is raised",
     )

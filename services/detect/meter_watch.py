@@ -24,8 +24,8 @@ from services.domain.condition import Condition
 from services.domain.instant import DAY_US, SECOND_US
 from services.domain.sensor import Sensor
 
-_PRIOR_CHANCE = 0.3
 _PRIOR_VISITS = 2.0
+_PRIOR_H = 12.0
 _KNOWN_H = 14 * 24.0
 _HOLIDAY_H = 30.0
 """A pause longer than this is an absence; the habit is not learned from it."""
@@ -42,7 +42,7 @@ class MeterWatch:
         self.intervals = MeterIntervals()
         self.blocks = HourBlocks()
         self.zero = SlotBaseline(alpha=0.12, winsor=float("inf"), floor=0.0, shrink=2.0)
-        self.learned = Table({"hours": Field("f4"), "zone": Field("i2")})
+        self.learned = Table({"hours": Field("f4"), "zero_hours": Field("f4"), "zone": Field("i2")})
         self.backflow = Backflow(settings)
         self.continuous = ContinuousFlow(settings)
         self.burst = Burst(settings)
@@ -108,10 +108,15 @@ class MeterWatch:
             & (self.stuck.resting_hours(rows) <= _HOLIDAY_H) & (~gap | (blocks.zero & (hours < 6)))
         )  # fmt: skip
         self.zero.learn(rows, slot, blocks.zero.astype(np.float64), np.where(teach, 1.0, 0.0))
-        self.learned["hours"][rows] += np.where(teach, hours, 0.0).astype(np.float32)
+        taught = np.where(teach, hours, 0.0).astype(np.float32)
+        self.learned["hours"][rows] += taught
+        self.learned["zero_hours"][rows] += taught * blocks.zero
         return out
 
     def _chance_of_zero(self, rows: Rows, slot: Array) -> Array:
         level, _, visits = self.zero.expected(rows, slot)
-        level = np.where(np.isnan(level), _PRIOR_CHANCE, level)
-        return (level * visits + _PRIOR_CHANCE * _PRIOR_VISITS) / (visits + _PRIOR_VISITS)
+        # before the hour is known: the share of hours without use so far, none at the very beginning
+        seen = self.learned["hours"][rows].astype(np.float64)
+        prior = self.learned["zero_hours"][rows] / (seen + _PRIOR_H)
+        level = np.where(np.isnan(level), prior, level)
+        return (level * visits + prior * _PRIOR_VISITS) / (visits + _PRIOR_VISITS)

@@ -15,8 +15,9 @@ from services.domain.sensor import Sensor
 class Watch(Protocol):
     """What the core needs of the watch over a kind of sensor."""
 
-    columns: tuple[str, ...]
-    """Columns of the catalogue that `step` wants, in its order."""
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the catalogue that `step` wants, in its order."""
 
     def add(self, sensors: list[Sensor]) -> None:
         """New rows at the end, in order."""

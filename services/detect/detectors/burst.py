@@ -102,6 +102,6 @@ class Burst:
             ("blocks", number, 0),
         ):  # fmt: skip
             t[name][rows] = np.where(over, empty, value)
-        learn = learn & ~high
+        learn = learn & ~self.episodes.active(rows)
         self.tail.learn(rows[learn], rate[learn])
         return out

@@ -4,7 +4,7 @@ Question: would this meter, as it has been learned, go so long without a single 
 Formula: over a run of blocks (about an hour each) without a zero block, chance = product of (1 - p0(slot)), p0 being
     the learned chance of a zero block at that hour of the week. Raised when the run lasts `continuous_min_h` and
     chance <= `continuous_chance`, or when it lasts `continuous_vendor_h` and chance <= `continuous_vendor_chance`.
-    The leak is the least rate of the run. Cleared by two zero blocks one after the other.
+    The leak is the least rate of the last 12 to 24 hours. Cleared by two zero blocks one after the other.
 Units: L, L/h, hours; chance is a probability.
 Defaults: 10 h, 1e-4; 24 h, 2e-2.
 Source: the vendors' rule of 24 hours without a zero (Neptune, BEACON), with the chance of a pause learned, so that
@@ -27,6 +27,10 @@ from services.detect.windows.blocks import Blocks
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import HOUR_US
 
+_HALF_DAY_H: Final = 12.0
+_GAP_H: Final = 4.0
+_LONGEST_H: Final = 72.0
+"""The chance is that of at most so many hours: else a small chance of a pause would add up over months."""
 _OFF_US: Final = int(0.8 * HOUR_US)
 
 
@@ -45,6 +49,8 @@ class ContinuousFlow:
                 "gap_hours": Field("f8"),
                 "log_chance": Field("f8"),
                 "least": Field("f8", np.inf),
+                "earlier_least": Field("f8", np.inf),
+                "least_hours": Field("f8"),
                 "litres": Field("f8"),
                 "blocks": Field("i4"),
             }
@@ -57,14 +63,22 @@ class ContinuousFlow:
 
     def suspicious(self, rows: Array) -> Array:
         """(n,) bool: a run is long enough that nothing should be learned from it."""
-        rare: Array = self.table["log_chance"][rows] < np.log(0.01)
-        return rare & (self.table["hours"][rows] >= 6)
+        hours = self.table["hours"][rows]
+        told = self.table["log_chance"][rows] * np.minimum(1.0, _LONGEST_H / np.maximum(hours, 1e-9))
+        rare: Array = told < np.log(0.01)
+        return rare & (hours >= 6)
 
     def step(self, subjects: Subjects, blocks: Blocks, chance_of_zero: Array) -> list[Condition]:
         """Take one finished block of each of n meters; chance_of_zero (n,) as learned for its hour."""
         s, t, rows = self.settings, self.table, blocks.rows
         zero = blocks.zero
         active = self.episodes.active(rows)
+        lost = blocks.gap & ~zero & ~active & (blocks.hours > _GAP_H)
+        t["start_us"][rows[lost]] = NEVER  # pauses may have been overlooked: the run begins after the gap
+        for name in ("hours", "gap_hours", "log_chance", "litres", "least_hours"):
+            t[name][rows[lost]] = 0.0
+        t["least"][rows[lost]] = np.inf
+        t["earlier_least"][rows[lost]] = np.inf
         fresh = t["start_us"][rows] == NEVER
         start = np.where(fresh & ~zero, blocks.start_us, t["start_us"][rows])
         counted = ~zero & ~blocks.gap
@@ -73,18 +87,25 @@ class ContinuousFlow:
         log_chance = t["log_chance"][rows] + np.where(
             counted, np.log1p(-np.clip(chance_of_zero, 0.002, 0.98)), 0.0
         )
-        least = np.where(zero, t["least"][rows], np.minimum(t["least"][rows], blocks.rate))
+        # the least rate of the last 12 to 24 hours: a run that grows shows
+        turned = t["least_hours"][rows] >= _HALF_DAY_H
+        earlier = np.where(turned, t["least"][rows], t["earlier_least"][rows])
+        newest = np.where(turned, np.inf, t["least"][rows])
+        newest = np.where(zero, newest, np.minimum(newest, blocks.rate))
+        least_hours = np.where(turned, 0.0, t["least_hours"][rows]) + np.where(zero, 0.0, blocks.hours)
+        least = np.minimum(newest, earlier)
         litres = t["litres"][rows] + np.where(zero, 0.0, blocks.litres)
         number = t["blocks"][rows] + counted
+        told = log_chance * np.minimum(1.0, _LONGEST_H / np.maximum(hours, 1e-9))
         bad = ~zero & (
-            ((hours >= s.continuous_min_h) & (log_chance <= np.log(s.continuous_chance)))
+            ((hours >= s.continuous_min_h) & (least >= s.continuous_early_litres_per_h) & (told <= np.log(s.continuous_chance)))
             | (
                 (hours >= s.continuous_vendor_h)
-                & (log_chance <= np.log(s.continuous_vendor_chance))
+                & (told <= np.log(s.continuous_vendor_chance))
             )
         )
         leak = np.where(np.isfinite(least), least, 0.0)
-        severity = np.where(leak >= s.critical_litres_per_h, 2, 1)
+        severity = np.digitize(leak, [s.trickle_litres_per_h, s.critical_litres_per_h])
         onset = self.episodes.onset_us(rows)
         changes = self.episodes.step(rows, blocks.end_us, bad, zero, start, severity)
         out: list[Condition] = []
@@ -99,7 +120,7 @@ class ContinuousFlow:
                     round(float(gap_hours[i] / max(hours[i] + gap_hours[i], 1e-9)), 4),
                     {
                         "hours_without_pause_h": round(float(hours[i]), 2),
-                        "chance_by_habit_1": float(np.exp(log_chance[i])),
+                        "chance_by_habit_1": float(np.exp(told[i])),
                         "chance_limit_1": s.continuous_chance,
                         "litres_so_far": round(float(lost), 1),
                         "litres_per_day": round(float(24 * leak[i]), 1),
@@ -107,7 +128,7 @@ class ContinuousFlow:
                     },
                 )  # fmt: skip
 
-            score = 1.0 - 0.5 * np.exp(log_chance) / s.continuous_vendor_chance
+            score = 1.0 - 0.5 * np.exp(told) / s.continuous_vendor_chance
             out = emit(
                 self.rule, subjects, changes, blocks.end_us,
                 np.where(active, onset, start), severity, score, evidence,
@@ -115,7 +136,8 @@ class ContinuousFlow:
         over = zero & (~active | np.isin(np.arange(len(rows)), changes.cleared))
         for name, value, empty in (
             ("start_us", start, NEVER), ("hours", hours, 0.0), ("gap_hours", gap_hours, 0.0),
-            ("log_chance", log_chance, 0.0), ("least", least, np.inf), ("litres", litres, 0.0),
+            ("log_chance", log_chance, 0.0), ("least", newest, np.inf),
+            ("earlier_least", earlier, np.inf), ("least_hours", least_hours, 0.0), ("litres", litres, 0.0),
             ("blocks", number, 0),
         ):  # fmt: skip
             t[name][rows] = np.where(over, empty, value)

@@ -21,6 +21,8 @@ from services.detect.windows.blocks import Blocks
 from services.domain.condition import Condition, Evidence, Rule
 
 _RARER = 0.3
+_RESTING = 0.4
+"""Hours with a smaller chance of a pause tell nothing: a busy day is no leak."""
 _CAP = 2.0
 """Evidence is capped at this many limits, so that a repaired leak clears within days."""
 
@@ -64,19 +66,19 @@ class IntermittentLeak:
             mute: (n,) bool: continuous flow or a burst is on and says it already.
         """
         s, t, rows = self.settings, self.table, blocks.rows
-        p0 = np.clip(chance_of_zero, 0.02, 0.9)
+        p0 = np.minimum(chance_of_zero, 0.9)
         step = np.where(blocks.zero, np.log(_RARER), np.log((1 - _RARER * p0) / (1 - p0)))
-        step = np.where(blocks.gap | ~known, 0.0, step)
+        step = np.where(blocks.gap | ~known | (p0 < _RESTING), 0.0, step)
         before = t["sum"][rows]
         limit = s.intermittent_evidence
         total = np.clip(before + step, 0.0, _CAP * limit)
         start = np.where((before <= 0) & (total > 0), blocks.start_us, t["start_us"][rows])
         running = total > 0
-        hours = np.where(running, t["hours"][rows] + blocks.hours, 0.0)
-        zero_hours = np.where(running, t["zero_hours"][rows] + blocks.zero * blocks.hours, 0.0)
-        litres = np.where(running, t["litres"][rows] + blocks.litres, 0.0)
-        habit = np.where(running, t["habit_litres"][rows] + p0 * blocks.hours, 0.0)
-        number = np.where(running, t["blocks"][rows] + 1, 0)
+        hours = t["hours"][rows] + blocks.hours
+        zero_hours = t["zero_hours"][rows] + blocks.zero * blocks.hours
+        litres = t["litres"][rows] + blocks.litres
+        habit = t["habit_litres"][rows] + p0 * blocks.hours
+        number = t["blocks"][rows] + 1
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         bad = (total > limit) & ~mute & (hours >= 24)
         severity = np.ones(len(rows), np.int8)
@@ -108,5 +110,5 @@ class IntermittentLeak:
             ("sum", total), ("start_us", np.where(running, start, NEVER)), ("hours", hours),
             ("zero_hours", zero_hours), ("litres", litres), ("habit_litres", habit), ("blocks", number),
         ):  # fmt: skip
-            t[name][rows] = value
+            t[name][rows] = value if name in ("sum", "start_us") else np.where(running, value, 0)
         return out

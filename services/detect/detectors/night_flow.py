@@ -3,8 +3,8 @@
 Question: is the nightly minimum higher than it was, by little but every night?
 Formula: x = mean of the two lowest hourly rates of 01-06 h local; z = (x - median) / max(1.4826 MAD, share of the
     median, 2 L/h) over the last 28 nights that were not flagged; S = max(0, S + min(z, 5) - k), raised at S > h
-    (Page 1954, k = .75). Cleared by two nights with z < 1.5. The leak is x - median.
-Units: L/h. Defaults: h = 6 sigmas, smallest sigma 5 % of the median. Needs 10 nights.
+    (Page 1954, k = .75); a night with z < 1 sets S to zero, for a leak runs every night. Cleared by two such nights. The leak is x - median.
+Units: L/h. Defaults: h = 13 sigmas, smallest sigma 15 % of the median. Needs 10 nights.
 Source: minimum night flow, the practice of water companies, with a CUSUM; vendor rules find none of these leaks.
 Missing: a night with fewer than three blocks is skipped. Late readings do not enter. Irregular stamps: by time.
 """
@@ -25,6 +25,8 @@ from services.domain.instant import DAY_US
 
 NIGHTS = 28
 _NEEDED = 10
+_PERSISTS = 1.0
+"""A leak runs every night: one night below median + 1 sigma and the sum starts anew."""
 _BORED = 3.0
 """L/h: below this median a meter rests at night, and `continuous_flow` watches it."""
 
@@ -34,8 +36,9 @@ class NightFlow:
 
     rule = Rule.NIGHT_FLOW
 
-    def __init__(self, settings: DetectorSettings) -> None:
+    def __init__(self, settings: DetectorSettings, sigma_share: float | None = None) -> None:
         self.settings = settings
+        self.sigma_share = settings.night_sigma_share if sigma_share is None else sigma_share
         self.episodes = Episodes(off_delay_us=DAY_US // 2)
         self.cusum = Cusum(k=0.75, h=settings.night_cusum_h, clip=5.0)
         self.nights = Rolling(NIGHTS, "f4")
@@ -96,10 +99,11 @@ class NightFlow:
         told = blocks.end_us[at]
         median, mad = self.nights.median_mad(rows)
         known = self.nights.count(rows) >= _NEEDED
-        sigma = np.maximum(1.4826 * mad, np.maximum(s.night_sigma_share * median, 2.0))
+        sigma = np.maximum(1.4826 * mad, np.maximum(self.sigma_share * median, 2.0))
         watched = known & (median >= _BORED)
         z = np.where(watched, (value - median) / np.where(watched, sigma, 1.0), np.nan)
-        total = self.cusum.push(rows, z, end)
+        self.cusum.reset(rows[z < _PERSISTS])
+        total = self.cusum.push(rows, np.where(z < _PERSISTS, np.nan, z), end)
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         since = self.cusum.table["since_us"][rows]
         leak = value - median
@@ -108,7 +112,7 @@ class NightFlow:
         days = np.where(active | (since == NEVER), 1.0, 1.0 + (end - since) / DAY_US)
         litres = np.where(active, t["litres"][rows], 0.0) + np.maximum(leak, 0) * 24 * days
         changes = self.episodes.step(
-            rows, told, bad, z < 1.5, np.where(since == NEVER, end, since), severity
+            rows, told, bad, z < _PERSISTS, np.where(since == NEVER, end, since), severity
         )
         out: list[Condition] = []
         if changes:

@@ -1,0 +1,284 @@
+"""Puts a condition into words that a person understands at three in the morning: what, where, since when, why, what
+to do first. Times are the site's own. It refuses to decide anything and to say more than the evidence holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from services.domain.condition import Change, Condition, Rule
+from services.domain.instant import from_us
+from services.domain.sensor import Sensor
+
+
+def sentence(condition: Condition, sensor: Sensor) -> str:
+    """The condition at its sensor, in plain words of one to four short sentences.
+
+    Args:
+        condition: a raise, an update or a clear.
+        sensor: its subject.
+    """
+    if condition.change is Change.CLEAR:
+        return _CLEARS[condition.rule](condition, sensor)
+    return _RAISES[condition.rule](condition, sensor)
+
+
+def _where(sensor: Sensor) -> str:
+    """'meter Elm Street 4 (M-17), zone North' or 'station A1-12, A1 northbound at 9.6 km'."""
+    kind = _KIND_WORDS.get(sensor.kind.value, sensor.kind.value.replace("_", " "))
+    text = f"{kind} {sensor.name} ({sensor.id})" if sensor.name else f"{kind} {sensor.id}"
+    if sensor.road:
+        text += f", {sensor.road}" + (f" {sensor.direction}" if sensor.direction else "")
+        if sensor.position_m is not None:
+            text += f" at {sensor.position_m / 1000:.1f} km"
+    elif sensor.zone:
+        text += f", zone {sensor.zone}"
+    return text
+
+
+def _time(us: int, sensor: Sensor) -> str:
+    """'Mon 14 Sep 12:30' in the site's zone."""
+    local = from_us(us).astimezone(ZoneInfo(sensor.time_zone))
+    return f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local:%H:%M}"
+
+
+def _since(condition: Condition, sensor: Sensor) -> str:
+    return _time(condition.onset_us, sensor)
+
+
+def _span(seconds: float) -> str:
+    """'45 minutes', '26 hours', '12 days'."""
+    minutes = seconds / 60
+    if minutes < 119.5:
+        return f"{max(1, round(minutes))} minute{'' if round(minutes) == 1 else 's'}"
+    if minutes < 71.5 * 60:
+        return f"{round(minutes / 60)} hours"
+    return f"{round(minutes / 1440)} days"
+
+
+def _litres(value: float) -> str:
+    """'950 L', '12.3 m3'."""
+    return f"{value:.0f} L" if abs(value) < 10_000 else f"{value / 1000:.1f} m3"
+
+
+def _rate(value: float) -> str:
+    """'3.5 L/h', '120 L/h', '12.4 m3/h'."""
+    if abs(value) >= 10_000:
+        return f"{value / 1000:.1f} m3/h"
+    return f"{value:.1f} L/h" if abs(value) < 10 else f"{value:.0f} L/h"
+
+
+def _number(condition: Condition, name: str) -> float:
+    return condition.evidence.numbers.get(name, 0.0)
+
+
+def _value(condition: Condition) -> float:
+    return condition.evidence.value or 0.0
+
+
+def _continuous(c: Condition, s: Sensor) -> str:
+    return (
+        f"Water has been running without a pause at {_where(s)} since {_since(c, s)} "
+        f"({_span(c.evidence.window_s)}), never below {_rate(_value(c))}. "
+        f"This meter normally pauses: by its own habit a run this long has a chance of "
+        f"{_chance(_number(c, 'chance_by_habit_1'))}. "
+        f"About {_litres(_number(c, 'litres_so_far'))} lost so far, {_litres(_number(c, 'litres_per_day'))} a day. "
+        "First: call the customer and have the stop valve closed for ten minutes; if the meter still turns, "
+        "the leak is on the service pipe."
+    )
+
+
+def _chance(value: float) -> str:
+    return f"1 in {round(1 / value):,}" if value > 1e-9 else "less than 1 in a billion"
+
+
+def _burst(c: Condition, s: Sensor) -> str:
+    return (
+        f"Far more water than usual is running at {_where(s)} since {_since(c, s)}: {_rate(_value(c))} for "
+        f"{_span(c.evidence.window_s)}, where {_rate(c.evidence.threshold or 0.0)} is the most it should be. "
+        f"{_litres(_number(c, 'litres_so_far'))} so far. "
+        "First: call the customer now (burst pipe, open valve, or a pool being filled?); close the valve if nobody answers."
+    )
+
+
+def _backflow(c: Condition, s: Sensor) -> str:
+    return (
+        f"Water is running backwards through {_where(s)} since {_since(c, s)}: the register has fallen by "
+        f"{_litres(_number(c, 'litres_back'))} (limit {_litres(-(c.evidence.threshold or 0.0))}). "
+        "First: check pressure in the street and the backflow preventer; treat the water there as unsafe until cleared."
+    )
+
+
+def _silent(c: Condition, s: Sensor) -> str:
+    limit = _span(c.evidence.threshold or 0.0)
+    if _number(c, "never_seen_1"):
+        return (
+            f"Nothing has ever been received from {_where(s)}, known since {_since(c, s)} ({_span(_value(c))}; limit {limit}). "
+            "First: check that the device is installed, powered, and sends under this id."
+        )
+    cadence = _number(c, "cadence_s")
+    usual = f"; it usually reports every {_span(cadence)}" if cadence else ""
+    return (
+        f"No reading from {_where(s)} since {_since(c, s)}: silent for {_span(_value(c))}, limit {limit}{usual}. "
+        "First: check its gateway and neighbours, then battery or power on site."
+    )
+
+
+def _stuck(c: Condition, s: Sensor) -> str:
+    if "unchanged_min" in c.evidence.numbers:
+        return (
+            f"The sensor repeats itself: {_where(s)} has reported exactly {_value(c):g} {_UNITS.get(c.evidence.unit, c.evidence.unit)} "
+            f"since {_since(c, s)} ({_span(c.evidence.window_s)}). Its traffic alarms are held back. "
+            "First: restart the sensor's controller; then inspect it on site."
+        )
+    return (
+        f"{_where(s)[0].upper()}{_where(s)[1:]} has counted nothing since {_since(c, s)} ({_span(c.evidence.window_s)}); "
+        f"its longest rest before was {_span(3600 * _number(c, 'longest_earlier_pause_h'))}. "
+        "The meter may be stuck, or the home empty. First: ask the customer whether anybody is there, then inspect the meter."
+    )
+
+
+def _night(c: Condition, s: Sensor) -> str:
+    baseline = c.evidence.baseline or 0.0
+    return (
+        f"The least flow of the night at {_where(s)} has risen to {_rate(_value(c))}, usually {_rate(baseline)}, "
+        f"night after night since {_since(c, s)}. A leak of about {_rate(_value(c) - baseline)}, "
+        f"{_litres(_number(c, 'litres_per_day'))} a day, {_litres(_number(c, 'litres_so_far'))} so far, is likely. "
+        "First: compare with the sub-meters or listen at night for running water."
+    )
+
+
+def _intermittent(c: Condition, s: Sensor) -> str:
+    return (
+        f"Pauses have become rare at {_where(s)} since {_since(c, s)}: no use in "
+        f"{100 * _number(c, 'pause_share_1'):.0f} % of the hours, usually {100 * _number(c, 'usual_pause_share_1'):.0f} %. "
+        f"Something lets water go by again and again, {_litres(_number(c, 'litres_per_day'))} a day in all. "
+        "First: ask the customer to check toilets, softener and irrigation."
+    )
+
+
+def _congestion(c: Condition, s: Sensor) -> str:
+    recurrent = c.evidence.numbers.get("recurrent_1")
+    habit = (
+        ""
+        if recurrent is None
+        else (
+            " It is slow here at this hour as a rule."
+            if recurrent
+            else " That is not usual at this hour."
+        )
+    )
+    return (
+        f"Traffic is slow at {_where(s)} since {_since(c, s)}: {_value(c):.0f} km/h over five minutes, "
+        f"limit {c.evidence.threshold or 0:.0f} km/h.{habit} "
+        "First: look at the camera upstream and warn drivers before the tail of the queue."
+    )
+
+
+def _unusual(c: Condition, s: Sensor) -> str:
+    return (
+        f"Traffic is much slower than it ever is at this hour at {_where(s)} since {_since(c, s)}: "
+        f"{_value(c):.0f} km/h, usually {c.evidence.baseline or 0:.0f} km/h (alarm below {c.evidence.threshold or 0:.0f} km/h). "
+        "First: look at the camera downstream for an accident or a blocked lane."
+    )
+
+
+def _incident(c: Condition, s: Sensor) -> str:
+    return (
+        f"An incident is likely just downstream of {_where(s)} since {_since(c, s)}: {_value(c):.0f} km/h here, "
+        f"{_number(c, 'downstream_km_per_h'):.0f} km/h at the next station. "
+        "First: look at the cameras between the two stations; have a patrol ready."
+    )
+
+
+def _fault(c: Condition, s: Sensor) -> str:
+    words = _SIGNS[int(_number(c, "sign_1")) % len(_SIGNS)]
+    return (
+        f"The sensor contradicts itself: {_where(s)} {words} since {_since(c, s)} ({_span(c.evidence.window_s)}). "
+        "Its traffic alarms are held back. First: restart the sensor's controller; then inspect it on site."
+    )
+
+
+def _zone(c: Condition, s: Sensor) -> str:
+    baseline = c.evidence.baseline or 0.0
+    return (
+        f"A leak is likely in the zone fed by {_where(s)} since {_since(c, s)}: inflow beyond its habit by "
+        f"{_rate(_value(c) - baseline)} ({_litres(_number(c, 'litres_per_day'))} a day, "
+        f"{_litres(_number(c, 'litres_so_far'))} so far). "
+        "First: check for known use (flushing, fire, works), then step-test the zone at night."
+    )
+
+
+def _over(what: str) -> Callable[[Condition, Sensor], str]:
+    def words(c: Condition, s: Sensor) -> str:
+        lost = _number(c, "litres_so_far")
+        tail = f" About {_litres(lost)} in all." if lost else ""
+        return (
+            f"Over at {_time(c.at_us, s)}: {what} {_where(s)}, after {_span((c.at_us - c.onset_us) / 1e6)} "
+            f"(since {_since(c, s)}).{tail}"
+        )
+
+    return words
+
+
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = (
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+)
+_UNITS: Final[Mapping[str, str]] = {"{veh}": "vehicles", "{veh}/h": "vehicles/h"}
+_KIND_WORDS: Final[Mapping[str, str]] = {
+    "water_meter": "meter",
+    "dma_inlet": "zone inlet",
+    "dma_outlet": "zone outlet",
+    "tank_level": "tank",
+    "traffic_station": "station",
+    "traffic_lane": "lane sensor",
+    "pressure": "pressure logger",
+}
+_SIGNS: Final = (
+    "is occupied but counts no vehicle",
+    "is occupied all the time",
+    "counts nothing where traffic is usual",
+    "jumps up and down from reading to reading",
+)
+_RAISES: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
+    Rule.CONTINUOUS_FLOW: _continuous,
+    Rule.BURST: _burst,
+    Rule.BACKFLOW: _backflow,
+    Rule.SILENT: _silent,
+    Rule.STUCK: _stuck,
+    Rule.NIGHT_FLOW: _night,
+    Rule.INTERMITTENT_LEAK: _intermittent,
+    Rule.CONGESTION: _congestion,
+    Rule.UNUSUAL_CONGESTION: _unusual,
+    Rule.INCIDENT: _incident,
+    Rule.SENSOR_FAULT: _fault,
+    Rule.ZONE_LEAK: _zone,
+}
+_CLEARS: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
+    Rule.CONTINUOUS_FLOW: _over("water pauses again at"),
+    Rule.BURST: _over("use is back to normal at"),
+    Rule.BACKFLOW: _over("water no longer runs backwards through"),
+    Rule.SILENT: _over("readings come again from"),
+    Rule.STUCK: _over("values move again at"),
+    Rule.NIGHT_FLOW: _over("the nights are back to normal at"),
+    Rule.INTERMITTENT_LEAK: _over("pauses are as frequent as before at"),
+    Rule.CONGESTION: _over("traffic flows again at"),
+    Rule.UNUSUAL_CONGESTION: _over("traffic is as usual again at"),
+    Rule.INCIDENT: _over("the incident has dissolved near"),
+    Rule.SENSOR_FAULT: _over("the readings make sense again at"),
+    Rule.ZONE_LEAK: _over("inflow is back to normal at"),
+}
