@@ -7,6 +7,7 @@ newest reading. It refuses to drop anything: each reading ends in a batch or in 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -191,9 +192,15 @@ class Assembler:
                 reason = REASONS[int(verdict[first]) - 1]
                 detail = _detail(reason, block, first, int(received_us[first]), self._limits)
                 refusal = Refusal(position, reason, detail, block.sensor_id[first], body)
-                prepared.kept.append(self.kept(prepared.messages, refusal, len(part)))
+                prepared.kept.append(self.kept(prepared.messages, refusal, len(part), block.domain))
 
-    def kept(self, messages: Messages, refusal: Refusal, readings: int = 1) -> Kept:
+    def kept(
+        self,
+        messages: Messages,
+        refusal: Refusal,
+        readings: int = 1,
+        domain: Domain | None = None,
+    ) -> Kept:
         """The record of a rejected message or of a part of one."""
         position = refusal.message
         payload, size = messages.payloads[position], messages.cut.get(position)
@@ -210,7 +217,8 @@ class Assembler:
             readings,
             full if full > len(payload) else None,
         )
-        return Kept(rejection, messages.received_us[position], position in messages.redelivered)
+        again = position in messages.redelivered
+        return Kept(rejection, messages.received_us[position], again, domain)
 
 
 def _detail(reason: RejectReason, block: Block, row: int, received_us: int, limits: Limits) -> str:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.domain.batch import ReadingBatch
+from services.domain.catalogue import Domain
 from services.domain.rejection import Rejection
 from services.ingest.messages import Messages
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A rejection, when its message came, and whether the broker had delivered the message before."""
+    """A rejection with the facts of its message.
+
+    Attributes:
+        received_us: when the message came.
+        again: whether the broker had delivered it before.
+        domain: of the reading, where one was decoded.
+    """
 
     rejection: Rejection
     received_us: int
     again: bool
+    domain: Domain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +68,9 @@ class Prepared:
     def rejected(self) -> int:
         """Rejected readings."""
         return sum(kept.rejection.readings for kept in self.kept)
+
+    def delivered_before(self) -> Prepared:
+        """The same, every message marked as delivered before: its first commit may have succeeded."""
+        kept = [replace(each, again=True) for each in self.kept]
+        messages = replace(self.messages, redelivered=set(range(len(self.messages))))
+        return replace(self, messages=messages, kept=kept)

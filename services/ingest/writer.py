@@ -1,0 +1,259 @@
+"""Writes what a run of messages came to in one transaction: readings, feed, rejections, quarantine, account.
+
+A reading that the database refuses is found by halving, kept with the database's reason, and the rest is stored. It
+refuses to wait: an unavailable database is the caller's business, who tries the same again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+from psycopg import errors
+
+from services.domain.batch import ReadingBatch
+from services.domain.catalogue import Domain
+from services.domain.instant import SECOND_US, from_us
+from services.domain.rejection import RejectReason
+from services.ingest.assemble import Assembler
+from services.ingest.blocks import WHOLE, Refusal
+from services.ingest.prepared import Kept, Prepared, Rows
+from services.ingest.waves import divide
+from services.store import accounting, feed, rejected, seen
+from services.store.accounting import Counts
+from services.store.connection import Connection, DatabaseUnavailable, transaction
+from services.store.readings import ReadingWriter, Written
+from services.store.sensors import SensorRepository, Sighting
+
+POISON: Final = (psycopg.DataError, psycopg.IntegrityError, errors.RaiseException)
+"""Errors that a value causes. All others mean that something is wrong with the database: wait, do not reject."""
+
+
+class CommitUnknown(DatabaseUnavailable):
+    """The connection was lost in the middle of the commit: what was written may be there or not."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a run of messages, as committed.
+
+    Attributes:
+        counts: as in the account.
+        redelivered: readings that had been committed before and came again; not in `counts`.
+        reasons: rejected readings by reason.
+        newest_us: newest observed time; None without an accepted reading.
+        commit_s: seconds in transactions.
+    """
+
+    counts: Counts = field(default_factory=Counts)
+    redelivered: int = 0
+    reasons: Counter[RejectReason] = field(default_factory=Counter)
+    newest_us: int | None = None
+    commit_s: float = 0.0
+
+    def add(self, other: Outcome) -> None:
+        """Adds another outcome."""
+        names = Counts.__dataclass_fields__
+        self.counts = Counts(
+            **{name: getattr(self.counts, name) + getattr(other.counts, name) for name in names}
+        )
+        self.redelivered += other.redelivered
+        self.reasons += other.reasons
+        self.commit_s += other.commit_s
+        known = [each for each in (self.newest_us, other.newest_us) if each is not None]
+        self.newest_us = max(known, default=None)
+
+
+@dataclass(slots=True)
+class _Tally:
+    inserted: int = 0
+    merged: int = 0
+    duplicate: int = 0
+    conflicting: int = 0
+    late: int = 0
+    redelivered: int = 0
+
+    def add(self, written: Written, repeated: int) -> None:
+        """A written wave; `repeated` of its duplicates had been committed before the broker sent them again."""
+        self.inserted += written.inserted
+        self.merged += written.merged
+        self.duplicate += written.duplicate - repeated
+        self.conflicting += written.conflicting
+        self.late += written.late
+        self.redelivered += repeated
+
+
+def write(conn: Connection, worker: str, assembler: Assembler, prepared: Prepared) -> Outcome:
+    """Commits all of it; in one transaction unless the database refuses a reading.
+
+    Args:
+        conn: in autocommit mode.
+        worker: whose account is charged.
+        assembler: knows how to keep a part of a message.
+        prepared: written whole when it was not before; calling again after an error is safe.
+
+    Raises:
+        CommitUnknown: mark the messages as delivered before, then try again.
+        DatabaseUnavailable: try again later.
+        psycopg.Error: something is wrong with the database that waiting may or may not heal.
+    """
+    try:
+        return _write_once(conn, worker, prepared, len(prepared.messages))
+    except POISON as error:
+        return _halve(conn, worker, assembler, prepared, error)
+
+
+def _halve(
+    conn: Connection, worker: str, assembler: Assembler, prepared: Prepared, error: psycopg.Error
+) -> Outcome:
+    """Writes smaller and smaller parts until what is refused is a single reading, and keeps that as rejected."""
+    stack, messages = _halves(prepared)[::-1], len(prepared.messages)
+    outcome = Outcome()
+    if not stack:
+        stack = [_refused(assembler, prepared, error)]
+    while stack:
+        part = stack.pop()
+        try:
+            outcome.add(_write_once(conn, worker, part, messages))
+            messages = 0
+        except POISON as refused:
+            stack += _halves(part)[::-1] or [_refused(assembler, part, refused)]
+    return outcome
+
+
+def _halves(prepared: Prepared) -> list[Prepared]:
+    """Two smaller parts that say the same together; none where it is a single reading."""
+    sizes = [len(rows.batch) for rows in prepared.rows]
+    if prepared.kept and prepared.rows:
+        return [
+            Prepared(prepared.messages, [], prepared.kept),
+            Prepared(prepared.messages, prepared.rows),
+        ]
+    if len(sizes) > 1:
+        return [Prepared(prepared.messages, [rows]) for rows in prepared.rows]
+    if not sizes or sizes[0] < 2:
+        return []
+    middle, rows = sizes[0] // 2, prepared.rows[0]
+    return [
+        Prepared(prepared.messages, [_slice(rows, slice(0, middle))]),
+        Prepared(prepared.messages, [_slice(rows, slice(middle, sizes[0]))]),
+    ]
+
+
+def _slice(rows: Rows, part: slice) -> Rows:
+    chosen = np.arange(len(rows.batch))[part]
+    return Rows(rows.batch.take(chosen), rows.message[part], rows.element[part])
+
+
+def _refused(assembler: Assembler, part: Prepared, error: psycopg.Error) -> Prepared:
+    """The single reading of `part` as a rejection. Raises `error` again where there is no reading to blame."""
+    if not part.rows:
+        raise error
+    rows = part.rows[0]
+    position, element = int(rows.message[0]), int(rows.element[0])
+    body = None if element == WHOLE else assembler.bodies(part.messages, position, [element])[0]
+    detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+    refusal = Refusal(position, RejectReason.REFUSED_BY_DATABASE, detail, None, body)
+    return Prepared(part.messages, [], [assembler.kept(part.messages, refusal)])
+
+
+def _write_once(conn: Connection, worker: str, prepared: Prepared, messages: int) -> Outcome:
+    started = time.perf_counter()
+    committing = False
+    tally, outcome = _Tally(), Outcome()
+    try:
+        with transaction(conn):
+            for rows in prepared.rows:
+                _write_rows(conn, rows, prepared.messages.redelivered, tally)
+            kept = _not_kept_yet(conn, prepared.kept, outcome)
+            _keep(conn, kept)
+            rejected_readings = sum(each.rejection.readings for each in kept)
+            stored = tally.inserted + tally.merged
+            outcome.counts = Counts(
+                received=stored + tally.duplicate + rejected_readings,
+                messages=messages,
+                stored=stored,
+                merged=tally.merged,
+                duplicate=tally.duplicate,
+                conflicting=tally.conflicting,
+                rejected=rejected_readings,
+                late=tally.late,
+            )
+            accounting.add(conn, worker, outcome.counts)
+            committing = True
+    except DatabaseUnavailable as error:
+        if committing:
+            raise CommitUnknown(error.problem, error.sqlstate) from error
+        raise
+    outcome.redelivered += tally.redelivered
+    for each in kept:
+        outcome.reasons[each.rejection.reason] += each.rejection.readings
+    outcome.newest_us = max(
+        (int(rows.batch.observed_us.max()) for rows in prepared.rows), default=None
+    )
+    outcome.commit_s = time.perf_counter() - started
+    return outcome
+
+
+def _write_rows(conn: Connection, rows: Rows, redelivered: set[int], tally: _Tally) -> None:
+    writer = ReadingWriter(conn)
+    waves = divide(rows.batch)
+    again: NDArray[np.bool_] | None = None
+    if redelivered:
+        again = np.isin(rows.message, np.fromiter(redelivered, np.int64))
+    repeated = 0 if again is None else int(again[waves.duplicate].sum())
+    tally.add(Written(0, 0, len(waves.duplicate), waves.conflicting, 0, rows.batch), repeated)
+    whole = len(waves.rows) == 1 and len(waves.rows[0]) == len(rows.batch)
+    for places in waves.rows:
+        batch = rows.batch if whole else rows.batch.take(places)
+        written = writer.write(batch)
+        feed.append(conn, written.accepted)
+        repeated = 0
+        if again is not None and written.duplicate:
+            repeated = _repeated(batch, written.accepted, again[places])
+        tally.add(written, repeated)
+
+
+def _repeated(batch: ReadingBatch, accepted: ReadingBatch, again: NDArray[np.bool_]) -> int:
+    """How many rows that the broker sent again were not accepted."""
+    new = set(zip(accepted.sensor.tolist(), accepted.observed_us.tolist(), strict=True))
+    sent = batch.take(again)
+    keys = zip(sent.sensor.tolist(), sent.observed_us.tolist(), strict=True)
+    return sum(key not in new for key in keys)
+
+
+def _not_kept_yet(conn: Connection, kept: Sequence[Kept], outcome: Outcome) -> list[Kept]:
+    """Without the rejections of messages that came again and are kept already."""
+    again = [each for each in kept if each.again]
+    if not again:
+        return list(kept)
+    known = seen.kept_already(conn, [each.rejection for each in again])
+    gone = {id(again[place]) for place in known}
+    outcome.redelivered += sum(again[place].rejection.readings for place in known)
+    return [each for each in kept if id(each) not in gone]
+
+
+def _keep(conn: Connection, kept: Sequence[Kept]) -> None:
+    by_second: dict[int, list[Kept]] = {}
+    unknown: dict[tuple[str, Domain], Sighting] = {}
+    for each in kept:
+        by_second.setdefault(each.received_us // SECOND_US, []).append(each)
+        rejection = each.rejection
+        if rejection.reason is not RejectReason.UNKNOWN_SENSOR or each.domain is None:
+            continue
+        assert rejection.sensor_id is not None
+        key = (rejection.sensor_id, each.domain)
+        before = unknown[key].readings if key in unknown else 0
+        unknown[key] = Sighting(
+            *key, from_us(each.received_us), before + rejection.readings, rejection.topic
+        )
+    for group in by_second.values():
+        rejected.add(conn, [each.rejection for each in group], from_us(group[0].received_us))
+    if unknown:
+        SensorRepository(conn).quarantine(list(unknown.values()))
