@@ -27,6 +27,7 @@ _VERBS: Final[Mapping[EventKind, str]] = {
     EventKind.COMMENTED: "Comment",
     EventKind.RESOLVED: "Resolved",
 }
+_GROWING: Final = frozenset({EventKind.RAISED, EventKind.UPDATED, EventKind.ESCALATED})
 _TITLE_LENGTH: Final = 160
 _TEXT_LENGTH: Final = 4000
 
@@ -107,14 +108,14 @@ def message_of(event: AlertEvent, alert: Alert) -> Message:
     data = event.data
     notes = (data.get(name) for name in ("comment", "reason", "verdict"))
     detail = next((note for note in notes if isinstance(note, str)), None)
-    sentence, severity, evidence = data.get("sentence"), data.get("severity"), data.get("evidence")
+    sentence, evidence = data.get("sentence"), data.get("evidence")
     return Message(
         event_id=event.id,
         kind=event.kind,
         alert_id=alert.id,
         rule=alert.rule.value,
         subject=alert.subject,
-        severity=Severity(severity) if isinstance(severity, str) else alert.severity,
+        severity=severity_of(event, alert),
         sentence=sentence if isinstance(sentence, str) else alert.sentence,
         detail=detail,
         started_at=alert.started_at,
@@ -122,6 +123,14 @@ def message_of(event: AlertEvent, alert: Alert) -> Message:
         actor=event.actor,
         evidence=evidence if isinstance(evidence, Mapping) else alert.evidence,
     )
+
+
+def severity_of(event: AlertEvent, alert: Alert) -> Severity:
+    """How severe the event is: what began or grew worse by its own severity, all else by the worst of the alert."""
+    severity = event.data.get("severity")
+    if event.kind in _GROWING and isinstance(severity, str):
+        return Severity(severity)
+    return alert.severity
 
 
 def one_line(text: str, limit: int = 200) -> str:

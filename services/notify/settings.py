@@ -132,7 +132,13 @@ class NotifySettings(BaseModel):
         1800.0, ge=0.01, le=86400, description="longest pause between two attempts, in seconds"
     )
     attempts: int = Field(
-        12, ge=1, le=100, description="attempts after which a delivery is given up, visibly"
+        60, ge=1, le=1000, description="attempts after which a delivery is given up, visibly"
+    )
+    lease_s: float = Field(
+        60.0,
+        ge=0.1,
+        le=3600,
+        description="seconds after which a delivery that a killed notifier had in hand is made again",
     )
     metrics_host: str = Field(
         "127.0.0.1", description="address on which /metrics listens; loopback unless in a container"

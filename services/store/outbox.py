@@ -33,6 +33,7 @@ DUE: Final[LiteralString] = """
     UPDATE delivery AS d SET attempts = d.attempts + 1, next_attempt_at = %(until)s
       FROM (SELECT event_id, channel FROM delivery
              WHERE sent_at IS NULL AND given_up_at IS NULL AND next_attempt_at <= %(now)s
+               AND (%(channel)s::text IS NULL OR channel = %(channel)s)
              ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS chosen
      WHERE d.event_id = chosen.event_id AND d.channel = chosen.channel
     RETURNING d.event_id, d.channel, d.attempts
@@ -130,14 +131,21 @@ def route(
 
 
 def due(
-    conn: Connection, now: datetime, limit: int, *, lease: timedelta = DEFAULT_LEASE
+    conn: Connection,
+    now: datetime,
+    limit: int,
+    *,
+    lease: timedelta = DEFAULT_LEASE,
+    channel: str | None = None,
 ) -> Sequence[Due]:
     """Lends deliveries that are due until `now + lease`, in the order of the log, and counts the attempt.
+
+    With `channel` those of one channel alone, so that no other can stand in its way.
 
     Commit before sending. Whoever dies while sending loses nothing: the delivery is lent again, so a channel may
     hear of an event twice.
     """
-    values = {"now": now, "until": now + lease, "limit": check_limit(limit)}
+    values = {"now": now, "until": now + lease, "limit": check_limit(limit), "channel": channel}
     with transaction(conn):
         lent = conn.execute(DUE, values).fetchall()
         ids = list({row[0] for row in lent})

@@ -202,7 +202,7 @@ CREATE TABLE delivery (
     last_error      text,
     PRIMARY KEY (event_id, channel)
 );
-CREATE INDEX delivery_due ON delivery (next_attempt_at) WHERE sent_at IS NULL AND given_up_at IS NULL;
+CREATE INDEX delivery_due ON delivery (channel, next_attempt_at) WHERE sent_at IS NULL AND given_up_at IS NULL;
 
 -- A detector's checkpoint: the state of each shard (versioned bytes) at one position of the feed.
 CREATE TABLE detector_checkpoint (
