@@ -20,7 +20,7 @@ class DetectorSettings(BaseModel):
         12.0, ge=2, le=72, description="hours without a pause that are needed at least"
     )
     continuous_early_litres_per_h: float = Field(
-        8.0, gt=0, description="a run is told before `continuous_vendor_h` only if it never falls below"
+        10.0, gt=0, description="a run is told before `continuous_vendor_h` only if it never falls below"
     )
     continuous_vendor_h: float = Field(
         22.0,
@@ -80,12 +80,15 @@ class DetectorSettings(BaseModel):
         description="smallest sigma of the night minimum, as a share of its median",
     )
     night_cusum_h: float = Field(
-        13.0, gt=0, description="decision limit in sigmas of the sum over nights"
+        28.0, gt=0, description="decision limit in sigmas of the sum over nights"
     )
     intermittent_evidence: float = Field(
-        40.0,
+        30.0,
         gt=0,
         description="log likelihood ratio for rarer pauses at which a leak with pauses is raised",
+    )
+    intermittent_litres_per_h: float = Field(
+        10.0, gt=0, description="hours with a lower rate count as pauses for the leak that comes and goes"
     )
     silent_water_h: float = Field(
         24.0,

@@ -42,6 +42,7 @@ class MeterWatch:
         self.intervals = MeterIntervals()
         self.blocks = HourBlocks()
         self.zero = SlotBaseline(alpha=0.12, winsor=float("inf"), floor=0.0, shrink=2.0)
+        self.pause = SlotBaseline(alpha=0.12, winsor=float("inf"), floor=0.0, shrink=2.0)
         self.learned = Table({"hours": Field("f4"), "zero_hours": Field("f4"), "zone": Field("i2")})
         self.backflow = Backflow(settings)
         self.continuous = ContinuousFlow(settings)
@@ -56,6 +57,7 @@ class MeterWatch:
             "intervals": self.intervals.table,
             "blocks": self.blocks.table,
             "zero": self.zero.table,
+            "pause": self.pause.table,
             "learned": self.learned,
         }
         for detector in (
@@ -99,7 +101,8 @@ class MeterWatch:
         flowing = self.continuous.episodes.active(rows) | self.continuous.suspicious(rows)
         out += self.burst.step(subjects, blocks, ~flowing & ~gap)
         loud = self.continuous.episodes.active(rows) | self.burst.episodes.active(rows)
-        out += self.intermittent.step(subjects, blocks, chance, known, loud)
+        resting, _, _ = self.pause.expected(rows, slot)
+        out += self.intermittent.step(subjects, blocks, np.nan_to_num(resting), known, loud)
         out += self.stuck.step(subjects, blocks, chance)
         local_day = (middle + self.clock.offset_us(zone, middle)) // DAY_US
         out += self.night.step(subjects, blocks, local_day)
@@ -107,7 +110,9 @@ class MeterWatch:
             ~flowing & ~self.intermittent.suspicious(rows) & ~self.burst.episodes.active(rows)
             & (self.stuck.resting_hours(rows) <= _HOLIDAY_H) & (~gap | (blocks.zero & (hours < 6)))
         )  # fmt: skip
-        self.zero.learn(rows, slot, blocks.zero.astype(np.float64), np.where(teach, 1.0, 0.0))
+        share = np.where(teach, 1.0, 0.0)
+        self.zero.learn(rows, slot, blocks.zero.astype(np.float64), share)
+        self.pause.learn(rows, slot, self.intermittent.pause(blocks).astype(np.float64), share)
         taught = np.where(teach, hours, 0.0).astype(np.float32)
         self.learned["hours"][rows] += taught
         self.learned["zero_hours"][rows] += taught * blocks.zero

@@ -28,7 +28,7 @@ from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import HOUR_US
 
 _HALF_DAY_H: Final = 12.0
-_GAP_H: Final = 4.0
+_GAP_H: Final = 12.0
 _LONGEST_H: Final = 72.0
 """The chance is that of at most so many hours: else a small chance of a pause would add up over months."""
 _OFF_US: Final = int(0.8 * HOUR_US)

@@ -1,7 +1,8 @@
 """Have the pauses become rare? A leak that comes and goes: a toilet valve, a softener, a dripping fitting.
 
-Question: are hours without use rarer than this meter's habit, for days, above all at hours when it used to rest?
-Formula: with p0 the learned chance of a zero block, a block adds log((1 - r p0) / (1 - p0)) when water ran and log(r)
+Question: are hours of little use rarer than this meter's habit, for days, at hours when it used to rest?
+Formula: a pause is a block below `intermittent_litres_per_h` (so that the flush of a toilet is no sign); with p0 the
+    learned chance of a pause, at hours with p0 >= .4 a block adds log((1 - r p0) / (1 - p0)) when water ran and log(r)
     when none did, r = .3: the log likelihood ratio of 'pauses are three times rarer'. S = max(0, S + step), raised at
     S > `intermittent_evidence`, cleared when S is back at zero.
 Units: nats. Default: 16 (with the habit known for two weeks).
@@ -52,22 +53,27 @@ class IntermittentLeak:
         """All state, by name."""
         return {"sum": self.table, "episodes": self.episodes.table}
 
+    def pause(self, blocks: Blocks) -> Array:
+        """(n,) bool: the block's rate is below `intermittent_litres_per_h`."""
+        return blocks.rate < self.settings.intermittent_litres_per_h
+
     def suspicious(self, rows: Array) -> Array:
         """(n,) bool: nothing should be learned from this spell."""
         return self.table["sum"][rows] > 0.5 * self.settings.intermittent_evidence
 
     def step(
-        self, subjects: Subjects, blocks: Blocks, chance_of_zero: Array, known: Array, mute: Array
+        self, subjects: Subjects, blocks: Blocks, chance_of_pause: Array, known: Array, mute: Array
     ) -> list[Condition]:
         """Take one finished block of each of n meters.
 
         Args:
-            chance_of_zero: (n,) as learned for the hour; known: (n,) bool, learned for two weeks at least.
+            chance_of_pause: (n,) as learned for the hour; known: (n,) bool, learned for two weeks at least.
             mute: (n,) bool: continuous flow or a burst is on and says it already.
         """
         s, t, rows = self.settings, self.table, blocks.rows
-        p0 = np.minimum(chance_of_zero, 0.9)
-        step = np.where(blocks.zero, np.log(_RARER), np.log((1 - _RARER * p0) / (1 - p0)))
+        p0 = np.minimum(chance_of_pause, 0.9)
+        pause = self.pause(blocks)
+        step = np.where(pause, np.log(_RARER), np.log((1 - _RARER * p0) / (1 - p0)))
         step = np.where(blocks.gap | ~known | (p0 < _RESTING), 0.0, step)
         before = t["sum"][rows]
         limit = s.intermittent_evidence
@@ -75,7 +81,7 @@ class IntermittentLeak:
         start = np.where((before <= 0) & (total > 0), blocks.start_us, t["start_us"][rows])
         running = total > 0
         hours = t["hours"][rows] + blocks.hours
-        zero_hours = t["zero_hours"][rows] + blocks.zero * blocks.hours
+        zero_hours = t["zero_hours"][rows] + pause * blocks.hours
         litres = t["litres"][rows] + blocks.litres
         habit = t["habit_litres"][rows] + p0 * blocks.hours
         number = t["blocks"][rows] + 1
