@@ -36,7 +36,8 @@ class Progress:
             return
         self._seen += 1
         self._last_us = message.due_us
-        if message.sound and self._seen % _MARK_EVERY == 0:
+        on_time = message.due_us == message.observed_us
+        if message.sound and on_time and self._seen % _MARK_EVERY == 0:
             self._marks.append((message.sensor_id, message.observed_us, wall_us()))
         if self._clock() >= self._due:
             self._write(publisher)
@@ -44,17 +45,18 @@ class Progress:
     def close(self, publisher: Publisher) -> None:
         """Write a last line and close the file."""
         if self._file is not None:
-            self._write(publisher)
+            self._write(publisher, done=True)
             self._file.close()
             self._file = None
 
-    def _write(self, publisher: Publisher) -> None:
+    def _write(self, publisher: Publisher, *, done: bool = False) -> None:
         assert self._file is not None
         self._due = self._clock() + _REPORT_S
         line = {
             **asdict(publisher.published),
             "virtual_time": isoformat(self._last_us),
             "marks": self._marks,
+            "done": done,
         }
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()

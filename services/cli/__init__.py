@@ -72,17 +72,21 @@ app.command("settings", rich_help_panel=_LOOK)(reference.settings)
 app.command("reference", hidden=True)(reference.write_reference)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("citygauge"))
+        raise typer.Exit
+
+
 @app.callback()
-def _version(
+def _common(
     version: bool = typer.Option(
-        False, "--version", help="Show the version and stop.", is_eager=True
+        False, "--version", help="Show the version and stop.", is_eager=True, callback=_show_version
     ),
 ) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(installed("citygauge"))
-        raise typer.Exit
+    pass
 
 
 def main() -> None:

@@ -1,5 +1,245 @@
+"""The demo: a whole city on this machine, from one command, and nothing of it left when it ends."""
+
 from __future__ import annotations
 
+import json
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-def demo() -> None:
-    """x"""
+import typer
+
+if TYPE_CHECKING:
+    from services.cli.demo_books import Books, Snapshot
+    from services.cli.demo_parts import Servers, Services, WorkFolder
+    from services.cli.demo_view import View
+    from services.cli.settings import Sources
+    from services.domain.sensor import Sensor
+
+_LOOK_S: Final = 0.4
+_SETTLE_S: Final = 30.0
+_BACK: Final = timedelta(days=60)
+_START_HOUR: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the person asked for."""
+
+    seconds: float | None
+    as_json: bool
+    keep: bool
+    sensors: int
+    speed: float
+
+
+def demo(
+    for_: float | None = typer.Option(
+        None, "--for", min=1, help="End after so many seconds of live city.", metavar="SECONDS"
+    ),
+    as_json: bool = typer.Option(
+        False, "--json", help="End with one JSON object on standard output."
+    ),
+    keep: bool = typer.Option(
+        False, "--keep", help="Keep the database's data for the next demo, in the cache folder."
+    ),
+    sensors: int = typer.Option(120, min=16, max=20_000, help="Meters and stations in all."),
+    speed: float = typer.Option(3600.0, min=1, max=1e6, help="Simulated seconds in a real second."),
+) -> None:
+    """Show a whole city on this machine: servers, services, simulators, alerts.
+
+    The first start prepares TimescaleDB and an MQTT broker in your cache folder; later ones take seconds.
+    With DATABASE_URL and MQTT_URL set, those are used and nothing is prepared. Ctrl-C stops everything.
+    With --for, exit status 0 means that published = stored + duplicates + rejected.
+    """
+    from rich.console import Console
+
+    from services.cli.demo_view import LiveView, PlainView
+    from services.cli.process import stop_on_signals
+    from services.cli.settings import Sources
+    from services.domain.errors import CitygaugeError
+    from services.embedded.errors import EmbeddedError
+
+    wish = Wish(for_, as_json, keep, sensors, speed)
+    sources = Sources.of_process()
+    sources.check_names()
+    stop = stop_on_signals()
+    view: View = PlainView(sys.stderr if as_json else sys.stdout)
+    if not as_json and sys.stdout.isatty():
+        view = LiveView(Console())
+    try:
+        with view:
+            result = _run(wish, sources, view, stop)
+    except EmbeddedError as error:
+        raise CitygaugeError(str(error)) from error
+    if as_json:
+        typer.echo(json.dumps(result, default=str))
+    if not result["balanced"]:
+        typer.echo("citygauge: the books do not balance", err=True)
+        raise typer.Exit(1)
+
+
+def _run(wish: Wish, sources: Sources, view: View, stop: threading.Event) -> dict[str, object]:
+    from services.cli.demo_parts import Servers, Services, WorkFolder, environment_of
+    from services.store.migrations import migrate
+
+    begun = time.monotonic()
+    with (
+        WorkFolder(wish.keep) as folder,
+        Servers(sources, folder.path if wish.keep else None, view.say) as servers,
+    ):
+        view.say("Preparing the schema")
+        migrate(servers.database_url)
+        environment = environment_of(servers, sources)
+        services = Services(environment, folder.path)
+        try:
+            return _Demo(wish, view, stop, servers, services, folder, environment, begun).run()
+        finally:
+            view.say("Stopping")
+            services.stop()
+
+
+class _Demo:
+    """One demo, its servers running."""
+
+    def __init__(
+        self,
+        wish: Wish,
+        view: View,
+        stop: threading.Event,
+        servers: Servers,
+        services: Services,
+        folder: WorkFolder,
+        environment: dict[str, str],
+        begun: float,
+    ) -> None:
+        self._wish, self._view, self._stop = wish, view, stop
+        self._servers, self._services = servers, services
+        self._environment, self._begun = environment, begun
+        self._progress = folder.path / "progress.jsonl"
+        live = (datetime.now(UTC) - _BACK).replace(
+            hour=_START_HOUR, minute=0, second=0, microsecond=0
+        )
+        self._live = live.isoformat().replace("+00:00", "Z")
+
+    def run(self) -> dict[str, object]:
+        from services.cli.demo_books import Books
+        from services.store.connection import connect
+
+        self._progress.unlink(missing_ok=True)
+        with connect(self._servers.database_url, "citygauge-demo", autocommit=True) as conn:
+            registered = self._register()
+            books = Books(conn, self._progress, len(registered))
+            self._start_services()
+            self._write_history(books)
+            self._start_city(books)
+            self._watch(books)
+            return self._close(books)
+
+    def _register(self) -> list[Sensor]:
+        from services.cli.simulate import Field, scenario_of
+        from services.domain.instant import parse_time
+        from services.store.connection import connect
+        from services.store.sensors import SensorRepository
+        from simulators.city.models import City
+
+        scenario = scenario_of(Field.CITY, "city", self._wish.sensors, None)
+        sensors = list(City(scenario, parse_time(self._live)).sensors)
+        self._view.say(f"Registering {len(sensors)} sensors")
+        with connect(self._servers.database_url, "citygauge-demo") as conn:
+            SensorRepository(conn).upsert(sensors)
+        return sensors
+
+    def _start_services(self) -> None:
+        from services.cli.demo_parts import answers
+
+        self._view.say("Starting ingest, notify and the API")
+        for name in ("ingest", "api", "notify"):
+            self._services.start(name)
+        api = f"http://127.0.0.1:{self._environment['CITYGAUGE_API_PORT']}"
+        metrics = [
+            f"http://127.0.0.1:{self._environment[f'CITYGAUGE_{name}_METRICS_PORT']}/metrics"
+            for name in ("INGEST", "DETECT", "NOTIFY")
+        ]
+        subscribed = partial(answers, metrics[0], "citygauge_ingest_broker_connected 1")
+        self._services.wait("ingest to subscribe", subscribed, self._stop)
+        self._services.wait("the API to answer", partial(answers, f"{api}/healthz"), self._stop)
+        token = self._environment["CITYGAUGE_API_LOGIN_TOKEN"]
+        self._view.say(f"Console        {api}/login?token={token}  (signs in once)")
+        self._view.say(f"API documents  {api}/docs")
+        self._view.say(f"Metrics        {api}/metrics  {'  '.join(metrics)}")
+
+    def _write_history(self, books: Books) -> None:
+        """Two weeks that the detectors learn from, through the broker and ingest like everything else."""
+        self._view.say("Filling two weeks of history")
+        self._simulate("history")
+        self._services.wait("the history", lambda: self._stored(books), self._stop)
+        self._services.forget("simulate")
+        books.begin_live()
+
+    def _stored(self, books: Books) -> bool:
+        snapshot = books.look()
+        return books.finished and snapshot.balanced
+
+    def _start_city(self, books: Books) -> None:
+        self._view.say("Starting detection, which learns the history first")
+        self._services.start("detect")
+        self._services.wait("detection to begin", lambda: books.following("detect"), self._stop)
+        self._simulate("live")
+        seconds = time.monotonic() - self._begun
+        self._view.say(f"Ready after {seconds:.1f} s")
+
+    def _simulate(self, part: str) -> None:
+        options = ["city", "--part", part, "--start", self._live, "--speed", str(self._wish.speed)]
+        options += ["--sensors", str(self._wish.sensors), "--progress", str(self._progress)]
+        if self._wish.seconds is not None:
+            options += ["--for", str(self._wish.seconds)]
+        url = self._servers.device_mqtt_url
+        self._services.forget("simulate")
+        self._services.start("simulate", *options, MQTT_URL=url)
+
+    def _watch(self, books: Books) -> None:
+        """Show the city until it ends by itself or a person has seen enough."""
+        while not books.finished and not self._stop.is_set():
+            self._view.show(books.look())
+            if not books.finished:
+                self._services.check()
+            self._stop.wait(_LOOK_S)
+        # Stopping the simulators lets them wait for what the broker has not acknowledged.
+        self._services.forget("simulate")
+
+    def _close(self, books: Books) -> dict[str, object]:
+        """Wait until everything published is accounted for and looked at, then draw the balance."""
+        deadline = time.monotonic() + _SETTLE_S
+        never = threading.Event()
+        while True:
+            snapshot = books.look()
+            settled = snapshot.balanced and not snapshot.in_flight and books.drained("detect")
+            if settled or time.monotonic() > deadline:
+                break
+            never.wait(0.1)
+        self._view.show(books.look())
+        return self._result(books, snapshot)
+
+    def _result(self, books: Books, snapshot: Snapshot) -> dict[str, object]:
+        lag = asdict(snapshot.lag)
+        return {
+            "published": snapshot.published,
+            "stored": snapshot.stored,
+            "duplicates": snapshot.duplicates,
+            "rejected": snapshot.rejected,
+            "in_flight": snapshot.in_flight,
+            "balanced": snapshot.balanced,
+            "sensors": snapshot.speaking[1],
+            "simulated_until": snapshot.virtual_time.isoformat(),
+            "lag_ms": {"p50": lag["p50"], "p99": lag["p99"]},
+            "alert_lag_ms": {"p50": lag["alert_p50"], "p99": lag["alert_p99"]},
+            "alerts": [
+                {**asdict(alert), "state": alert.state}
+                for alert in sorted(books.alerts.values(), key=lambda alert: alert.raised_at)
+            ],
+        }

@@ -104,7 +104,13 @@ def simulate(
 
             report = Progress(progress)
             if part is not Part.LIVE:
-                pump(stream.history(city), publisher, Pace(None, live_us), stop=stop)
+                pump(
+                    stream.history(city),
+                    publisher,
+                    Pace(None, live_us),
+                    stop=stop,
+                    progress=report,
+                )
             else:
                 for _ in city.readings(live_us):
                     pass

@@ -1,0 +1,226 @@
+"""The demo's parts: servers that it starts or is given, and its services as processes of the same command.
+
+Every part ends with this process, whatever ends it. It refuses to touch servers that it was given.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from services.cli.settings import Section, Sources
+from services.domain.errors import CitygaugeError
+from services.embedded.broker import EmbeddedBroker
+from services.embedded.broker_configuration import DEVICE_USER
+from services.embedded.cache import Progress, cache_folder, make_cache_folder
+from services.embedded.database import EmbeddedDatabase
+from services.embedded.processes import TetheredProcess, free_port
+
+_READY_S: Final = 30.0
+_GRACE_S: Final = 15.0
+_MARK: Final = "citygauge-demo."
+
+
+class DemoFailed(CitygaugeError):
+    """A part of the demo did not start, or ended by itself."""
+
+
+@dataclass
+class Servers:
+    """The database and the broker, started here unless they are given. Use it in a `with` block.
+
+    Without a folder their data are temporary.
+    """
+
+    sources: Sources
+    folder: Path | None
+    report: Progress
+    database_url: str = ""
+    mqtt_url: str = ""
+    device_mqtt_url: str = ""
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.database_url = self._given(Section.DATABASE) or self._database(stack)
+            self.mqtt_url = self.device_mqtt_url = self._given(Section.MQTT)
+            if not self.mqtt_url:
+                self._broker(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _given(self, section: Section) -> str:
+        from services.cli.settings import BrokerAddress, DatabaseAddress
+
+        if self.sources.origin(section, "url") == "default":
+            return ""
+        if section is Section.DATABASE:
+            return self.sources.load(section, DatabaseAddress).url.get_secret_value()
+        return self.sources.load(section, BrokerAddress).url.get_secret_value()
+
+    def _database(self, stack: ExitStack) -> str:
+        self.report("Starting TimescaleDB")
+        folder = self.folder and self.folder / "database"
+        server = EmbeddedDatabase(folder, progress=self.report)
+        return stack.enter_context(server).create()
+
+    def _broker(self, stack: ExitStack) -> None:
+        self.report("Starting the MQTT broker")
+        folder = self.folder and self.folder / "broker"
+        broker = stack.enter_context(EmbeddedBroker(folder, progress=self.report))
+        self.mqtt_url, self.device_mqtt_url = broker.url(), broker.url(DEVICE_USER)
+
+
+class Services:
+    """The services as processes. `environment` is what all of them are given."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self._environment = {**os.environ, **environment}
+        self._folder = folder
+        self._running: dict[str, TetheredProcess] = {}
+
+    def start(self, name: str, *arguments: str, **more: str) -> TetheredProcess:
+        """Start `citygauge NAME ARGUMENTS...` with further variables in its environment."""
+        process = TetheredProcess.start(
+            name,
+            [sys.executable, "-m", "services.cli", name, *arguments],
+            log=self.log(name),
+            environment={**self._environment, **more},
+            grace=_GRACE_S,
+        )
+        self._running[name] = process
+        return process
+
+    def log(self, name: str) -> Path:
+        """What a service has said."""
+        return self._folder / f"{name}.log"
+
+    def running(self, name: str) -> bool:
+        """Whether a service is there."""
+        return name in self._running and self._running[name].running
+
+    def check(self, *names: str) -> None:
+        """Raise DemoFailed for a service that has ended by itself."""
+        for name in names or tuple(self._running):
+            if name in self._running and not self.running(name):
+                said = self.log(name).read_text(errors="replace").strip().splitlines()
+                last = "\n".join(said[-8:])
+                raise DemoFailed(f"{name} ended by itself; its last words:\n{last}")
+
+    def wait(self, what: str, ready: Callable[[], bool], stop: threading.Event) -> None:
+        """Wait until `ready`, at most half a minute.
+
+        Raises:
+            DemoFailed: a service ended, or the time is up.
+            KeyboardInterrupt: `stop` is set.
+        """
+        deadline = time.monotonic() + _READY_S
+        while not ready():
+            self.check()
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"waited {_READY_S:g} s in vain for {what}; see {self._folder}")
+            if stop.wait(0.05):
+                raise KeyboardInterrupt
+
+    def forget(self, name: str) -> None:
+        """Stop one service, or note that it has done its work."""
+        if name in self._running:
+            self._running.pop(name).stop()
+
+    def stop(self) -> None:
+        """Stop all of them at once, and return when they are gone."""
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            list(pool.map(TetheredProcess.stop, self._running.values()))
+        self._running.clear()
+
+
+def environment_of(servers: Servers, sources: Sources) -> dict[str, str]:
+    """What every service of the demo is given: addresses, and settings for simulated time."""
+    given = {
+        "DATABASE_URL": servers.database_url,
+        "MQTT_URL": servers.mqtt_url,
+        "CITYGAUGE_INGEST_LATE_AFTER_S": "0",
+        "CITYGAUGE_INGEST_HEARTBEAT_S": "0.5",
+        "CITYGAUGE_INGEST_SESSION_EXPIRY_S": "0",
+        "CITYGAUGE_DETECT_CLOCK": "stream",
+        "CITYGAUGE_API_HOST": "127.0.0.1",
+        "CITYGAUGE_API_LOGIN_TOKEN": secrets.token_urlsafe(32),
+        "CITYGAUGE_API_SESSION_SECRET": secrets.token_urlsafe(32),
+    }
+    if sources.path is not None:
+        given["CITYGAUGE_CONFIG"] = str(sources.path.resolve())
+    for name in ("INGEST_METRICS_PORT", "DETECT_METRICS_PORT", "NOTIFY_METRICS_PORT", "API_PORT"):
+        given[f"CITYGAUGE_{name}"] = str(free_port())
+    return given
+
+
+def answers(url: str, with_line: str = "") -> bool:
+    """Whether an address answers with success, and with a line that begins with the words given."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 (always loopback http)
+            lines = response.read().decode().splitlines()
+            return response.status == 200 and any(line.startswith(with_line) for line in lines)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+class WorkFolder:
+    """A folder for the demo's logs and, where it is kept, its servers. Use it in a `with` block."""
+
+    def __init__(self, kept: bool) -> None:
+        self.kept = kept
+        self.path = Path()
+
+    def __enter__(self) -> Self:
+        _sweep()
+        if self.kept:
+            make_cache_folder()
+            self.path = cache_folder() / "demo"
+            self.path.mkdir(exist_ok=True)
+        else:
+            self.path = Path(tempfile.mkdtemp(prefix=f"{_MARK}{os.getpid()}-"))
+        self.path.chmod(0o755)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self.kept:
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Remove the folders of demos that were killed: their names carry the process that made them."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_MARK}*-*"):
+        pid = folder.name.removeprefix(_MARK).partition("-")[0]
+        if (
+            pid.isdigit()
+            and not Path(f"/proc/{pid}").exists()
+            and folder.stat().st_uid == os.geteuid()
+        ):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,164 @@
+"""How the demo shows itself: a live view in a terminal, plain lines elsewhere. It decides nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Protocol, Self, TextIO
+from zoneinfo import ZoneInfo
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from services.cli.demo_books import Lag, Snapshot
+from services.domain.alert import Alert
+from services.domain.condition import Severity
+
+_ZONE: Final = ZoneInfo("Europe/Madrid")
+_COLOURS: Final = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_SHOWN: Final = 8
+_LINE_S: Final = 2.0
+
+
+class View(Protocol):
+    """What shows a demo."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def say(self, sentence: str) -> None:
+        """A step of the start or the end."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """How things stand."""
+
+
+class LiveView:
+    """A view that draws itself anew in place."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=4, transient=False)
+        self._running = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._running:
+            self._live.stop()
+
+    def say(self, sentence: str) -> None:
+        self._console.print(sentence, highlight=False, soft_wrap=True)
+
+    def show(self, snapshot: Snapshot) -> None:
+        if not self._running:
+            self._live.start()
+            self._running = True
+        self._live.update(_panel(snapshot))
+
+
+class PlainView:
+    """Lines, one every two seconds, and each alert once when it begins and once when it ends."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._due = 0.0
+        self._told: set[tuple[str, bool]] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.flush()
+
+    def say(self, sentence: str) -> None:
+        print(sentence, file=self._file, flush=True)
+
+    def show(self, snapshot: Snapshot) -> None:
+        for alert in (*reversed(snapshot.cleared), *reversed(snapshot.open)):
+            key = (str(alert.id), alert.active)
+            if key not in self._told:
+                self._told.add(key)
+                word = alert.severity.upper() if alert.active else "cleared"
+                self.say(f"  {word}: {alert.sentence}")
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + _LINE_S
+        self.say(
+            f"{_local(snapshot)}  {snapshot.rate:.0f} readings/s  {_lag(snapshot.lag)}  "
+            f"stored {snapshot.stored:,}  duplicates {snapshot.duplicates}  "
+            f"rejected {snapshot.rejected}  in flight {snapshot.in_flight}  "
+            f"sensors {snapshot.speaking[0]}/{snapshot.speaking[1]}  "
+            f"open alerts {len(snapshot.open)}"
+        )
+
+
+def _panel(snapshot: Snapshot) -> RenderableType:
+    numbers = Table.grid(padding=(0, 3))
+    numbers.add_row(
+        f"[bold]{snapshot.rate:,.0f}[/] readings/s",
+        f"sensors reporting [bold]{snapshot.speaking[0]}[/] of {snapshot.speaking[1]}",
+        _lag(snapshot.lag),
+    )
+    numbers.add_row(
+        f"stored [bold]{snapshot.stored:,}[/]",
+        f"duplicates {snapshot.duplicates:,}   rejected {snapshot.rejected:,}",
+        f"in flight {snapshot.in_flight:,}",
+    )
+    parts: list[RenderableType] = [numbers, Text()]
+    parts.append(Text(f"Open alerts: {len(snapshot.open)}", style="bold"))
+    parts += _sentences(snapshot.open, shown=_SHOWN)
+    if snapshot.cleared:
+        parts += [Text(), Text("Cleared lately", style="bold")]
+        parts += _sentences(snapshot.cleared, shown=3, style="green")
+    title = f"Citygauge demo · simulated time {_local(snapshot)}"
+    return Panel(Group(*parts), title=title, subtitle="Ctrl-C stops everything")
+
+
+def _sentences(
+    alerts: Sequence[Alert], *, shown: int, style: str | None = None
+) -> list[RenderableType]:
+    lines: list[RenderableType] = []
+    for alert in alerts[:shown]:
+        grid = Table.grid(padding=(0, 1))
+        grid.add_column(width=9)
+        grid.add_column()
+        colour = style or _COLOURS[alert.severity]
+        word = alert.severity.value if alert.active else "cleared"
+        grid.add_row(Text(word, style=colour), Text(alert.sentence))
+        lines.append(grid)
+    if len(alerts) > shown:
+        lines.append(Text(f"… and {len(alerts) - shown} more", style="dim"))
+    return lines
+
+
+def _lag(lag: Lag) -> str:
+    if lag.p50 is None:
+        return "lag not yet measured"
+    text = f"lag p50 {lag.p50:.0f} ms, p99 {lag.p99:.0f} ms"
+    return text if lag.alert_p50 is None else f"{text}, to alert {lag.alert_p50:.0f} ms"
+
+
+def _local(snapshot: Snapshot) -> str:
+    return f"{snapshot.virtual_time.astimezone(_ZONE):%a %d %b %H:%M}"
