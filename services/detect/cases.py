@@ -5,14 +5,17 @@ It writes nothing: the runner commits its events with the position, and loads it
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from services.domain.alert import Alert, AlertEvent, EventKind, event_of_condition, fold
 from services.domain.condition import Change, Condition, Rule
+from services.domain.instant import from_us
 from services.domain.sensor import Sensor
 
+_LOG: Final = logging.getLogger("citygauge.detect")
 Key: TypeAlias = tuple[Rule, str]
 """A rule and its subject: at most one open alert exists for it."""
 Sentence: TypeAlias = Callable[[Condition, Sensor], str]
@@ -72,8 +75,11 @@ class Cases:
         """
         found = []
         for key, condition in last.items():
+            alert = self._open.get(key)
             ended = condition.change is Change.CLEAR
-            if ended == (key in self._open):
+            if ended and alert is not None and from_us(condition.at_us) < alert.raised_at:
+                continue  # it ended before this alert began
+            if ended == (alert is not None):
                 at_us = max(condition.at_us, now_us)
                 change = Change.CLEAR if ended else Change.RAISE
                 found.append(replace(condition, change=change, at_us=at_us))
@@ -82,6 +88,15 @@ class Cases:
 
     def _words(self, condition: Condition) -> str:
         sensor = self._sensors.get(condition.subject)
+        plain = f"{condition.rule} at {condition.subject}: {condition.change}."
         if sensor is None:
-            return f"{condition.rule} at {condition.subject}: {condition.change}."
-        return self._sentence(condition, sensor)
+            return plain
+        try:
+            return self._sentence(condition, sensor)
+        except Exception:
+            _LOG.exception(
+                "a condition cannot be put into words: rule=%s subject=%s",
+                condition.rule,
+                condition.subject,
+            )
+            return plain

@@ -31,11 +31,14 @@ class Detecting(Protocol):
     def tick(self, now_us: int) -> list[Condition]:
         """Judge silence at this time."""
 
+    def changed_shards(self) -> Sequence[int]:
+        """Shards whose state is another than when it was dumped or loaded last."""
+
     def dumps(self, shard: int) -> bytes:
         """The state of a shard."""
 
     def loads(self, shard: int, data: bytes) -> None:
-        """Take over the state of a shard. Raises ValueError where the bytes are not such a state."""
+        """Take over the state of a shard. Raises a CitygaugeError where the bytes are not such a state."""
 
 
 MakeCore: TypeAlias = Callable[[Sequence[tuple[int, Sensor]]], Detecting]

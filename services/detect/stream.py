@@ -1,0 +1,103 @@
+"""Rows of the feed through the core, and the stream's clock, in one way for what is new and what is read again.
+
+It refuses to swallow a failing detector: `DetectorFailed` names the batches, and the runner decides.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from services.detect.metrics import DetectMetrics
+from services.detect.roster import Roster
+from services.detect.settings import Clock
+from services.domain.batch import ReadingBatch, concatenate
+from services.domain.condition import Condition
+from services.domain.errors import CitygaugeError
+from services.store.feed import FeedRow
+
+
+class DetectorFailed(CitygaugeError):
+    """A detector raised an exception; its state is not to be trusted any more.
+
+    Attributes:
+        batches: ids of the rows of the feed that it was given; empty when only the clock went on.
+    """
+
+    retriable = True
+
+    def __init__(self, batches: Sequence[int], problem: str) -> None:
+        self.batches, self.problem = tuple(batches), problem
+        named = ", ".join(map(str, self.batches)) or "none, the clock went on"
+        super().__init__(f"a detector failed: batches={named} problem={problem}")
+
+
+class Stream:
+    """The core over the feed.
+
+    Args:
+        clock: wall: time goes on with the receipt of readings; stream: with their own times.
+        clock_us: stream time so far, microseconds since 1970; 0 when nothing is known.
+    """
+
+    def __init__(
+        self, roster: Roster, clock: Clock, metrics: DetectMetrics, clock_us: int = 0
+    ) -> None:
+        self.roster = roster
+        self.clock_us = clock_us
+        self._clock, self._metrics = clock, metrics
+
+    def feed(self, rows: Sequence[FeedRow], alone: Iterable[int] = ()) -> list[Condition]:
+        """What the rows and the time that they bring mean; neighbours of one domain are stepped together.
+
+        Args:
+            rows: in the order of the feed.
+            alone: ids of rows that are stepped by themselves, because one of them is suspected.
+        """
+        conditions: list[Condition] = []
+        for group in _groups(rows, frozenset(alone)):
+            batch = concatenate([row.batch for row in group])
+            conditions += self.learn(batch, [row.id for row in group])
+        return conditions
+
+    def learn(self, batch: ReadingBatch, ids: Sequence[int] = ()) -> list[Condition]:
+        """What one batch means; `ids` names the rows of the feed that it came from, if it came from there."""
+        batch = self.roster.known(batch)
+        if not len(batch):
+            return []
+        times = batch.received_us if self._clock is Clock.WALL else batch.observed_us
+        self.clock_us = max(self.clock_us, int(times.max()))
+        started = time.perf_counter()
+        try:
+            conditions = self.roster.core.step(batch, self.clock_us)
+        except Exception as error:
+            raise DetectorFailed(ids, _problem(error)) from error
+        self._metrics.detection_seconds.observe(time.perf_counter() - started)
+        self._metrics.readings.inc(len(batch))
+        return conditions
+
+    def tick(self, now_us: int = 0) -> list[Condition]:
+        """What the clock alone means, at `now_us` or at the stream's time where that is later."""
+        self.clock_us = max(self.clock_us, now_us)
+        if not self.clock_us:
+            return []
+        try:
+            return self.roster.core.tick(self.clock_us)
+        except Exception as error:
+            raise DetectorFailed((), _problem(error)) from error
+
+
+def _groups(rows: Sequence[FeedRow], alone: frozenset[int]) -> Iterator[list[FeedRow]]:
+    group: list[FeedRow] = []
+    for row in rows:
+        together = group and row.batch.domain is group[-1].batch.domain
+        if group and not (together and row.id not in alone and group[-1].id not in alone):
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
+
+
+def _problem(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
