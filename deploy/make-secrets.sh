@@ -17,20 +17,21 @@ for_container() {
         chown "$2:$2" "$folder/$1"
         chmod 0600 "$folder/$1"
     else
-        chmod 0444 "$folder/$1"
+        chmod 0644 "$folder/$1"
     fi
 }
 
 if [ ! -e "$folder/citygauge.toml" ]; then
     cp "$(dirname "$0")/citygauge.example.toml" "$folder/citygauge.toml"
-    for_container citygauge.toml 10001
 fi
+for_container citygauge.toml 10001
 
 made=0
 for file in database.env broker-passwords citygauge.env device-password grafana.env; do
     [ ! -e "$folder/$file" ] || made=$((made + 1))
 done
 if [ "$made" = 5 ]; then
+    for_container broker-passwords 1883
     echo "All secrets are there already: $folder" >&2
     exit 0
 fi

@@ -56,7 +56,7 @@ def test_only_their_owner_reads_them(secrets: Path) -> None:
     for path in secrets.iterdir():
         mode = stat.S_IMODE(path.stat().st_mode)
         if path.name in READ_INSIDE and os.geteuid() != 0:
-            assert mode == 0o444
+            assert mode == 0o644
         else:
             assert mode == 0o600
     if os.geteuid() == 0:
@@ -76,12 +76,18 @@ def test_no_two_installations_share_a_password(secrets: Path, tmp_path: Path) ->
     assert not set(mine) & set(theirs)
 
 
-def test_secrets_that_are_there_are_kept(secrets: Path) -> None:
+def test_secrets_that_are_there_are_kept_and_can_be_read_again(secrets: Path) -> None:
+    settings = secrets / SETTINGS
+    settings.chmod(0o600)
+    settings.write_text("[ingest]\nworker = 'mine'\n")
+    if os.geteuid() == 0:
+        os.chown(settings, 0, 0)  # as an editor does that replaces the file
     before = {path.name: path.read_bytes() for path in secrets.iterdir()}
     again = make(secrets)
     assert again.returncode == 0
     assert "there already" in again.stderr
     assert {path.name: path.read_bytes() for path in secrets.iterdir()} == before
+    test_only_their_owner_reads_them(secrets)
 
 
 @pytest.mark.parametrize("lost", sorted(FILES))
