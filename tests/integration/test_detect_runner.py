@@ -428,14 +428,13 @@ def test_the_one_that_stands_by_takes_over_and_nothing_is_repeated(database_url:
     wait_until(lambda: first.leads, what="the first to lead")
     second = Instance(database_url)
     try:
-        for index, rows in enumerate(leak(number)):
-            if index in (3, 6):
-                kill_leader(database_url)
-            feed(database_url, rows)
-            if index in (2, 5):
-                wait_until(lambda: len(kinds(database_url)) >= index // 3 + 1, what="the alert")
+        batches = leak(number)
+        for part, events in ((batches[:3], 1), (batches[3:6], 2), (batches[6:], 5)):
+            feed(database_url, *part)
+            wait_until(lambda n=events: len(kinds(database_url)) == n, 20, what="the events")
+            kill_leader(database_url)
         wait_until(lambda: kinds(database_url) == LEAK_KINDS, 20, what="all events")
-        assert first.leads != second.leads
+        wait_until(lambda: first.leads != second.leads, what="the killed one to notice")
         leader, other = (first, second) if first.leads else (second, first)
         leader.end()
         wait_until(lambda: other.leads, what="the other to lead")
