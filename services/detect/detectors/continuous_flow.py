@@ -64,7 +64,9 @@ class ContinuousFlow:
     def suspicious(self, rows: Array) -> Array:
         """(n,) bool: a run is long enough that nothing should be learned from it."""
         hours = self.table["hours"][rows]
-        told = self.table["log_chance"][rows] * np.minimum(1.0, _LONGEST_H / np.maximum(hours, 1e-9))
+        told = self.table["log_chance"][rows] * np.minimum(
+            1.0, _LONGEST_H / np.maximum(hours, 1e-9)
+        )
         rare: Array = told < np.log(0.01)
         return rare & (hours >= 6)
 
@@ -74,7 +76,9 @@ class ContinuousFlow:
         zero = blocks.zero
         active = self.episodes.active(rows)
         lost = blocks.gap & ~zero & ~active & (blocks.hours > _GAP_H)
-        t["start_us"][rows[lost]] = NEVER  # pauses may have been overlooked: the run begins after the gap
+        t["start_us"][rows[lost]] = (
+            NEVER  # pauses may have been overlooked: the run begins after the gap
+        )
         for name in ("hours", "gap_hours", "log_chance", "litres", "least_hours"):
             t[name][rows[lost]] = 0.0
         t["least"][rows[lost]] = np.inf
@@ -92,17 +96,20 @@ class ContinuousFlow:
         earlier = np.where(turned, t["least"][rows], t["earlier_least"][rows])
         newest = np.where(turned, np.inf, t["least"][rows])
         newest = np.where(zero, newest, np.minimum(newest, blocks.rate))
-        least_hours = np.where(turned, 0.0, t["least_hours"][rows]) + np.where(zero, 0.0, blocks.hours)
+        least_hours = np.where(turned, 0.0, t["least_hours"][rows]) + np.where(
+            zero, 0.0, blocks.hours
+        )
         least = np.minimum(newest, earlier)
         litres = t["litres"][rows] + np.where(zero, 0.0, blocks.litres)
         number = t["blocks"][rows] + counted
         told = log_chance * np.minimum(1.0, _LONGEST_H / np.maximum(hours, 1e-9))
         bad = ~zero & (
-            ((hours >= s.continuous_min_h) & (least >= s.continuous_early_litres_per_h) & (told <= np.log(s.continuous_chance)))
-            | (
-                (hours >= s.continuous_vendor_h)
-                & (told <= np.log(s.continuous_vendor_chance))
+            (
+                (hours >= s.continuous_min_h)
+                & (least >= s.continuous_early_litres_per_h)
+                & (told <= np.log(s.continuous_chance))
             )
+            | ((hours >= s.continuous_vendor_h) & (told <= np.log(s.continuous_vendor_chance)))
         )
         leak = np.where(np.isfinite(least), least, 0.0)
         severity = np.digitize(leak, [s.trickle_litres_per_h, s.critical_litres_per_h])

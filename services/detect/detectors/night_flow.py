@@ -2,7 +2,7 @@
 
 Question: is the nightly minimum higher than it was, by little but every night?
 Formula: x = mean of the two lowest hourly rates of 01-06 h local; z = (x - median) / max(1.4826 MAD, (q90 -
-    median) / 1.28, share of the median, 2 L/h) over the last 28 nights that were not flagged; S = max(0, S + min(z, 10) - k), raised at S > h
+    median) / 1.28, share of the median, 2 L/h) over the last 28 nights that were not flagged; S = max(0, S + min(z, 7) - k), raised at S > h
     (Page 1954, k = .75); a night with z < 1 sets S to zero, for a leak runs every night. Cleared by two such nights. The leak is x - median.
 Units: L/h. Defaults: h = 28 sigmas, smallest sigma 15 % of the median. Needs 10 nights.
 Source: minimum night flow, the practice of water companies, with a CUSUM; vendor rules find none of these leaks.
@@ -40,7 +40,7 @@ class NightFlow:
         self.settings = settings
         self.sigma_share = settings.night_sigma_share if sigma_share is None else sigma_share
         self.episodes = Episodes(off_delay_us=DAY_US // 2)
-        self.cusum = Cusum(k=0.75, h=settings.night_cusum_h, clip=10.0)
+        self.cusum = Cusum(k=0.75, h=settings.night_cusum_h, clip=7.0)
         self.nights = Rolling(NIGHTS, "f4")
         self.table = Table(
             {
@@ -99,8 +99,12 @@ class NightFlow:
         told = blocks.end_us[at]
         median, mad = self.nights.median_mad(rows)
         known = self.nights.count(rows) >= _NEEDED
-        upper = (self.nights.quantile(rows, 0.9) - median) / 1.2816  # nights have a longer tail upwards
-        sigma = np.maximum(np.maximum(1.4826 * mad, upper), np.maximum(self.sigma_share * median, 2.0))
+        upper = (
+            self.nights.quantile(rows, 0.9) - median
+        ) / 1.2816  # nights have a longer tail upwards
+        sigma = np.maximum(
+            np.maximum(1.4826 * mad, upper), np.maximum(self.sigma_share * median, 2.0)
+        )
         watched = known & (median >= _BORED)
         z = np.where(watched, (value - median) / np.where(watched, sigma, 1.0), np.nan)
         self.cusum.reset(rows[z < _PERSISTS])

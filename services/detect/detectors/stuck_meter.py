@@ -88,7 +88,9 @@ class StuckMeter:
                 self.rule, subjects, changes, blocks.end_us, np.where(active, onset, start),
                 severity, 1.0 - 0.4 * needed / np.maximum(hours, 1e-9), evidence,
             )  # fmt: skip
-        ended = ~zero & (before > 0)  # a flagged run as well: the meter lives, so the home had been empty
+        ended = ~zero & (
+            before > 0
+        )  # a flagged run as well: the meter lives, so the home had been empty
         t["longest_h"][rows] = np.where(ended, np.maximum(longest, before), longest)
         for name, value, empty in (
             ("start_us", start, NEVER), ("hours", hours, 0.0), ("log_chance", log_chance, 0.0),

@@ -1,0 +1,216 @@
+"""The core's promises: the cut of the feed, a dump in between, and absurd input change nothing that they should not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.detect.core import Core, CorruptState
+from services.detect.detector_settings import DetectorSettings
+from services.domain.batch import ReadingBatch
+from services.domain.catalogue import Domain
+from services.domain.condition import Condition
+from services.domain.instant import DAY_US, HOUR_US, SECOND_US
+from services.domain.sensor import SHARDS
+from tests.oracles.feeds import START_US, batch, home, meters, pieces, stations
+
+QUICK = DetectorSettings(
+    continuous_min_h=4,
+    continuous_vendor_h=12,
+    stuck_min_days=1,
+    silent_traffic_min=5,
+    unusual_on_s=30,
+)
+
+
+def water_feed(seed: int, sensors: int = 3, hours: int = 24 * 18) -> ReadingBatch:
+    """Meters with leaks, a stuck one, backflow, gaps, repeats and disorder, rows in the order of arrival."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for number in range(sensors):
+        use = home(hours, seed + number)
+        leak = random.integers(hours // 2, hours - 40)
+        use[leak : leak + 40] += random.choice([0, 15, 500])
+        if number == 1:
+            use[leak:] = 0
+        register = 5000 + np.cumsum(use)
+        register[leak // 2 : leak // 2 + 2] -= random.choice([0, 30])
+        for hour in range(hours):
+            if random.random() > 0.03:
+                jitter = int(random.integers(0, 600)) * SECOND_US
+                rows.append((START_US + hour * HOUR_US + jitter, number, register[hour]))
+    order = sorted(
+        range(len(rows)), key=lambda i: rows[i][0] + int(random.integers(0, 2)) * 2 * HOUR_US
+    )
+    rows = [rows[i] for i in order]
+    return batch(
+        Domain.WATER,
+        [r[1] for r in rows],
+        [r[0] for r in rows],
+        register_litres=[r[2] for r in rows],
+    )
+
+
+def road_feed(seed: int, sensors: int = 3, minutes: int = 400) -> ReadingBatch:
+    """Stations with a jam, a hanging and a chattering sensor."""
+    random = np.random.default_rng(seed)
+    n = 2 * minutes
+    rows = []
+    for i in range(n):
+        for number in range(sensors):
+            speed = 100 + random.normal(0, 4) - 60 * (200 < i < 420 and number != 1)
+            if number == 1 and i > 300:
+                speed = 88.0
+            if number == 2 and i > 600:
+                speed = float(random.choice([20, 110]))
+            rows.append((START_US + i * 30 * SECOND_US, number, speed, float(random.poisson(9))))
+    return batch(
+        Domain.TRAFFIC, [r[1] for r in rows], [r[0] for r in rows],
+        speed_km_per_h=[r[2] for r in rows], count_veh=[r[3] for r in rows],
+    )  # fmt: skip
+
+
+def run(core: Core, feed: list[ReadingBatch]) -> list[Condition]:
+    return [condition for part in feed for condition in core.step(part, 0)]
+
+
+def in_order(conditions: list[Condition]) -> list[Condition]:
+    """By sensor and time: what a core says of one sensor keeps its order, between sensors there is none."""
+    return sorted(conditions, key=lambda c: (c.subject, c.at_us, c.rule, c.change))
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 2400), max_size=30), st.booleans())
+def test_what_is_said_does_not_depend_on_how_the_feed_is_cut(
+    seed: int, cuts: list[int], water: bool
+) -> None:
+    feed = water_feed(seed, hours=24 * 12) if water else road_feed(seed, minutes=250)
+    sensors = meters(3) if water else stations(3)
+    whole, cut = Core(QUICK, sensors), Core(QUICK, sensors)
+    said = run(whole, [feed])
+    assert in_order(said) == in_order(run(cut, pieces(feed, cuts)))
+    assert [whole.dumps(s) for s in range(SHARDS)] == [cut.dumps(s) for s in range(SHARDS)]
+
+
+def test_a_feed_row_by_row_says_the_same_and_does_say_something() -> None:
+    for feed, sensors in ((water_feed(3), meters(3)), (road_feed(3), stations(3))):
+        said = run(Core(QUICK, sensors), [feed])
+        assert len({c.rule for c in said}) >= 2
+        assert in_order(said) == in_order(run(Core(QUICK, sensors), pieces(feed, range(len(feed)))))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.05, 0.95), st.booleans())
+def test_a_dump_and_load_in_mid_stream_continues_exactly(
+    seed: int, where: float, water: bool
+) -> None:
+    feed = water_feed(seed, hours=24 * 12) if water else road_feed(seed, minutes=250)
+    sensors = meters(3) if water else stations(3)
+    first, second = pieces(feed, [int(where * len(feed))])
+    one = Core(QUICK, sensors)
+    said = run(one, [first])
+    one.tick(int(first.observed_us[-1]))
+    other = Core(QUICK, list(reversed(sensors)))  # other rows, same numbers
+    for shard in range(SHARDS):
+        other.loads(shard, one.dumps(shard))
+    later = [*run(one, [second]), *one.tick(int(second.observed_us[-1]) + DAY_US)]
+    again = [*run(other, [second]), *other.tick(int(second.observed_us[-1]) + DAY_US)]
+    assert in_order(later) == in_order(again)
+    assert all(c.rule for c in said)
+
+
+def test_state_that_is_damaged_is_refused_and_changes_nothing() -> None:
+    core = Core(QUICK, meters(2))
+    run(core, [water_feed(5, sensors=2)])
+    shard = meters(1)[0][1].shard
+    good = core.dumps(shard)
+    for bad in (
+        b"",
+        b"nonsense",
+        good[:-3],
+        good[:60] + b"\x00" + good[61:],
+        good[: len(good) // 2],
+    ):
+        try:
+            core.loads(shard, bad)
+        except CorruptState:
+            continue
+        raise AssertionError("damaged state was taken")
+    assert core.dumps(shard) == good
+
+
+ABSURD = st.sampled_from(
+    [math.nan, math.inf, -math.inf, 1e12, -1e12, 1e300, 0.0, -0.0, 5e-324, 70_000.0]
+)
+TIMES = st.sampled_from(
+    [
+        0,
+        -DAY_US,
+        START_US,
+        START_US + HOUR_US,
+        START_US - 40 * DAY_US,
+        START_US + 3650 * DAY_US,
+        2**62,
+        -(2**62),
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(TIMES, ABSURD, ABSURD), min_size=1, max_size=40), st.booleans())
+def test_absurd_readings_raise_nothing_and_leave_the_others_alone(
+    rows: list[tuple[int, float, float]], water: bool
+) -> None:
+    sensors = meters(2) if water else stations(2)
+    names = ("register_litres", "consumption_litres") if water else ("speed_km_per_h", "count_veh")
+    domain = Domain.WATER if water else Domain.TRAFFIC
+    feed = water_feed(9, 1, hours=24 * 9) if water else road_feed(9, 1, minutes=200)
+    absurd = batch(
+        domain,
+        [1] * len(rows),
+        [r[0] for r in rows],
+        **{names[0]: [r[1] for r in rows], names[1]: [r[2] for r in rows]},
+    )
+    alone, together = Core(QUICK, sensors), Core(QUICK, sensors)
+    half, rest = pieces(feed, [len(feed) // 2])
+    want = run(alone, [half, rest])
+    got = run(together, [half, absurd, rest])
+    storm = [c for c in got if c.subject.endswith("1")]
+    assert len(storm) <= 4
+    assert in_order(want) == in_order([c for c in got if c.subject.endswith("0")])
+
+
+def test_a_million_duplicates_say_and_cost_nothing() -> None:
+    core = Core(DetectorSettings(), meters(1))
+    n = 200_000
+    duplicates = batch(Domain.WATER, [0] * n, [START_US] * n, register_litres=[100.0] * n)
+    assert core.step(duplicates.take(np.arange(2000)), 0) == []
+    before = [core.dumps(s) for s in range(SHARDS)]
+    assert core.step(duplicates.take(np.arange(3000)), 0) == []
+    assert [core.dumps(s) for s in range(SHARDS)] == before
+
+
+def test_a_clock_that_ran_ten_years_ahead_is_left_behind() -> None:
+    core = Core(DetectorSettings(), stations(1))
+    at = [
+        START_US,
+        START_US + 3650 * DAY_US,
+        *(START_US + i * 30 * SECOND_US for i in range(1, 60)),
+    ]
+    said = core.step(
+        batch(Domain.TRAFFIC, [0] * len(at), at, speed_km_per_h=[90.0, 90.0] + [20.0] * 59, count_veh=[9.0] * len(at)), 0
+    )  # fmt: skip
+    assert [c.rule.value for c in said if c.change.value == "raise"] == ["congestion"]
+
+
+def test_unknown_sensors_are_skipped_and_new_ones_join_at_any_time() -> None:
+    core = Core(QUICK, [])
+    feed = water_feed(3)
+    assert core.step(feed, 0) == []
+    core.add_sensors(meters(3))
+    assert in_order(run(core, [feed])) == in_order(run(Core(QUICK, meters(3)), [feed]))
+    core.add_sensors(meters(3))
+    assert len(core) == 3
