@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,11 +16,13 @@ import typer
 
 if TYPE_CHECKING:
     from services.cli.demo_books import Books, Snapshot
-    from services.cli.demo_parts import Servers, Services, WorkFolder
+    from services.cli.demo_parts import Servers, Services
     from services.cli.demo_view import View
     from services.cli.settings import Sources
     from services.domain.sensor import Sensor
+    from simulators.messages import Message
 
+SIMULATORS: Final = "simulate"
 _LOOK_S: Final = 0.4
 _SETTLE_S: Final = 30.0
 _BACK: Final = timedelta(days=60)
@@ -47,7 +50,7 @@ def demo(
     keep: bool = typer.Option(
         False, "--keep", help="Keep the database's data for the next demo, in the cache folder."
     ),
-    sensors: int = typer.Option(120, min=16, max=20_000, help="Meters and stations in all."),
+    sensors: int = typer.Option(80, min=16, max=20_000, help="Meters and stations in all."),
     speed: float = typer.Option(3600.0, min=1, max=1e6, help="Simulated seconds in a real second."),
 ) -> None:
     """Show a whole city on this machine: servers, services, simulators, alerts.
@@ -89,18 +92,50 @@ def _run(wish: Wish, sources: Sources, view: View, stop: threading.Event) -> dic
 
     begun = time.monotonic()
     with (
+        ThreadPoolExecutor(max_workers=1) as pool,
         WorkFolder(wish.keep) as folder,
-        Servers(sources, folder.path if wish.keep else None, view.say) as servers,
     ):
-        view.say("Preparing the schema")
-        migrate(servers.database_url)
-        environment = environment_of(servers, sources)
-        services = Services(environment, folder.path)
-        try:
-            return _Demo(wish, view, stop, servers, services, folder, environment, begun).run()
-        finally:
-            view.say("Stopping")
-            services.stop()
+        # The city is computed while the database is prepared by another process.
+        city = pool.submit(_City.of, wish.sensors)
+        with Servers(sources, folder.path if wish.keep else None, view.say) as servers:
+            view.say("Preparing the schema")
+            migrate(servers.database_url)
+            environment = environment_of(servers, sources)
+            services = Services(environment, folder.path)
+            try:
+                made = city.result()
+                return _Demo(wish, view, stop, servers, services, made, environment, begun).run()
+            finally:
+                view.say("Stopping")
+                services.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _City:
+    """The demo's city.
+
+    Attributes:
+        live: when its live part begins, RFC 3339.
+        history: messages of the days before.
+    """
+
+    live: str
+    sensors: list[Sensor]
+    history: list[Message]
+
+    @classmethod
+    def of(cls, sensors: int) -> _City:
+        from services.cli.simulate import Field, scenario_of
+        from services.domain.instant import parse_time
+        from simulators import stream
+        from simulators.city.models import City
+
+        begin = (datetime.now(UTC) - _BACK).replace(
+            hour=_START_HOUR, minute=0, second=0, microsecond=0
+        )
+        live = begin.isoformat().replace("+00:00", "Z")
+        city = City(scenario_of(Field.CITY, "city", sensors, None), parse_time(live))
+        return cls(live, list(city.sensors), list(stream.history(city)))
 
 
 class _Demo:
@@ -113,18 +148,14 @@ class _Demo:
         stop: threading.Event,
         servers: Servers,
         services: Services,
-        folder: WorkFolder,
+        city: _City,
         environment: dict[str, str],
         begun: float,
     ) -> None:
         self._wish, self._view, self._stop = wish, view, stop
-        self._servers, self._services = servers, services
+        self._servers, self._services, self._city = servers, services, city
         self._environment, self._begun = environment, begun
-        self._progress = folder.path / "progress.jsonl"
-        live = (datetime.now(UTC) - _BACK).replace(
-            hour=_START_HOUR, minute=0, second=0, microsecond=0
-        )
-        self._live = live.isoformat().replace("+00:00", "Z")
+        self._progress = services.log("progress")
 
     def run(self) -> dict[str, object]:
         from services.cli.demo_books import Books
@@ -132,27 +163,21 @@ class _Demo:
 
         self._progress.unlink(missing_ok=True)
         with connect(self._servers.database_url, "citygauge-demo", autocommit=True) as conn:
-            registered = self._register()
-            books = Books(conn, self._progress, len(registered))
+            self._register()
+            books = Books(conn, self._progress, len(self._city.sensors))
             self._start_services()
-            self._write_history(books)
+            self._publish_history(books)
             self._start_city(books)
             self._watch(books)
             return self._close(books)
 
-    def _register(self) -> list[Sensor]:
-        from services.cli.simulate import Field, scenario_of
-        from services.domain.instant import parse_time
+    def _register(self) -> None:
         from services.store.connection import connect
         from services.store.sensors import SensorRepository
-        from simulators.city.models import City
 
-        scenario = scenario_of(Field.CITY, "city", self._wish.sensors, None)
-        sensors = list(City(scenario, parse_time(self._live)).sensors)
-        self._view.say(f"Registering {len(sensors)} sensors")
+        self._view.say(f"Registering {len(self._city.sensors)} sensors")
         with connect(self._servers.database_url, "citygauge-demo") as conn:
-            SensorRepository(conn).upsert(sensors)
-        return sensors
+            SensorRepository(conn).upsert(self._city.sensors)
 
     def _start_services(self) -> None:
         from services.cli.demo_parts import answers
@@ -165,7 +190,7 @@ class _Demo:
             f"http://127.0.0.1:{self._environment[f'CITYGAUGE_{name}_METRICS_PORT']}/metrics"
             for name in ("INGEST", "DETECT", "NOTIFY")
         ]
-        subscribed = partial(answers, metrics[0], "citygauge_ingest_broker_connected 1")
+        subscribed = partial(answers, metrics[0], "^citygauge_ingest_broker_connected 1")
         self._services.wait("ingest to subscribe", subscribed, self._stop)
         self._services.wait("the API to answer", partial(answers, f"{api}/healthz"), self._stop)
         token = self._environment["CITYGAUGE_API_LOGIN_TOKEN"]
@@ -173,44 +198,55 @@ class _Demo:
         self._view.say(f"API documents  {api}/docs")
         self._view.say(f"Metrics        {api}/metrics  {'  '.join(metrics)}")
 
-    def _write_history(self, books: Books) -> None:
-        """Two weeks that the detectors learn from, through the broker and ingest like everything else."""
-        self._view.say("Filling two weeks of history")
-        self._simulate("history")
-        self._services.wait("the history", lambda: self._stored(books), self._stop)
-        self._services.forget("simulate")
-        books.begin_live()
+    def _publish_history(self, books: Books) -> None:
+        """Days that the detectors learn from, through the broker and ingest like everything else."""
+        from simulators.publish import Publisher
 
-    def _stored(self, books: Books) -> bool:
+        self._view.say("Publishing the history that detection learns from")
+        with Publisher(self._servers.device_mqtt_url, "citygauge-demo-history") as publisher:
+            for message in self._city.history:
+                publisher.publish(message.topic, message.payload, message.readings)
+            books.add_history(publisher.flush().readings)
+        self._services.wait("the history", lambda: books.look().balanced, self._stop)
+
+    def _look(self, books: Books) -> Snapshot:
+        """The books, and a check that nothing has ended which should not."""
+        self._services.check()
+        running = self._services.running(SIMULATORS)
         snapshot = books.look()
-        return books.finished and snapshot.balanced
+        if not running and not books.finished:
+            raise self._services.failure(SIMULATORS)
+        return snapshot
 
     def _start_city(self, books: Books) -> None:
+        from services.cli.demo_parts import answers
+
         self._view.say("Starting detection, which learns the history first")
+        books.begin_detection("detect")
         self._services.start("detect")
-        self._services.wait("detection to begin", lambda: books.following("detect"), self._stop)
-        self._simulate("live")
+        url = f"http://127.0.0.1:{self._environment['CITYGAUGE_DETECT_METRICS_PORT']}/metrics"
+        learnt = partial(answers, url, r"^citygauge_detect_rebuilds_total\{.*\} [1-9]")
+        self._simulate()
+        self._services.wait("detection to begin", learnt, self._stop)
         seconds = time.monotonic() - self._begun
         self._view.say(f"Ready after {seconds:.1f} s")
 
-    def _simulate(self, part: str) -> None:
-        options = ["city", "--part", part, "--start", self._live, "--speed", str(self._wish.speed)]
+    def _simulate(self) -> None:
+        options = ["city", "--part", "live", "--start", self._city.live]
+        options += ["--speed", str(self._wish.speed)]
         options += ["--sensors", str(self._wish.sensors), "--progress", str(self._progress)]
         if self._wish.seconds is not None:
             options += ["--for", str(self._wish.seconds)]
         url = self._servers.device_mqtt_url
-        self._services.forget("simulate")
-        self._services.start("simulate", *options, MQTT_URL=url)
+        self._services.start(SIMULATORS, *options, MQTT_URL=url)
 
     def _watch(self, books: Books) -> None:
         """Show the city until it ends by itself or a person has seen enough."""
         while not books.finished and not self._stop.is_set():
-            self._view.show(books.look())
-            if not books.finished:
-                self._services.check()
+            self._view.show(self._look(books))
             self._stop.wait(_LOOK_S)
         # Stopping the simulators lets them wait for what the broker has not acknowledged.
-        self._services.forget("simulate")
+        self._services.forget(SIMULATORS)
 
     def _close(self, books: Books) -> dict[str, object]:
         """Wait until everything published is accounted for and looked at, then draw the balance."""

@@ -19,8 +19,8 @@ from services.domain.instant import from_us, to_us
 from services.store import accounting, arrivals
 from services.store.accounting import Account
 from services.store.alerts import AlertRepository
-from services.store.connection import Connection
-from services.store.feed import FeedReader, committed_position
+from services.store.connection import Connection, transaction
+from services.store.feed import FeedReader, horizon
 
 _KEPT: Final = 4000
 _CLEARED: Final = 5
@@ -98,12 +98,9 @@ class Books:
         self.finished = False
         self.alerts: dict[str, Alert] = {}
 
-    def begin_live(self) -> None:
-        """What was published until now is history; the simulators' next part begins a new file."""
-        self._earlier += self._published
-        self._published = self._offset = 0
-        self.finished = False
-        self._path.unlink(missing_ok=True)
+    def add_history(self, published: int) -> None:
+        """So many readings were published before the simulators began."""
+        self._earlier += published
 
     def look(self) -> Snapshot:
         """The demo now."""
@@ -133,9 +130,12 @@ class Books:
             cleared=[alert for alert in ordered if not alert.active][:_CLEARED],
         )
 
-    def following(self, consumer: str) -> bool:
-        """Whether a consumer of the feed has begun."""
-        return committed_position(self._conn, consumer) is not None
+    def begin_detection(self, consumer: str) -> None:
+        """Put a consumer of the feed at its end: what is stored until now is history to learn from, not news."""
+        reader = FeedReader(self._conn, consumer)
+        reader.seek(horizon(self._conn))
+        with transaction(self._conn):
+            reader.advance()
 
     def drained(self, consumer: str) -> bool:
         """Whether a consumer of the feed has done everything that is committed."""
