@@ -16,7 +16,7 @@ from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
 from services.detect.recordings import read_recording
 from services.detect.sentences import sentence
-from services.domain.alert import Alert, EventKind, fold
+from services.domain.alert import Alert, AlertEvent, EventKind, fold
 from services.domain.catalogue import Domain
 from services.domain.condition import Condition, Rule
 from services.domain.instant import SECOND_US, isoformat, to_us
@@ -85,7 +85,9 @@ def run_case(
     for alert in book.values():
         yield _line(alert, by_id[alert.subject].domain)
     for event, alert in escalated:
-        yield _line(alert, by_id[alert.subject].domain) | {"detected_at": isoformat(to_us(event.at))}
+        yield _line(alert, by_id[alert.subject].domain) | {
+            "detected_at": isoformat(to_us(event.at))
+        }
 
 
 def _line(alert: Alert, domain: Domain) -> dict[str, Any]:

@@ -156,7 +156,9 @@ def _described(path: Path) -> dict[str, Any]:
 
 
 def _sensor(sensor_id: str, kind: str, described: Mapping[str, Any], case: str) -> Sensor:
-    facts = next((s for s in described.get("sensors", ()) if s.get("sensor_id") == sensor_id), {})
+    facts: Mapping[str, Any] = next(
+        (s for s in described.get("sensors", ()) if s.get("sensor_id") == sensor_id), {}
+    )
     sensor_kind = RECORDED_KINDS[kind]
     traffic = DOMAIN_OF_KIND[sensor_kind] is Domain.TRAFFIC
     position = facts.get("position_m")

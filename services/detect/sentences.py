@@ -99,7 +99,8 @@ def _burst(c: Condition, s: Sensor) -> str:
         f"Far more water than usual is running at {_where(s)} since {_since(c, s)}: {_rate(_value(c))} for "
         f"{_span(c.evidence.window_s)}, where {_rate(c.evidence.threshold or 0.0)} is the most it should be. "
         f"{_litres(_number(c, 'litres_so_far'))} so far. "
-        "First: call the customer now (burst pipe, open valve, or a pool being filled?); close the valve if nobody answers."
+        "First: call the customer now (burst pipe, open valve, or a pool being filled?); "
+        "close the valve if nobody answers."
     )
 
 
@@ -115,7 +116,8 @@ def _silent(c: Condition, s: Sensor) -> str:
     limit = _span(c.evidence.threshold or 0.0)
     if _number(c, "never_seen_1"):
         return (
-            f"Nothing has ever been received from {_where(s)}, known since {_since(c, s)} ({_span(_value(c))}; limit {limit}). "
+            f"Nothing has ever been received from {_where(s)}, known since {_since(c, s)} "
+            f"({_span(_value(c))}; limit {limit}). "
             "First: check that the device is installed, powered, and sends under this id."
         )
     cadence = _number(c, "cadence_s")
@@ -129,14 +131,16 @@ def _silent(c: Condition, s: Sensor) -> str:
 def _stuck(c: Condition, s: Sensor) -> str:
     if "unchanged_min" in c.evidence.numbers:
         return (
-            f"The sensor repeats itself: {_where(s)} has reported exactly {_value(c):g} {_UNITS.get(c.evidence.unit, c.evidence.unit)} "
+            f"The sensor repeats itself: {_where(s)} has reported exactly "
+            f"{_value(c):g} {c.evidence.unit} "
             f"since {_since(c, s)} ({_span(c.evidence.window_s)}). Its traffic alarms are held back. "
             "First: restart the sensor's controller; then inspect it on site."
         )
     return (
         f"{_where(s)[0].upper()}{_where(s)[1:]} has counted nothing since {_since(c, s)} ({_span(c.evidence.window_s)}); "
         f"its longest rest before was {_span(3600 * _number(c, 'longest_earlier_pause_h'))}. "
-        "The meter may be stuck, or the home empty. First: ask the customer whether anybody is there, then inspect the meter."
+        "The meter may be stuck, or the home empty. "
+        "First: ask the customer whether anybody is there, then inspect the meter."
     )
 
 
@@ -152,8 +156,9 @@ def _night(c: Condition, s: Sensor) -> str:
 
 def _intermittent(c: Condition, s: Sensor) -> str:
     return (
-        f"Pauses have become rare at {_where(s)} since {_since(c, s)}: no use in "
-        f"{100 * _number(c, 'pause_share_1'):.0f} % of the hours, usually {100 * _number(c, 'usual_pause_share_1'):.0f} %. "
+        f"Pauses have become rare at {_where(s)} since {_since(c, s)}: little or no use in "
+        f"{100 * _number(c, 'pause_share_1'):.0f} % of the hours, "
+        f"usually {100 * _number(c, 'usual_pause_share_1'):.0f} %. "
         f"Something lets water go by again and again, {_litres(_number(c, 'litres_per_day'))} a day in all. "
         "First: ask the customer to check toilets, softener and irrigation."
     )
@@ -180,7 +185,8 @@ def _congestion(c: Condition, s: Sensor) -> str:
 def _unusual(c: Condition, s: Sensor) -> str:
     return (
         f"Traffic is much slower than it ever is at this hour at {_where(s)} since {_since(c, s)}: "
-        f"{_value(c):.0f} km/h, usually {c.evidence.baseline or 0:.0f} km/h (alarm below {c.evidence.threshold or 0:.0f} km/h). "
+        f"{_value(c):.0f} km/h, "
+        f"usually {c.evidence.baseline or 0:.0f} km/h (alarm below {c.evidence.threshold or 0:.0f} km/h). "
         "First: look at the camera downstream for an accident or a blocked lane."
     )
 
@@ -238,7 +244,6 @@ _MONTHS: Final = (
     "Nov",
     "Dec",
 )
-_UNITS: Final[Mapping[str, str]] = {"{veh}": "vehicles", "{veh}/h": "vehicles/h"}
 _KIND_WORDS: Final[Mapping[str, str]] = {
     "water_meter": "meter",
     "dma_inlet": "zone inlet",

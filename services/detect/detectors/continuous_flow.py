@@ -52,6 +52,7 @@ class ContinuousFlow:
                 "earlier_least": Field("f8", np.inf),
                 "least_hours": Field("f8"),
                 "litres": Field("f8"),
+                "lost": Field("f8"),
                 "blocks": Field("i4"),
             }
         )
@@ -112,6 +113,11 @@ class ContinuousFlow:
             | ((hours >= s.continuous_vendor_h) & (told <= np.log(s.continuous_vendor_chance)))
         )
         leak = np.where(np.isfinite(least), least, 0.0)
+        lost_litres = np.where(
+            active,
+            t["lost"][rows] + np.where(zero, 0.0, leak * blocks.hours),
+            leak * (hours + gap_hours),
+        )
         severity = np.digitize(leak, [s.trickle_litres_per_h, s.critical_litres_per_h])
         onset = self.episodes.onset_us(rows)
         changes = self.episodes.step(rows, blocks.end_us, bad, zero, start, severity)
@@ -119,7 +125,6 @@ class ContinuousFlow:
         if changes:
 
             def evidence(i: int) -> Evidence:
-                lost = leak[i] * (hours[i] + gap_hours[i])
                 return Evidence(
                     "flow_litres_per_h", "L/h",
                     round(float(leak[i]), 2), 0.0, None,
@@ -129,7 +134,7 @@ class ContinuousFlow:
                         "hours_without_pause_h": round(float(hours[i]), 2),
                         "chance_by_habit_1": float(np.exp(told[i])),
                         "chance_limit_1": s.continuous_chance,
-                        "litres_so_far": round(float(lost), 1),
+                        "litres_so_far": round(float(lost_litres[i]), 1),
                         "litres_per_day": round(float(24 * leak[i]), 1),
                         "mean_litres_per_h": round(float(litres[i] / max(hours[i] + gap_hours[i], 1e-9)), 2),
                     },
@@ -145,7 +150,7 @@ class ContinuousFlow:
             ("start_us", start, NEVER), ("hours", hours, 0.0), ("gap_hours", gap_hours, 0.0),
             ("log_chance", log_chance, 0.0), ("least", newest, np.inf),
             ("earlier_least", earlier, np.inf), ("least_hours", least_hours, 0.0), ("litres", litres, 0.0),
-            ("blocks", number, 0),
+            ("lost", lost_litres, 0.0), ("blocks", number, 0),
         ):  # fmt: skip
             t[name][rows] = np.where(over, empty, value)
         return out

@@ -1,9 +1,10 @@
 """Has the least flow of the night risen for good? The leak of a meter that never rests: apartments, hotels, zones.
 
 Question: is the nightly minimum higher than it was, by little but every night?
-Formula: x = mean of the two lowest hourly rates of 01-06 h local; z = (x - median) / max(1.4826 MAD, (q90 -
-    median) / 1.28, share of the median, 2 L/h) over the last 28 nights that were not flagged; S = max(0, S + min(z, 7) - k), raised at S > h
-    (Page 1954, k = .75); a night with z < 1 sets S to zero, for a leak runs every night. Cleared by two such nights. The leak is x - median.
+Formula: x = mean of the two lowest hourly rates of 01-06 h local; z = (x - median) / sigma over the last 28 nights
+    that were not flagged, sigma = max(1.4826 MAD, (q90 - median) / 1.28, share of the median, 2 L/h);
+    S = max(0, S + min(z, 7) - k), raised at S > h (Page 1954, k = .75). A night with z < 1 sets S to zero, for a leak
+    runs every night. Cleared by two such nights. The leak is x - median.
 Units: L/h. Defaults: h = 28 sigmas, smallest sigma 15 % of the median. Needs 10 nights.
 Source: minimum night flow, the practice of water companies, with a CUSUM; vendor rules find none of these leaks.
 Missing: a night with fewer than three blocks is skipped. Late readings do not enter. Irregular stamps: by time.

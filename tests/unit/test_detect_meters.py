@@ -1,0 +1,140 @@
+"""The rules for meters, each on a home with a habit: what raises it, what does not, and when it clears."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from services.detect.core import Core
+from services.detect.detector_settings import DetectorSettings
+from services.domain.condition import Change, Condition, Rule, Severity
+from services.domain.instant import HOUR_US
+from tests.oracles.feeds import START_US, feed_hourly, home, meters
+
+WEEKS3 = 21 * 24
+
+
+def said(use: np.ndarray, number: int = 0) -> list[Condition]:
+    return feed_hourly(Core(DetectorSettings(), meters(number + 1)), {number: use})
+
+
+def raised(conditions: list[Condition], rule: Rule) -> list[Condition]:
+    return [c for c in conditions if c.rule is rule and c.change is Change.RAISE]
+
+
+def hours_after(condition: Condition, hour: int) -> float:
+    return (condition.at_us - START_US) / HOUR_US - hour
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_ordinary_home_is_left_in_peace(seed: int) -> None:
+    assert said(home(60 * 24, seed)) == []
+
+
+@pytest.mark.parametrize("rate", [2.0, 15.0, 120.0])
+def test_continuous_flow_is_told_within_a_day_and_clears_with_the_repair(rate: float) -> None:
+    use = home(WEEKS3 + 96)
+    begin = WEEKS3 + 20
+    use[begin : begin + 60] += rate
+    conditions = said(use)
+    (found,) = raised(conditions, Rule.CONTINUOUS_FLOW)
+    assert 0 < hours_after(found, begin) <= (14 if rate > 10 else 26)
+    assert found.onset_us <= START_US + begin * HOUR_US
+    assert found.evidence.value == pytest.approx(rate, rel=0.3)
+    assert found.evidence.numbers["litres_per_day"] == pytest.approx(24 * rate, rel=0.3)
+    (over,) = [c for c in conditions if c.rule is Rule.CONTINUOUS_FLOW and c.change is Change.CLEAR]
+    assert over.onset_us == found.onset_us
+    assert 0 <= hours_after(over, begin + 60) <= 16
+    assert over.evidence.numbers["litres_so_far"] == pytest.approx(60 * rate, rel=0.4)
+
+
+def test_severity_follows_the_rate_and_rises_with_it() -> None:
+    use = home(WEEKS3 + 96)
+    use[WEEKS3:] += 2.0
+    use[WEEKS3 + 40 :] += 280.0
+    flow = [c for c in said(use) if c.rule is Rule.CONTINUOUS_FLOW]
+    assert [(c.change, c.severity) for c in flow] == [
+        (Change.RAISE, Severity.INFO),
+        (Change.UPDATE, Severity.CRITICAL),
+    ]
+
+
+def test_a_meter_that_never_rests_is_no_continuous_flow() -> None:
+    random = np.random.default_rng(3)
+    assert said(random.gamma(4.0, 60.0, 40 * 24).round() + 5) == []
+
+
+def test_a_burst_at_night_is_told_within_three_hours_and_a_pool_is_spared() -> None:
+    use = home(WEEKS3 + 48)
+    use[WEEKS3 + 24 : WEEKS3 + 34] += 900
+    (found,) = raised(said(use), Rule.BURST)
+    assert hours_after(found, WEEKS3 + 24) <= 3
+    assert found.evidence.numbers["litres_so_far"] >= 1800
+    pool = home(WEEKS3 + 48)
+    pool[WEEKS3 + 34 : WEEKS3 + 42] += 900
+    assert raised(said(pool), Rule.BURST) == []
+
+
+def test_backflow_is_told_at_once_and_an_exchange_is_not_backflow() -> None:
+    use = home(WEEKS3)
+    use[300:303] = -12.0
+    (found,) = raised(said(use), Rule.BACKFLOW)
+    assert hours_after(found, 300) <= 1
+    assert found.evidence.numbers["litres_back"] >= 3
+    use[300:303] = 5.0
+    use[310] = -9_000.0
+    assert raised(said(use), Rule.BACKFLOW) == []
+
+
+def test_a_stuck_meter_is_told_after_a_holiday_could_have_ended() -> None:
+    use = home(WEEKS3 + 24 * 30)
+    use[WEEKS3 : WEEKS3 + 9 * 24] = 0
+    assert raised(said(use), Rule.STUCK) == []
+    use[WEEKS3 : WEEKS3 + 25 * 24] = 0
+    conditions = said(use)
+    (found,) = raised(conditions, Rule.STUCK)
+    assert 11.5 * 24 <= hours_after(found, WEEKS3) <= 13 * 24
+    assert [c.change for c in conditions if c.rule is Rule.STUCK] == [Change.RAISE, Change.CLEAR]
+
+
+def test_an_intermittent_leak_is_told_within_four_days() -> None:
+    use = home(WEEKS3 + 24 * 8)
+    random = np.random.default_rng(5)
+    use[WEEKS3:] += 32 * (random.random(24 * 8) < 0.75)
+    (found,) = raised(said(use), Rule.INTERMITTENT_LEAK)
+    assert hours_after(found, WEEKS3) <= 96
+    assert found.evidence.numbers["pause_share_1"] < found.evidence.numbers["usual_pause_share_1"]
+
+
+def test_the_night_minimum_finds_the_leak_of_a_house_that_never_sleeps() -> None:
+    random = np.random.default_rng(8)
+    hours = 60 * 24
+    use = (random.gamma(6.0, 40.0, hours) * np.where(np.arange(hours) % 24 < 6, 0.3, 1.2)).round()
+    assert said(use.copy()) == []
+    use[40 * 24 :] += 120
+    (found,) = raised(said(use), Rule.NIGHT_FLOW)
+    assert hours_after(found, 40 * 24) <= 9 * 24
+    assert found.evidence.value - found.evidence.baseline == pytest.approx(120, abs=60)  # type: ignore[operator]
+
+
+def test_silence_is_told_by_the_clock_and_cleared_by_the_next_reading() -> None:
+    core = Core(DetectorSettings(), meters(3))
+    use = {0: home(240), 1: home(240, 2)}
+    use[1][100:180] = np.nan
+    conditions = [c for c in feed_hourly(core, use) if c.rule is Rule.SILENT]
+    never, quiet, back = conditions
+    assert (never.subject, never.evidence.numbers["never_seen_1"]) == ("M2", 1.0)
+    assert hours_after(never, 24) <= 1
+    assert (quiet.subject, quiet.change) == ("M1", Change.RAISE)
+    assert hours_after(quiet, 99 + 24) <= 1
+    assert (back.subject, back.change, back.onset_us) == ("M1", Change.CLEAR, quiet.onset_us)
+
+
+def test_when_most_fall_silent_together_no_single_sensor_is_blamed() -> None:
+    core = Core(DetectorSettings(), meters(6))
+    use = {i: home(200, i) for i in range(6)}
+    for column in use.values():
+        column[100:150] = np.nan
+    out = feed_hourly(core, use)
+    out += core.tick(START_US + 149 * HOUR_US)
+    assert [c for c in out if c.rule is Rule.SILENT] == []

@@ -1,0 +1,111 @@
+"""The rules for roads: what raises them, what does not, when they clear, and that a faulty sensor is not believed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.detect.core import Core
+from services.detect.detector_settings import DetectorSettings
+from services.domain.condition import Change, Condition, Rule
+from services.domain.instant import DAY_US, SECOND_US
+from tests.oracles.feeds import START_US, feed_road, stations
+
+MINUTE = 2  # readings
+
+
+def free(minutes: int, seed: int = 1) -> np.ndarray:
+    return 105 + np.random.default_rng(seed).normal(0, 4, minutes * MINUTE)
+
+
+def said(speed: np.ndarray, **facts: object) -> list[Condition]:
+    return feed_road(Core(DetectorSettings(), stations(1)), speed, **facts)  # type: ignore[arg-type]
+
+
+def rules(conditions: list[Condition]) -> list[tuple[Rule, Change]]:
+    return [(c.rule, c.change) for c in conditions]
+
+
+def test_free_traffic_is_left_in_peace() -> None:
+    assert said(free(600)) == []
+
+
+def test_congestion_is_told_within_minutes_and_cleared_with_a_deadband() -> None:
+    speed = free(180)
+    speed[60 * MINUTE : 100 * MINUTE] -= 70
+    speed[100 * MINUTE : 120 * MINUTE] = 68  # between both limits
+    conditions = said(speed)
+    assert rules(conditions) == [(Rule.CONGESTION, Change.RAISE), (Rule.CONGESTION, Change.CLEAR)]
+    begin = START_US + (8 * 3600 + 60 * 60) * SECOND_US
+    found, over = conditions
+    assert 0 < found.at_us - begin <= 6 * 60 * SECOND_US
+    assert begin <= found.onset_us < found.at_us
+    assert over.at_us >= begin + 60 * 60 * SECOND_US
+    assert over.evidence.numbers["vehicles_veh"] > 500
+    assert over.evidence.numbers["delay_veh_h_per_km"] > 1
+
+
+def test_a_short_dip_and_hours_without_vehicles_are_no_congestion() -> None:
+    speed = free(60)
+    speed[40:43] = 30
+    assert said(speed) == []
+    empty = np.full(120, np.nan)
+    assert said(empty, count=0.0) == []
+
+
+def test_a_jam_of_every_day_is_congestion_and_a_jam_of_one_day_is_unusual_too() -> None:
+    core = Core(DetectorSettings(), stations(1))
+    out: dict[int, list[Condition]] = {}
+    for day in range(10):
+        speed = free(240, day)
+        speed[120 * MINUTE : 180 * MINUTE] = 45 + np.random.default_rng(day).normal(0, 3, 120)
+        if day == 9:
+            speed[30 * MINUTE : 60 * MINUTE] = 40
+        out[day] = feed_road(core, speed, start_us=START_US + day * DAY_US + 8 * 3600 * SECOND_US)
+    assert [c.rule for c in out[8] if c.change is Change.RAISE] == [Rule.CONGESTION]
+    ninth = [c for c in out[9] if c.change is Change.RAISE]
+    assert sorted(c.rule for c in ninth) == [
+        Rule.CONGESTION, Rule.CONGESTION, Rule.UNUSUAL_CONGESTION,
+    ]  # fmt: skip
+    recurrent = [c.evidence.numbers["recurrent_1"] for c in ninth if c.rule is Rule.CONGESTION]
+    assert recurrent == [0.0, 1.0]
+
+
+def test_a_value_that_never_changes_is_stuck_after_half_an_hour_and_zero_is_not() -> None:
+    speed = free(120)
+    speed[30 * MINUTE : 80 * MINUTE] = 88.0
+    stuck = [c for c in said(speed) if c.rule is Rule.STUCK]
+    assert [c.change for c in stuck] == [Change.RAISE, Change.CLEAR]
+    begin = START_US + (8 * 3600 + 30 * 60) * SECOND_US
+    assert stuck[0].onset_us == begin
+    assert stuck[0].at_us == begin + 30 * 60 * SECOND_US
+    assert said(np.zeros(240), count=0.0) == []
+
+
+def test_a_sensor_that_contradicts_itself_is_told_and_its_congestion_is_not_believed() -> None:
+    ghost = said(np.full(120, np.nan), count=0.0, occupancy=12.0)
+    assert rules(ghost)[0] == (Rule.SENSOR_FAULT, Change.RAISE)
+    assert "occupied_without_vehicles_min" in ghost[0].evidence.numbers
+    locked = said(free(60), occupancy=97.0)
+    assert "locked_on_min" in locked[0].evidence.numbers
+    speed = free(240)
+    speed[60 * MINUTE :] = np.where(np.random.default_rng(2).random(180 * MINUTE) < 0.5, 10, 110)
+    speed[200 * MINUTE :] = np.where(np.arange(40 * MINUTE) % 2, 5, 60)
+    chatter = said(speed)
+    fault = next(c for c in chatter if c.rule is Rule.SENSOR_FAULT)
+    assert "chatter_min" in fault.evidence.numbers
+    assert not [
+        c
+        for c in chatter
+        if c.rule is Rule.CONGESTION and c.change is Change.RAISE and c.at_us > fault.at_us
+    ]
+
+
+def test_zero_in_daytime_is_a_fault_only_where_traffic_is_usual() -> None:
+    core = Core(DetectorSettings(), stations(1))
+    for day in range(3):
+        feed_road(core, free(120, day), start_us=START_US + day * DAY_US + 8 * 3600 * SECOND_US)
+    dead = feed_road(
+        core, np.full(120, np.nan), count=0.0, occupancy=0.0, start_us=START_US + 3 * DAY_US + 8 * 3600 * SECOND_US
+    )  # fmt: skip
+    assert rules(dead) == [(Rule.SENSOR_FAULT, Change.RAISE)]
+    assert "zero_in_daytime_min" in dead[0].evidence.numbers
