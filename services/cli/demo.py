@@ -259,6 +259,10 @@ class _Demo:
                 break
             never.wait(0.1)
         self._view.show(books.look())
+        self._view.say(
+            f"Published {snapshot.published:,} readings: stored {snapshot.stored:,}, duplicates "
+            f"{snapshot.duplicates:,}, rejected {snapshot.rejected:,}, in flight {snapshot.in_flight}"
+        )
         return self._result(books, snapshot)
 
     def _result(self, books: Books, snapshot: Snapshot) -> dict[str, object]:

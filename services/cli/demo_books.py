@@ -127,7 +127,11 @@ class Books:
             speaking=(self._count_speaking(now), self._sensors),
             lag=Lag(*_quantiles(self._lags_ms), *_quantiles(self._alert_lags_ms)),
             open=[alert for alert in ordered if alert.active],
-            cleared=[alert for alert in ordered if not alert.active][:_CLEARED],
+            cleared=sorted(
+                (alert for alert in ordered if alert.cleared_at is not None),
+                key=lambda alert: str(alert.cleared_at),
+                reverse=True,
+            )[:_CLEARED],
         )
 
     def begin_detection(self, consumer: str) -> None:
