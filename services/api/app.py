@@ -1,0 +1,86 @@
+"""Puts the application together: routes, errors, the frame around requests, and what lives as long as it does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.api import (
+    alerts,
+    catalogue,
+    changes,
+    health,
+    ingest,
+    pages,
+    problems,
+    readings,
+    sensors,
+    session,
+    stream,
+)
+from services.api.access import Doorkeeper
+from services.api.database import Database
+from services.api.frame import Frame
+from services.api.metrics import ApiMetrics
+from services.api.openapi import describe
+from services.api.places import Places
+from services.api.sessions import Sessions
+from services.api.settings import ApiSettings
+from services.api.tail import AlertTail
+
+
+def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
+    """The ASGI application; it connects when it starts, not here.
+
+    Args:
+        settings: limits, sessions, streams.
+        database_url: a PostgreSQL address; the database may be away, requests then get 503.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.database.open()
+        app.state.tail.start()
+        try:
+            yield
+        finally:
+            app.state.tail.stop()
+            app.state.database.close()
+
+    app = FastAPI(
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        redirect_slashes=False,
+    )
+    database = Database(database_url, settings)
+    secret, token = settings.session_secret, settings.login_token
+    sessions = Sessions(
+        secret.get_secret_value() if secret else None, token.get_secret_value() if token else None
+    )
+    app.state.settings = settings
+    app.state.database = database
+    app.state.metrics = ApiMetrics()
+    app.state.places = Places()
+    app.state.doorkeeper = Doorkeeper(database, sessions, settings.key_cache_s)
+    app.state.tail = AlertTail(database_url, settings, app.state.metrics, app.state.places)
+    problems.install(app)
+    for room in (
+        sensors,
+        readings,
+        stream,  # before alerts: /v1/alerts/stream is no alert's id
+        alerts,
+        changes,
+        ingest,
+        catalogue,
+        session,
+        health,
+        pages,
+    ):
+        app.include_router(room.router)
+    app.add_middleware(Frame, metrics=app.state.metrics)
+    describe(app)
+    return app

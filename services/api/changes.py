@@ -1,0 +1,193 @@
+"""What people do to alerts: acknowledge, resolve, shelve, show again, comment; each is one event of the log.
+
+It refuses to decide what is allowed: the domain's fold does, in the store's transaction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Request
+from pydantic import ConfigDict, Field
+
+from services.api.access import Principal, operate
+from services.api.alerts import alert_document
+from services.api.answers import Answer
+from services.api.documents import AlertDocument
+from services.api.parameters import Body, Instant, LongText
+from services.api.places import Places
+from services.api.problems import documented
+from services.domain.alert import DETECTOR, EventKind, Verdict
+from services.domain.errors import Conflict, InvalidInput
+from services.store.alerts import AlertRepository
+
+router = APIRouter(tags=["alerts"])
+_RESPONSES: Final = {
+    200: {
+        "model": AlertDocument,
+        "description": "The alert after the change; its version is also the ETag",
+    },
+    **documented(401, 403, 404, 409, 413, 422, 503),
+}
+Operator = Annotated[Principal, Depends(operate)]
+IfMatch = Annotated[
+    str | None,
+    Header(description='The version that you saw, as an ETag ("3"), instead of expected_version.'),
+]
+
+
+class Change(Body):
+    """What every change may say."""
+
+    expected_version: int | None = Field(
+        None,
+        ge=1,
+        le=2**31 - 1,
+        description="The version that you saw; if it is another one now, nothing changes and the answer is 409.",
+    )
+
+
+class Acknowledge(Change):
+    """I take it."""
+
+    comment: LongText | None = Field(None, description="What you want to add.")
+
+
+class Resolve(Change):
+    """The case is closed."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"verdict": "real", "comment": "Pipe repaired", "expected_version": 3}]
+        },
+    )
+
+    verdict: Verdict = Field(description="How it ended.")
+    comment: LongText | None = Field(None, description="What was found.")
+
+
+class Shelve(Change):
+    """Hide it for a while."""
+
+    until: Instant = Field(description="Until when it is hidden; in the future.")
+    reason: LongText = Field(description="Why, for colleagues.")
+
+
+class Comment(Change):
+    """Say something about it."""
+
+    comment: LongText = Field(description="What you want to say.")
+
+
+@router.post(
+    "/v1/alerts/{alert_id}/acknowledge", summary="Acknowledge an alert", responses=_RESPONSES
+)
+def acknowledge(
+    request: Request,
+    who: Operator,
+    alert_id: UUID,
+    body: Acknowledge | None = None,
+    if_match: IfMatch = None,
+) -> Answer:
+    """Say that you own it. It stays active until the measurement is back to normal."""
+    body = body or Acknowledge(expected_version=None, comment=None)
+    data = {"comment": body.comment} if body.comment else {}
+    return _change(
+        request, who, alert_id, EventKind.ACKNOWLEDGED, data=data, body=body, if_match=if_match
+    )
+
+
+@router.post("/v1/alerts/{alert_id}/resolve", summary="Resolve an alert", responses=_RESPONSES)
+def resolve(
+    request: Request, who: Operator, alert_id: UUID, body: Resolve, if_match: IfMatch = None
+) -> Answer:
+    """Close the case with a verdict, which also teaches how good the rules are."""
+    data = {"verdict": body.verdict.value} | ({"comment": body.comment} if body.comment else {})
+    return _change(
+        request, who, alert_id, EventKind.RESOLVED, data=data, body=body, if_match=if_match
+    )
+
+
+@router.post("/v1/alerts/{alert_id}/shelve", summary="Hide an alert", responses=_RESPONSES)
+def shelve(
+    request: Request, who: Operator, alert_id: UUID, body: Shelve, if_match: IfMatch = None
+) -> Answer:
+    """Hide the alert from the open list until a time, with a reason."""
+    data = {"until": body.until.isoformat(), "reason": body.reason}
+    return _change(
+        request, who, alert_id, EventKind.SHELVED, data=data, body=body, if_match=if_match
+    )
+
+
+@router.post(
+    "/v1/alerts/{alert_id}/unshelve", summary="Show a hidden alert again", responses=_RESPONSES
+)
+def unshelve(
+    request: Request,
+    who: Operator,
+    alert_id: UUID,
+    body: Change | None = None,
+    if_match: IfMatch = None,
+) -> Answer:
+    """Bring a hidden alert back into the open list before its time."""
+    body = body or Change(expected_version=None)
+    return _change(
+        request, who, alert_id, EventKind.UNSHELVED, data={}, body=body, if_match=if_match
+    )
+
+
+@router.post("/v1/alerts/{alert_id}/comment", summary="Comment an alert", responses=_RESPONSES)
+def comment(
+    request: Request, who: Operator, alert_id: UUID, body: Comment, if_match: IfMatch = None
+) -> Answer:
+    """Add a comment to the alert's log; possible in every state."""
+    data = {"comment": body.comment}
+    return _change(
+        request, who, alert_id, EventKind.COMMENTED, data=data, body=body, if_match=if_match
+    )
+
+
+def _change(
+    request: Request,
+    who: Principal,
+    alert_id: UUID,
+    kind: EventKind,
+    *,
+    data: Mapping[str, str],
+    body: Change,
+    if_match: str | None,
+) -> Answer:
+    """Write one event of a person and answer with the alert after it."""
+    places: Places = request.app.state.places
+    with request.app.state.database.connection() as connection:
+        repository = AlertRepository(connection)
+        try:
+            changed = repository.act(
+                alert_id,
+                kind,
+                actor=who.name if who.name != DETECTOR else f"{DETECTOR} (key)",
+                at=datetime.now(UTC),
+                data=data,
+                expected_version=_expected(body, if_match),
+            )
+        except Conflict as conflict:
+            current = repository.get(alert_id)
+            document = alert_document(current, places.one(connection, current.subject))
+            raise Conflict(conflict.what, conflict.expected, document) from conflict
+        place = places.one(connection, changed.subject)
+    return Answer(alert_document(changed, place), headers={"ETag": f'"{changed.version}"'})
+
+
+def _expected(body: Change, if_match: str | None) -> int | None:
+    if body.expected_version is not None or if_match is None or if_match.strip() == "*":
+        return body.expected_version
+    match = re.fullmatch(r'"?([0-9]{1,9})"?', if_match.strip())
+    if match is None:
+        raise InvalidInput("If-Match", if_match, 'an alert\'s version, such as "3"')
+    return int(match[1])

@@ -1,0 +1,284 @@
+"""What the API's answers hold, field by field, for the OpenAPI document; the tests hold answers and models together.
+
+Answers are encoded from the domain's own types (see `answers.py`); these models describe and never copy them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.domain.alert import EventKind, Verdict
+from services.domain.catalogue import Domain, SensorKind
+from services.domain.condition import Rule, Severity
+
+_NEXT = "Cursor of the following page, to be sent back as `after`; null on the last page."
+_MORE = "Whether there is a following page."
+
+
+class Document(BaseModel):
+    """Base of the described answers: an answer has these fields and no others."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(Document):
+    """One page of a list."""
+
+    next: str | None = Field(description=_NEXT)
+    has_more: bool = Field(description=_MORE)
+
+
+class SensorDocument(Document):
+    """One piece of field hardware."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "M-17",
+                    "kind": "water_meter",
+                    "domain": "water",
+                    "name": "14 Mill Street",
+                    "lon": -0.3763,
+                    "lat": 39.4699,
+                    "zone": "DMA-3",
+                    "road": None,
+                    "direction": None,
+                    "position_m": None,
+                    "lanes": None,
+                    "unit": "L",
+                    "cadence_s": 3600.0,
+                    "time_zone": "Europe/Madrid",
+                    "gateway": None,
+                }
+            ]
+        },
+    )
+
+    id: str = Field(description="Its name in topics, files and this API.")
+    kind: SensorKind = Field(description="What it is.")
+    domain: Domain = Field(description="The domain that its readings belong to.")
+    name: str | None = Field(description="What people call it.")
+    lon: float | None = Field(description="Longitude, WGS 84 degrees.")
+    lat: float | None = Field(description="Latitude, WGS 84 degrees.")
+    zone: str | None = Field(description="The metered area or district that it belongs to.")
+    road: str | None = Field(description="The road that it watches.")
+    direction: str | None = Field(description="The direction of travel that it watches.")
+    position_m: float | None = Field(description="Metres along the road or the main.")
+    lanes: int | None = Field(description="Lanes that a traffic station adds up.")
+    unit: str | None = Field(description="UCUM code that payloads without units are in.")
+    cadence_s: float | None = Field(description="Seconds between two of its readings.")
+    time_zone: str = Field(description="IANA zone in which its local days are counted.")
+    gateway: str | None = Field(description="The gateway through which it speaks.")
+
+
+class SensorPage(Page):
+    """Sensors in the order of their ids."""
+
+    items: list[SensorDocument] = Field(description="The sensors of this page.")
+
+
+class Point(Document):
+    """GeoJSON point."""
+
+    type: str = Field(description="Always `Point`.")
+    coordinates: list[float] = Field(description="Longitude and latitude, WGS 84 degrees.")
+
+
+class Feature(Document):
+    """GeoJSON feature of one sensor."""
+
+    type: str = Field(description="Always `Feature`.")
+    id: str = Field(description="The sensor's id.")
+    geometry: Point | None = Field(description="Its place; null where it is not known.")
+    properties: dict[str, Any] = Field(description="The sensor's other fields, as in /v1/sensors.")
+
+
+class FeatureCollection(Document):
+    """GeoJSON (RFC 7946) of sensors."""
+
+    type: str = Field(description="Always `FeatureCollection`.")
+    features: list[Feature] = Field(description="One for each sensor.")
+    next: str | None = Field(description=_NEXT)
+    has_more: bool = Field(description=_MORE)
+
+
+class QuarantinedDocument(Document):
+    """A sensor that spoke without being registered."""
+
+    id: str = Field(description="The id that it gave.")
+    domain: str = Field(description="The domain of its topic.")
+    first_seen: datetime = Field(description="When it first spoke.")
+    last_seen: datetime = Field(description="When it last spoke.")
+    readings: int = Field(description="Readings that it sent; they are kept among the rejected.")
+    last_topic: str = Field(description="The topic of its last message.")
+
+
+class QuarantinePage(Page):
+    """Sensors in quarantine, in the order of their ids."""
+
+    items: list[QuarantinedDocument] = Field(description="The sensors of this page.")
+
+
+class MetricUnit(Document):
+    """A column of values and its unit."""
+
+    name: str = Field(description="The column's name; it ends in the unit.")
+    unit: str = Field(description="UCUM code of the unit.")
+
+
+Column = Annotated[
+    list[float | str | None],
+    Field(description="One value for each row; null is missing, never zero."),
+]
+
+
+class ReadingColumns(Document):
+    """Readings by columns: the n-th entries of all columns make the n-th reading."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "sensor_id": "M-17",
+                    "start": "2026-01-01T00:00:00Z",
+                    "end": "2026-01-01T03:00:00Z",
+                    "bucket": "PT1H",
+                    "aggregate": "avg",
+                    "metrics": [{"name": "flow_litres_per_h", "unit": "L/h"}],
+                    "columns": {
+                        "time": [
+                            "2026-01-01T00:00:00Z",
+                            "2026-01-01T01:00:00Z",
+                            "2026-01-01T02:00:00Z",
+                        ],
+                        "flow_litres_per_h": [12.5, None, 9.0],
+                    },
+                    "next": None,
+                    "has_more": False,
+                }
+            ]
+        },
+    )
+
+    sensor_id: str | list[str] = Field(description="The sensor, or the sensors, asked for.")
+    start: datetime = Field(description="Start of the range, included.")
+    end: datetime = Field(description="End of the range, not included.")
+    bucket: str | None = Field(description="ISO 8601 length of a bucket; null for raw readings.")
+    aggregate: str | None = Field(description="How a bucket's values became one; null for raw.")
+    metrics: list[MetricUnit] = Field(description="The value columns and their units.")
+    columns: dict[str, Column] = Field(
+        description="`time` (observed, or a bucket's start), `sensor_id` where several were asked for, each metric, "
+        "and for raw readings `quality` (bits: 1 late, 2 implausible, 4 estimated, 8 suspect clock), and "
+        "`received_at` and `stored_at` on request."
+    )
+    next: str | None = Field(description=_NEXT)
+    has_more: bool = Field(description=_MORE)
+
+
+class LatestValue(Document):
+    """The newest value of one metric."""
+
+    time: datetime = Field(description="When it was observed.")
+    value: float = Field(description="The value in `unit`.")
+    unit: str = Field(description="UCUM code of the unit.")
+
+
+class LatestDocument(Document):
+    """The newest values of one sensor."""
+
+    sensor_id: str = Field(description="The sensor.")
+    time: datetime | None = Field(description="The newest observed time; null before any reading.")
+    age_s: float | None = Field(description="Seconds since then.")
+    values: dict[str, LatestValue] = Field(description="By metric column.")
+
+
+class EvidenceDocument(Document):
+    """The numbers with which a decision can be redrawn."""
+
+    metric: str = Field(description="The metric column that was judged.")
+    unit: str = Field(description="UCUM code of value, threshold and baseline.")
+    value: float | None = Field(description="What was measured over the window.")
+    threshold: float | None = Field(description="The limit that it crossed.")
+    baseline: float | None = Field(description="What is usual here at this hour.")
+    window_s: float = Field(description="Seconds of data that the decision rests on.")
+    readings: int = Field(description="Readings that the window held.")
+    missing_share: float = Field(description="0 to 1: expected readings that were missing.")
+    numbers: dict[str, float | None] = Field(
+        description="Further figures; each name ends in its unit."
+    )
+
+
+class PlaceDocument(Document):
+    """Where an alert's subject is."""
+
+    kind: SensorKind = Field(description="What the sensor is.")
+    domain: Domain = Field(description="Water or traffic.")
+    name: str | None = Field(description="What people call it.")
+    zone: str | None = Field(description="Its metered area or district.")
+    road: str | None = Field(description="Its road.")
+    direction: str | None = Field(description="Its direction of travel.")
+    position_m: float | None = Field(description="Metres along the road or the main.")
+    lon: float | None = Field(description="Longitude, WGS 84 degrees.")
+    lat: float | None = Field(description="Latitude, WGS 84 degrees.")
+    time_zone: str = Field(description="IANA zone of local times.")
+
+
+class AlertDocument(Document):
+    """One case: one episode of a condition at a subject."""
+
+    id: UUID = Field(description="Its id.")
+    rule: Rule = Field(description="Which question was answered with yes.")
+    subject: str = Field(description="The sensor's id.")
+    place: PlaceDocument | None = Field(description="Where; null for a sensor no longer known.")
+    version: int = Field(description="Grows with each change; send it back as expected_version.")
+    state: str = Field(description="active, acknowledged, cleared or resolved.")
+    active: bool = Field(description="Whether the measurement still shows it.")
+    severity: Severity = Field(description="critical: now; warning: this shift; info: some time.")
+    score: float = Field(description="0 to 1: how sure.")
+    sentence: str = Field(description="What, where, since when, why, and what to do first.")
+    evidence: EvidenceDocument | dict[str, Any] = Field(description="The numbers.")
+    started_at: datetime = Field(description="When it began in the data.")
+    raised_at: datetime = Field(description="When it could first be told.")
+    updated_at: datetime = Field(description="When it last changed.")
+    cleared_at: datetime | None = Field(description="When the measurement was normal again.")
+    acknowledged_at: datetime | None = Field(description="When a person took it.")
+    acknowledged_by: str | None = Field(description="Who took it.")
+    shelved_until: datetime | None = Field(description="Hidden by a person until then.")
+    shelved_reason: str | None = Field(description="Why it is hidden.")
+    resolved_at: datetime | None = Field(description="When the case was closed.")
+    resolved_by: str | None = Field(description="Who closed it.")
+    verdict: Verdict | None = Field(description="How the case ended.")
+    previous_id: UUID | None = Field(description="The last alert of this rule and subject.")
+    allowed_changes: list[str] = Field(description="What a person may do to it now.")
+
+
+class AlertPage(Page):
+    """Alerts, the newest first."""
+
+    items: list[AlertDocument] = Field(description="The alerts of this page.")
+
+
+class EventDocument(Document):
+    """One entry of an alert's log."""
+
+    position: int = Field(description="Its place in the log of all alerts.")
+    id: UUID = Field(description="Its id.")
+    alert_id: UUID = Field(description="The alert.")
+    version: int = Field(description="The alert's version after it.")
+    kind: EventKind = Field(description="What happened.")
+    at: datetime = Field(description="When.")
+    actor: str = Field(description="Who: `detector`, or a person's name.")
+    data: dict[str, Any] = Field(description="What belongs to it: sentence, comment, verdict...")
+
+
+class AlertDetail(AlertDocument):
+    """One case with its log."""
+
+    events: list[EventDocument] = Field(description="Its log, the oldest first.")

@@ -1,0 +1,52 @@
+"""Errors that only the HTTP border knows: who asks, and whether they may. Statuses are chosen in `problems.py`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from services.domain.access import Scope
+from services.domain.errors import CitygaugeError
+
+
+class NotSignedIn(CitygaugeError):
+    """The request carries no valid key or session."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(problem)
+
+
+class ScopeMissing(CitygaugeError):
+    """The key is valid and does not allow this. `needed` is the scope that would."""
+
+    def __init__(self, needed: Scope) -> None:
+        self.needed = needed
+        super().__init__(f"this needs a key with the scope '{needed}'")
+
+
+class ForeignRequest(CitygaugeError):
+    """A change came with the console's cookie, but not from the console's own page."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a change that uses the console's session must come from the console's own page, "
+            "with the header X-Citygauge: console"
+        )
+
+
+class TooLarge(CitygaugeError):
+    """The request's body is larger than any request to this API needs to be."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(f"the body of a request may have at most {limit_bytes} bytes")
+
+
+class TooManyStreams(CitygaugeError):
+    """Every place for a live stream is taken."""
+
+    retriable: ClassVar[bool] = True
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"all {limit} places for live streams are taken")

@@ -1,0 +1,109 @@
+"""The frame around every request: a limit on its body, headers of safety, its count and time, its line in the log.
+
+It refuses to log what a query says, or to let an unexpected error reach the client as anything but a problem.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.api import problems
+from services.api.errors import TooLarge
+from services.api.metrics import ApiMetrics
+
+LONGEST_BODY_BYTES: Final = 64 * 1024
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+_LOG: Final = logging.getLogger("citygauge.api")
+_ALWAYS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Frame:
+    """ASGI middleware; the outermost of the application's own."""
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+        self._app, self._metrics = app, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on and its answer back."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 0
+
+        async def framed_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _protect(MutableHeaders(scope=message))
+            await send(message)
+
+        try:
+            if _too_large(scope):
+                raise TooLarge(LONGEST_BODY_BYTES)
+            await self._app(scope, _bounded(receive), framed_send)
+        except Exception as error:  # whatever it is, the client gets a problem
+            if status:
+                _LOG.error("answer broke off path=%s", scope["path"], exc_info=error)
+                raise
+            await problems.of_error(error, scope["path"])(scope, receive, framed_send)
+        finally:
+            self._count(scope, status, time.perf_counter() - began)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        route = scope.get("route")
+        template = getattr(route, "path", None) or "(none)"
+        if scope["path"].startswith("/assets/"):
+            template = "/assets"
+        method = scope["method"] if template != "(none)" else "any"
+        self._metrics.requests.labels(method, template, str(status)).inc()
+        if not template.endswith("/stream"):
+            self._metrics.seconds.labels(template).observe(seconds)
+        _LOG.debug(
+            "request method=%s path=%s status=%s ms=%.1f",
+            scope["method"],
+            scope["path"],
+            status,
+            seconds * 1e3,
+        )
+
+
+def _protect(headers: MutableHeaders) -> None:
+    for name, value in _ALWAYS.items():
+        headers[name] = value
+    if headers.get("content-type", "").startswith("text/html"):
+        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    headers.setdefault("Cache-Control", "no-store")
+
+
+def _too_large(scope: Scope) -> bool:
+    length = Headers(scope=scope).get("content-length", "0")
+    return length.isdigit() and int(length) > LONGEST_BODY_BYTES
+
+
+def _bounded(receive: Receive) -> Receive:
+    seen = 0
+
+    async def bounded() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > LONGEST_BODY_BYTES:
+            raise TooLarge(LONGEST_BODY_BYTES)
+        return message
+
+    return bounded

@@ -1,0 +1,94 @@
+"""The OpenAPI document: title, words, and the answers that every operation may give beside its own.
+
+`python -m services.api.openapi` prints it; docs/openapi.json is that output, and a test holds them together.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from services.api.problems import MEDIA_TYPE, Problem, documented
+
+DESCRIPTION: Final = (
+    "Sensors, readings and alerts of a city's water meters and traffic sensors. Times are RFC 3339 in UTC; values are "
+    "in the unit that ends their name, given as a UCUM code beside them; null is missing, never zero. Every error is "
+    "a problem (RFC 9457). Send an API key as `Authorization: Bearer cg_…` or `X-API-Key`."
+)
+
+
+def describe(app: FastAPI) -> None:
+    """Make `app.openapi()` this document."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _complete(
+                get_openapi(
+                    title="Citygauge",
+                    version=version("citygauge"),
+                    description=DESCRIPTION,
+                    routes=app.routes,
+                )
+            )
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _complete(document: dict[str, Any]) -> dict[str, Any]:
+    schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= schemas["Problem"].pop("$defs", {})
+    always = {str(status): _entry(status) for status in (500,)}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            answers = operation["responses"]
+            for status, answer in answers.items():
+                if status.startswith(("4", "5")):
+                    answers[status] = _entry(int(status))
+                elif "application/geo+json" in answer.get("content", {}):
+                    answer["content"].pop("application/json", None)
+            answers |= always
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return document
+
+
+def _entry(status: int) -> dict[str, Any]:
+    entry = dict(documented(status)[status])
+    entry.pop("model")
+    if status == 503:
+        entry["headers"] = {
+            "Retry-After": {
+                "description": "Seconds after which to try again.",
+                "schema": {"type": "integer"},
+            }
+        }
+    if status == 401:
+        entry["headers"] = {
+            "WWW-Authenticate": {
+                "description": "How to send a key.",
+                "schema": {"type": "string"},
+            }
+        }
+    assert MEDIA_TYPE in entry["content"]
+    return entry
+
+
+def main() -> None:
+    """Print the document."""
+    import json
+
+    from services.api.app import create_app
+    from services.api.settings import ApiSettings
+
+    app = create_app(ApiSettings(), "postgresql://nobody@127.0.0.1/none")
+    sys.stdout.write(json.dumps(app.openapi(), indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Runs the API with uvicorn until told to stop. It refuses to wait for live streams: they are ended first."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import uvicorn
+
+from services.api.app import create_app
+from services.api.settings import ApiSettings
+from services.domain.errors import SettingError
+
+_LOG: Final = logging.getLogger("citygauge.api")
+_GRACE_S: Final = 3
+_WATCH_S: Final = 0.5
+
+
+def run(
+    settings: ApiSettings,
+    database_url: str,
+    stop: threading.Event,
+    on_listening: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until `stop` is set; requests that are under way get a few seconds to end.
+
+    Args:
+        settings: where to listen, and everything else.
+        database_url: a PostgreSQL address.
+        stop: ends the service.
+        on_listening: told the address (http://127.0.0.1:8080) as soon as connections are taken.
+
+    Raises:
+        SettingError: the address cannot be listened on.
+    """
+    listener = _listen(settings)
+    port = listener.getsockname()[1]
+    app = create_app(settings, database_url)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="on",
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    server = uvicorn.Server(config)
+    # A thread of its own: uvicorn takes signals only in the main thread, and those are the command line's.
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="api-server", daemon=True
+    )
+    thread.start()
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    _LOG.info("listening url=http://%s:%d", host, port)
+    if on_listening is not None:
+        on_listening(f"http://{host}:{port}")
+    while thread.is_alive() and not stop.wait(_WATCH_S):
+        pass
+    died = not stop.is_set()
+    app.state.tail.end_streams()
+    server.should_exit = True
+    thread.join(_GRACE_S + 5)
+    listener.close()
+    if died:
+        raise RuntimeError("the web server ended by itself; the log says why")
+    _LOG.info("stopped")
+
+
+def _listen(settings: ApiSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(256)
+    except OSError as error:
+        listener.close()
+        raise SettingError(
+            "api.port",
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror}",
+        ) from error
+    return listener

@@ -1,0 +1,87 @@
+"""Settings of the API and the console. It refuses to read the environment: the command line does and passes them."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class ApiSettings(BaseModel):
+    """How the API listens, how long it waits, and who may come in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen on. Loopback unless you put a reverse proxy with TLS in front.",
+    )
+    port: int = Field(
+        8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one and logs it."
+    )
+    pool_connections: int = Field(
+        8, ge=1, le=100, description="Database connections that answer requests."
+    )
+    pool_wait_s: float = Field(
+        5.0,
+        gt=0,
+        le=60,
+        description="Seconds that a request waits for a free connection before it is answered with 503.",
+    )
+    statement_timeout_s: float = Field(
+        15.0,
+        gt=0,
+        le=600,
+        description="Seconds after which the database stops a query, which is then answered with 503.",
+    )
+    session_hours: float = Field(
+        12.0, gt=0, le=720, description="Hours that a console stays signed in."
+    )
+    session_secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Signs console sessions, 32 characters or more. Without it one is made at each start, "
+        "and a restart signs every console out.",
+    )
+    secure_cookie: bool = Field(
+        False,
+        description="Send the session cookie over HTTPS only. Set it when the console is reached through TLS.",
+    )
+    key_cache_s: float = Field(
+        5.0,
+        ge=0,
+        le=300,
+        description="Seconds that a checked API key is trusted without asking the database; a revoked key "
+        "works that much longer.",
+    )
+    login_token: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="A one-time token that signs one console in at /login?token=...; the demo uses it.",
+    )
+    metrics_need_key: bool = Field(
+        False, description="Whether /metrics asks for an API key, as everything under /v1 does."
+    )
+    stream_clients: int = Field(
+        200,
+        ge=1,
+        le=10_000,
+        description="Most live streams open at once; one more is answered with 503.",
+    )
+    stream_queue_events: int = Field(
+        1000,
+        ge=10,
+        le=100_000,
+        description="Events kept for a slow live client; past that it is cut off and resumes from its last event.",
+    )
+    stream_heartbeat_s: float = Field(
+        15.0, gt=0, le=300, description="Seconds between two heartbeats of a quiet live stream."
+    )
+    stream_poll_s: float = Field(
+        5.0,
+        gt=0,
+        le=60,
+        description="Seconds after which the live stream looks for alerts even if the database sent no hint.",
+    )
+    default_time_zone: str = Field(
+        "UTC",
+        description="IANA zone in which the console shows the times of things that have no place.",
+    )

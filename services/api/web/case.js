@@ -1,0 +1,168 @@
+// One alert: what happened, the readings around it, what a person can do, and what was done.
+
+import { get } from "./api.js";
+import { acts } from "./acts.js";
+import { h, icon, later } from "./dom.js";
+import { panel } from "./panel.js";
+import { clock, span, stamp } from "./times.js";
+import { EVENTS, RULES, SEVERITIES, VERDICTS, WORDS, amount, placeOf, say, stateOf } from "./words.js";
+
+const HOUR = 3600e3;
+
+export class Case {
+  #alert;
+  #events = [];
+  #gone = false;
+  element = h("article", { class: "sheet" });
+
+  constructor(id, cases) {
+    this.id = id;
+    this.cases = cases;
+    this.#alert = cases.get(id);
+    this.refresh = later(() => this.#load().catch(() => {}), 150);
+    this.onChange = ({ detail }) => {
+      if (detail.alert?.id !== id || detail.alert.version <= (this.#alert?.version ?? 0)) return;
+      this.#alert = detail.alert;
+      this.acts?.update(detail.alert);
+      this.#drawFacts();
+      if (!this.acts?.editing()) this.#drawActs();
+      this.refresh();
+    };
+    cases.addEventListener("change", this.onChange);
+  }
+
+  async show() {
+    this.element.replaceChildren(back(), h("div", { class: "ghost" }));
+    if (this.#alert) this.#draw();
+    await this.#load();
+    if (!this.chart) this.#draw();
+    await this.#drawChart();
+  }
+
+  async #load() {
+    const { events, ...alert } = await get(`/v1/alerts/${this.id}`);
+    if (this.#gone) return;
+    this.#events = events;
+    if (!this.#alert || alert.version >= this.#alert.version) this.#alert = alert;
+    this.cases.take(alert);
+    if (this.facts) { this.#drawFacts(); this.#drawLog(); if (!this.acts?.editing()) this.#drawActs(); }
+  }
+
+  #draw() {
+    this.facts = h("div", { class: "figure" });
+    this.actsPlace = h("section", { "aria-label": "What you can do" });
+    this.chartPlace = h("div", {});
+    this.log = h("ol", { class: "log" });
+    this.element.replaceChildren(back(), this.facts, this.actsPlace, this.chartPlace,
+      h("section", { class: "figure" }, h("h3", {}, "What happened"), this.log));
+    this.#drawFacts();
+    this.#drawActs();
+    this.#drawLog();
+  }
+
+  #drawFacts() {
+    if (!this.facts) return;
+    const alert = this.#alert;
+    const zone = alert.place?.time_zone ?? "UTC";
+    const { evidence } = alert;
+    const over = !alert.active || alert.state === "resolved";
+    const facts = [
+      ["Since", stamp(alert.started_at, zone)],
+      ["Alert given", stamp(alert.raised_at, zone)],
+      alert.cleared_at ? ["Back to normal", stamp(alert.cleared_at, zone)] : null,
+      alert.cleared_at ? ["Lasted", span((new Date(alert.cleared_at) - new Date(alert.started_at)) / 1000)] : null,
+      fact("Measured", evidence.value, evidence.unit),
+      fact("Limit", evidence.threshold, evidence.unit),
+      fact("Usual at this hour", evidence.baseline, evidence.unit),
+      evidence.missing_share > 0.005 ? ["Readings missing", `${Math.round(evidence.missing_share * 100)} %`] : null,
+      ["Sensor", h("a", { href: `#/sensor/${encodeURIComponent(alert.subject)}` }, alert.subject)],
+      alert.acknowledged_by ? ["Acknowledged by", alert.acknowledged_by] : null,
+      alert.shelved_reason ? ["Hidden because", alert.shelved_reason] : null,
+    ].filter(Boolean);
+    this.facts.replaceChildren(
+      h("div", {},
+        h("div", { class: "chips" },
+          h("span", { class: `chip ${over ? "good" : alert.severity}` }, icon(over ? "good" : alert.severity, 16), over ? `Was ${say(SEVERITIES, alert.severity).toLowerCase()}` : say(SEVERITIES, alert.severity)),
+          h("span", { class: "chip" }, stateOf(alert, (value) => clock(value, zone)))),
+        h("h2", { tabIndex: -1 }, say(RULES, alert.rule)),
+        h("p", { class: "soft" }, placeOf(alert))),
+      h("p", { class: "lead" }, alert.sentence),
+      h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
+  }
+
+  #drawActs() {
+    if (!this.actsPlace) return;
+    const focused = this.actsPlace.contains(document.activeElement);
+    this.acts = acts(this.#alert, (alert, { keepForm = false } = {}) => {
+      this.#alert = { ...this.#alert, ...alert };
+      this.cases.take(this.#alert);
+      this.#drawFacts();
+      if (!keepForm) this.#drawActs();
+      this.refresh();
+    });
+    this.actsPlace.replaceChildren(this.acts.element);
+    if (focused) (this.actsPlace.querySelector("button") ?? this.element.querySelector("h2"))?.focus();
+  }
+
+  async #drawChart() {
+    if (this.chart || this.#gone) return;
+    const alert = this.#alert;
+    let sensor;
+    try {
+      sensor = await get(`/v1/sensors/${encodeURIComponent(alert.subject)}`);
+    } catch (problem) {
+      this.chartPlace.replaceChildren(h("p", { class: "note" }, problem.message));
+      return;
+    }
+    if (this.#gone) return;
+    const { evidence } = alert;
+    const began = Date.parse(alert.started_at);
+    const told = Date.parse(alert.raised_at);
+    const around = () => {
+      const now = this.#alert;
+      const until = Date.parse(now.cleared_at ?? now.updated_at);
+      const pad = Math.max(HOUR, (until - began) * 0.4, (evidence.window_s ?? 0) * 1000);
+      return [began - pad, until + Math.max(HOUR / 2, (until - began) * 0.15)];
+    };
+    const before = (days) => () => [Date.parse(this.#alert.updated_at) - days * 24 * HOUR, Date.parse(this.#alert.updated_at) + HOUR];
+    this.chart = panel(sensor, {
+      metrics: [evidence.metric], metric: evidence.metric,
+      ranges: [["Around the event", around], ["The day before", before(1)], ["The week before", before(7)]],
+      extras: (found) => ({
+        limit: found.unit === evidence.unit ? evidence.threshold : null,
+        usual: found.unit === evidence.unit ? evidence.baseline : null,
+        marks: { began: began / 1000, told: told / 1000, ...(this.#alert.cleared_at ? { ended: Date.parse(this.#alert.cleared_at) / 1000 } : {}) },
+      }),
+    });
+    this.chartPlace.replaceChildren(this.chart.element);
+  }
+
+  #drawLog() {
+    const zone = this.#alert.place?.time_zone ?? "UTC";
+    this.log.replaceChildren(...condensed(this.#events).map((event) => h("li", {},
+      h("b", {}, say(EVENTS, event.kind)), event.actor === "detector" ? "" : ` · ${event.actor}`, stamp(event.at, zone),
+      said(event, zone) ? h("p", { class: "said" }, said(event, zone)) : null)));
+  }
+
+  destroy() {
+    this.#gone = true;
+    this.cases.removeEventListener("change", this.onChange);
+    this.chart?.destroy();
+  }
+}
+
+export const back = () => h("a", { class: "back quiet", href: "#/" }, icon("back", 20), WORDS.back);
+
+const fact = (name, value, unit) => (value === null || value === undefined ? null : [name, amount(value, unit)]);
+
+// Of several updates of the figures in a row only the last one is shown.
+const condensed = (events) => events.filter((event, i) => event.kind !== "updated" || events[i + 1]?.kind !== "updated");
+
+function said(event, zone) {
+  const { data } = event;
+  if (event.kind === "resolved") return [say(VERDICTS, data.verdict), data.comment].filter(Boolean).join("\n");
+  if (event.kind === "shelved") return `Until ${clock(data.until, zone)}: ${data.reason}`;
+  if (event.kind === "commented") return data.comment;
+  if (event.kind === "acknowledged") return data.comment ?? "";
+  return event.kind === "unshelved" ? "" : data.sentence ?? "";
+}

@@ -1,0 +1,32 @@
+// Signs the console in with a key. The key is sent once and kept nowhere.
+
+import { Problem, send } from "./api.js";
+import { byId } from "./dom.js";
+
+const form = byId("form");
+const key = byId("key");
+const wrong = byId("wrong");
+const next = new URLSearchParams(location.search);
+
+if (next.has("used")) byId("why").textContent = "That sign-in link was already used or is not valid. Use your key instead; it begins with cg_.";
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  wrong.hidden = true;
+  const button = form.querySelector("button");
+  button.disabled = true;
+  try {
+    await send("POST", "/v1/session", { key: key.value.trim() }, { sign: false });
+    const hash = next.get("next") ?? "";
+    location.assign(`/${hash.startsWith("#") ? hash : ""}`);
+  } catch (problem) {
+    const refused = problem instanceof Problem && (problem.status === 401 || problem.status === 422);
+    wrong.textContent = refused ? "This key is not valid. Check that you copied all of it." : problem.message;
+    wrong.hidden = false;
+    key.focus();
+    key.select();
+  } finally {
+    button.disabled = false;
+  }
+});
+key.focus();

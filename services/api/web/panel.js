@@ -1,0 +1,57 @@
+// The part of a view that shows a chart: what to show, which time, chart or table, and what went wrong.
+
+import { h } from "./dom.js";
+import { series } from "./series.js";
+import { figure } from "./chart.js";
+import { METRICS, WORDS, say } from "./words.js";
+
+export function panel(sensor, { metrics, metric, ranges, extras = () => ({}) }) {
+  const shown = h("div", {}, h("div", { class: "ghost plot" }));
+  const asTable = h("button", { type: "button", class: "quiet", "aria-pressed": "false" }, "Show as table");
+  const what = h("select", { "aria-label": "What to show" }, metrics.map((name) => h("option", { value: name, selected: name === metric }, say(METRICS, name))));
+  const when = h("select", { "aria-label": "Which time" }, ranges.map(([label], i) => h("option", { value: String(i) }, label)));
+  const title = h("h3", {}, say(METRICS, metric));
+  let current = null;
+  let request = null;
+
+  async function load() {
+    request?.abort();
+    request = new AbortController();
+    const { signal } = request;
+    const [, range] = ranges[Number(when.value)];
+    const [start, end] = range();
+    title.textContent = say(METRICS, what.value);
+    shown.setAttribute("aria-busy", "true");
+    try {
+      const found = await series(sensor, what.value, start, end, signal);
+      current?.destroy();
+      current = figure(found, { zone: sensor.time_zone, ...extras(found) });
+      draw();
+    } catch (problem) {
+      if (problem.name === "AbortError") return;
+      shown.replaceChildren(h("div", { class: "note" }, problem.message, h("div", {}, h("button", { type: "button", onclick: load }, WORDS.retry))));
+    } finally {
+      shown.removeAttribute("aria-busy");
+    }
+  }
+
+  function draw() {
+    const table = asTable.getAttribute("aria-pressed") === "true";
+    asTable.textContent = table ? "Show as chart" : "Show as table";
+    shown.replaceChildren(table ? current.table() : current.element);
+  }
+
+  asTable.addEventListener("click", () => {
+    asTable.setAttribute("aria-pressed", String(asTable.getAttribute("aria-pressed") !== "true"));
+    if (current) draw();
+  });
+  what.addEventListener("change", load);
+  when.addEventListener("change", load);
+  load();
+  return {
+    element: h("section", { class: "figure", "aria-label": "Readings" },
+      h("div", { class: "figure-head" }, title, h("div", { class: "figure-tools" }, metrics.length > 1 ? what : null, ranges.length > 1 ? when : null, asTable)), shown),
+    reload: load,
+    destroy() { request?.abort(); current?.destroy(); },
+  };
+}

@@ -1,0 +1,149 @@
+// The list of alerts. Cards keep their elements, so that focus and what is under the pointer stay.
+
+import { send } from "./api.js";
+import { byId, h, icon } from "./dom.js";
+import { ago, stamp, clock } from "./times.js";
+import { RULES, SEVERITIES, WORDS, placeOf, say, stateOf } from "./words.js";
+import { hidden } from "./cases.js";
+
+export class Queue {
+  #cards = new Map();
+  #wrongs = new Map();
+  show = "open";
+  chosen = "";
+
+  constructor(cases) {
+    this.cases = cases;
+    this.list = byId("cards");
+    this.note = byId("queue-note");
+    this.more = byId("more");
+    for (const button of document.querySelectorAll("[data-show]")) {
+      button.addEventListener("click", () => this.turn(button.dataset.show));
+    }
+    this.more.addEventListener("click", () => this.load(true));
+    cases.addEventListener("change", (event) => this.#changed(event.detail));
+    setInterval(() => this.draw(), 30000);
+  }
+
+  turn(show) {
+    this.show = show;
+    for (const button of document.querySelectorAll("[data-show]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.show === show));
+    }
+    this.draw();
+    return this.load();
+  }
+
+  async load(more = false) {
+    if (!this.#cards.size && this.note.hidden) this.list.replaceChildren(...[1, 2, 3].map(() => h("li", { class: "ghost" })));
+    this.list.setAttribute("aria-busy", "true");
+    try {
+      await this.cases.load(this.show, { more });
+      this.loaded = true;
+      this.draw();
+    } catch (problem) {
+      if (!this.loaded) this.list.replaceChildren();
+      this.#tell(WORDS.loadFailed, problem.message, h("button", { type: "button", onclick: () => this.load() }, WORDS.retry));
+    } finally {
+      this.list.removeAttribute("aria-busy");
+    }
+  }
+
+  choose(id) {
+    this.chosen = id;
+    for (const [each, card] of this.#cards) card.classList.toggle("chosen", each === id);
+  }
+
+  draw() {
+    if (!this.loaded) return;
+    const alerts = this.cases.listed(this.show);
+    const wanted = new Set(alerts.map((alert) => alert.id));
+    for (const [id, card] of this.#cards) if (!wanted.has(id)) { card.remove(); this.#cards.delete(id); }
+    for (const ghost of this.list.querySelectorAll(".ghost")) ghost.remove();
+    let at = this.list.firstElementChild;
+    for (const alert of alerts) {
+      const card = this.#card(alert);
+      if (card === at) at = at.nextElementSibling;
+      else this.list.insertBefore(card, at);
+    }
+    byId("count").textContent = alerts.length ? String(alerts.length) + (this.cases.hasMore(this.show) ? "+" : "") : "";
+    const opened = this.cases.listed("open").length;
+    document.title = opened ? `(${opened}) Citygauge` : "Citygauge";
+    this.more.hidden = !this.cases.hasMore(this.show);
+    if (alerts.length) this.note.hidden = true;
+    else if (this.show === "open") this.#tell(WORDS.quietTitle, WORDS.quiet);
+    else this.#tell(WORDS.noneTitle, WORDS.none);
+  }
+
+  #tell(title, sentence, ...rest) {
+    this.note.replaceChildren(h("b", {}, title), sentence, h("div", {}, ...rest));
+    this.note.hidden = false;
+  }
+
+  #changed({ alert, isNew }) {
+    this.draw();
+    if (!alert || !isNew || !alert.active) return;
+    byId("announcer").textContent = `${say(SEVERITIES, alert.severity)}: ${say(RULES, alert.rule)}, ${placeOf(alert)}`;
+    this.#cards.get(alert.id)?.classList.add("fresh");
+  }
+
+  #card(alert) {
+    let card = this.#cards.get(alert.id);
+    if (!card) {
+      card = h("li", { class: "card" });
+      card.dataset.id = alert.id;
+      this.#cards.set(alert.id, card);
+    }
+    const key = JSON.stringify([alert, hidden(alert), Math.floor(Date.now() / 30000), this.#wrongs.get(alert.id)]);
+    if (card.dataset.key === key) return card;
+    const focused = card.contains(document.activeElement) ? document.activeElement.dataset.part : null;
+    card.dataset.key = key;
+    const done = !alert.active || alert.state === "resolved";
+    for (const name of Object.keys(SEVERITIES)) card.classList.toggle(name, !done && name === alert.severity);
+    card.classList.toggle("done", done);
+    card.classList.toggle("chosen", alert.id === this.chosen);
+    card.replaceChildren(...this.#inside(alert, done));
+    if (focused) (card.querySelector(`[data-part="${focused}"]`) ?? card.querySelector("a"))?.focus();
+    return card;
+  }
+
+  #inside(alert, done) {
+    const zone = alert.place?.time_zone ?? "UTC";
+    const state = stateOf(alert, (value) => clock(value, zone));
+    const link = h("a", { href: `#/alert/${alert.id}` }, say(RULES, alert.rule));
+    link.dataset.part = "open";
+    const wrong = this.#wrongs.get(alert.id);
+    return [
+      icon(done ? "good" : alert.severity),
+      h("div", {},
+        h("div", { class: "card-top" },
+          h("span", { class: "small tone" }, h("b", {}, done ? "Was " + say(SEVERITIES, alert.severity).toLowerCase() : say(SEVERITIES, alert.severity))),
+          h("span", { class: "age" }, "since ", stamp(alert.started_at, zone), new Date(alert.started_at) < Date.now() ? ` · ${ago(alert.started_at)}` : "")),
+        h("h2", { class: "card-title" }, link),
+        h("p", { class: "card-place" }, placeOf(alert)),
+        h("p", { class: "card-sentence" }, alert.sentence),
+        h("div", { class: "card-foot" }, h("span", { class: "chip" }, state), this.#quick(alert)),
+        wrong ? h("p", { class: "wrong card-wrong", role: "alert" }, wrong) : null),
+    ];
+  }
+
+  #quick(alert) {
+    if (!alert.active || !alert.allowed_changes.includes("acknowledged")) return null;
+    const button = h("button", { type: "button", "aria-label": `${WORDS.acknowledge}: ${placeOf(alert)}`, onclick: () => this.#acknowledge(alert, button) }, WORDS.acknowledge);
+    button.dataset.part = "acknowledge";
+    return button;
+  }
+
+  async #acknowledge(alert, button) {
+    button.disabled = true;
+    this.#wrongs.delete(alert.id);
+    try {
+      this.cases.take(await send("POST", `/v1/alerts/${alert.id}/acknowledge`, { expected_version: alert.version }));
+    } catch (problem) {
+      this.#wrongs.set(alert.id, problem.message);
+      if (problem.body?.current) this.cases.take(problem.body.current);
+      button.disabled = false;
+      this.draw();
+    }
+  }
+}
