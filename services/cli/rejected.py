@@ -1,4 +1,4 @@
-"""Commands about messages that ingest could not understand: list them, show one, send them again."""
+"""Commands about messages that ingest could not understand: list them, show one, read them again."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from services.cli.process import database_url, mqtt_url
+from services.cli.process import database_url
 
 if TYPE_CHECKING:
     from services.domain.rejection import RejectReason
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look at messages that were rejected, and send them again after a fix.",
+    help="Look at messages that were rejected, and read them again after a fix.",
 )
 
-_BATCH = 500
 _SHOWN = 90
 
 
@@ -72,40 +71,38 @@ def show(number: int = typer.Argument(help="The id that `rejected list` shows.")
 
 @app.command("replay")
 def replay(
+    number: list[int] | None = typer.Argument(
+        None, help="Ids that `rejected list` shows; without them, all that are waiting."
+    ),
     reason: str | None = typer.Option(None, help="Only of this reason."),
     sensor: str | None = typer.Option(None, help="Only of this sensor."),
-    mqtt: str | None = typer.Option(
-        None, "--mqtt-url", help="The broker; MQTT_URL when not given.", metavar="URL"
-    ),
 ) -> None:
-    """Publish waiting messages again on their topics, the oldest first, and mark them as replayed.
+    """Read waiting messages again, with today's sensors and decoders, and store what can be stored now.
 
-    What is still wrong comes back as a new rejection. A message of which only a part was kept stays where it is.
+    What is still wrong stays, with today's reason. A message of which only the beginning was kept stays too.
     """
-    from services.store import rejected
-    from services.store.connection import connect, transaction
-    from simulators.publish import Publisher
+    from services.cli.settings import Section, Sources
+    from services.ingest.redo import replay_rejected
+    from services.ingest.settings import IngestSettings
+    from services.store.connection import connect
 
-    chosen = _reason(reason)
-    sent = 0
-    with (
-        connect(database_url(), "citygauge-rejected", autocommit=True) as conn,
-        Publisher(mqtt_url(mqtt), "citygauge-rejected-replay") as publisher,
-    ):
-        newest = next(iter(rejected.page(conn, limit=1).items), None)
-        while True:
-            with transaction(conn):
-                found = rejected.replayable(conn, limit=_BATCH, reason=chosen, sensor_id=sensor)
-                found = [each for each in found if newest is not None and each.id <= newest.id]
-                for message in found:
-                    publisher.publish(message.topic, message.payload, message.readings)
-                publisher.flush()
-                for message in found:
-                    rejected.mark(conn, message.id, rejected.MessageState.REPLAYED, "citygauge")
-            sent += len(found)
-            if not found:
-                break
-    typer.echo(f"{sent} messages sent again")
+    sources = Sources.of_process()
+    settings = sources.load(Section.INGEST, IngestSettings)
+    with connect(database_url(sources), "citygauge-rejected", autocommit=True) as conn:
+        done = replay_rejected(
+            conn,
+            settings,
+            by="citygauge rejected replay",
+            ids=number or None,
+            reason=_reason(reason),
+            sensor_id=sensor,
+        )
+    typer.echo(
+        f"{done.replayed} messages done ({done.stored} readings stored, {done.duplicate} duplicates), "
+        f"{done.stay} still rejected, {done.cut} not kept whole"
+    )
+    for each, count in done.reasons.most_common():
+        typer.echo(f"  still rejected: {count} {each}", err=True)
 
 
 def _reason(text: str | None) -> RejectReason | None:
