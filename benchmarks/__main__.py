@@ -7,7 +7,9 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-QUICK: Final[Mapping[str, str]] = {}
+QUICK: Final[Mapping[str, str]] = {
+    "store": "benchmarks.bench_store",
+}
 """Name -> module with `main(arguments: list[str]) -> None`; run when no name is given."""
 
 LONG: Final[Mapping[str, str]] = {
