@@ -45,7 +45,7 @@ def route_waiting(
         found = outbox.waiting(conn, BATCH)
         for item in found:
             names = routes_of(item.event.event, item.alert, routes, now)
-            outbox.route(conn, item.event.event.id, names)
+            outbox.route(conn, item.event.event.id, names, at=now)
     metrics.routed.inc(len(found))
     metrics.hidden.inc(sum(hidden(item.event.event, item.alert, now) for item in found))
     return len(found)

@@ -1,0 +1,332 @@
+"""From the log of alerts to channels on the real database: routing, retries, isolation, crashes, two notifiers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from services.domain.alert import AlertEvent, EventKind, event_of_condition
+from services.domain.condition import Change, Condition, Evidence, Rule, Severity
+from services.embedded.database import EmbeddedDatabase
+from services.notify.channels import sender
+from services.notify.couriers import Couriers, now
+from services.notify.delivery import Courier
+from services.notify.metrics import NotifyMetrics
+from services.notify.routing import route_waiting
+from services.notify.service import run
+from services.notify.settings import LogRoute, NotifySettings, WebhookRoute
+from services.store.alerts import AlertRepository
+from services.store.connection import Connection, connect
+from services.store.migrations import migrate
+from services.store.outbox import Delivery, backlog, deliveries
+from tests.endpoint import Endpoint, endpoint
+from tests.waiting import wait_until
+
+__all__ = ["endpoint"]
+EVIDENCE = Evidence("flow_litres_per_h", "L/h", 42.0, 4.0, None, 3600.0, 4, 0.0)
+BASE_US = 1_767_600_000_000_000
+SERVICE = """
+import sys, threading
+from services.notify.service import run
+from services.notify.settings import NotifySettings
+run(NotifySettings.model_validate_json(sys.argv[1]), sys.argv[2], threading.Event())
+"""
+
+
+def hook(server: Endpoint, name: str = "hook", **changes: object) -> WebhookRoute:
+    plain = {"name": name, "url": server.url(f"/{name}"), "secret": "a secret of some length"}
+    return WebhookRoute.model_validate({"timeout_s": 5.0, **plain, **changes})
+
+
+def settings_of(*routes: WebhookRoute | LogRoute, **changes: object) -> NotifySettings:
+    quick = {"poll_s": 0.05, "first_retry_s": 0.02, "longest_retry_s": 0.1, "lease_s": 30.0}
+    return NotifySettings.model_validate({**quick, **changes, "routes": routes})
+
+
+def say(
+    url: str,
+    *changes: Change,
+    subject: str = "m1",
+    severity: Severity = Severity.WARNING,
+    minute: int = 0,
+) -> list[AlertEvent]:
+    """Conditions of one episode, written as the detectors write them."""
+    written: list[AlertEvent] = []
+    with connect(url, "test", autocommit=True) as conn:
+        repository = AlertRepository(conn)
+        for index, change in enumerate(changes):
+            at = BASE_US + (minute + index) * 60_000_000
+            said = Condition(Rule.BURST, subject, change, BASE_US, at, severity, 0.9, EVIDENCE)
+            open_alert = repository.open_alert(Rule.BURST, subject)
+            event = event_of_condition(said, f"Water runs at {subject}.", open_alert)
+            assert event is not None
+            written += [entry.event for entry in repository.apply([event])]
+    return written
+
+
+def act(url: str, alert_id: uuid.UUID, kind: EventKind, **data: object) -> None:
+    with connect(url, "test", autocommit=True) as conn:
+        AlertRepository(conn).act(alert_id, kind, "ada", datetime.now(UTC), data)
+
+
+def state(url: str, event_id: uuid.UUID) -> Sequence[Delivery]:
+    with connect(url, "test", autocommit=True) as conn:
+        return deliveries(conn, event_id)
+
+
+def keys(server: Endpoint, path: str = "/hook") -> list[str]:
+    return [r.headers["Idempotency-Key"] for r in list(server.requests) if r.path == path]
+
+
+@contextmanager
+def step(url: str, settings: NotifySettings) -> Iterator[tuple[Connection, NotifyMetrics]]:
+    with connect(url, "test", autocommit=True) as conn:
+        yield conn, NotifyMetrics(route.name for route in settings.routes)
+
+
+def pass_once(url: str, settings: NotifySettings, at: datetime | None = None) -> None:
+    """Route what waits and let each route's courier look once, without threads."""
+    moment = at or now()
+    with step(url, settings) as (conn, metrics):
+        route_waiting(conn, settings.routes, moment, metrics)
+        for route in settings.routes:
+            Courier(conn, route, sender(route), settings, metrics, lambda: moment).deliver()
+
+
+class Notifier:
+    """The service in a thread."""
+
+    def __init__(self, url: str, settings: NotifySettings) -> None:
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=run, args=(settings, url, self.stop))
+        self.thread.start()
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(30)
+        assert not self.thread.is_alive()
+
+
+@contextmanager
+def notifier(url: str, settings: NotifySettings) -> Iterator[Notifier]:
+    service = Notifier(url, settings)
+    try:
+        yield service
+    finally:
+        service.end()
+
+
+def test_a_raise_and_its_end_are_told_once_with_their_ids(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    with notifier(database_url, settings_of(hook(endpoint))):
+        events = say(database_url, Change.RAISE, Change.UPDATE, Change.CLEAR)
+        wait_until(lambda: len(keys(endpoint)) == 2, what="both messages")
+        told = [events[0], events[2]]
+        assert keys(endpoint) == [str(event.id) for event in told]
+        for event in told:
+            [done] = wait_until(
+                lambda e=event: [d for d in state(database_url, e.id) if d.sent_at], what="record"
+            )
+            assert (done.channel, done.attempts, done.last_error) == ("hook", 1, None)
+    assert json.loads(endpoint.requests[0].body)["event"] == "raised"
+    assert len(endpoint.requests) == 2
+
+
+def test_routes_hear_what_they_asked_for(database_url: str, endpoint: Endpoint) -> None:
+    settings = settings_of(
+        hook(endpoint, "all"),
+        hook(endpoint, "worst", minimal_severity="critical"),
+        hook(endpoint, "acts", events=["acknowledged", "resolved"]),
+    )
+    [raised] = say(database_url, Change.RAISE)
+    [worse] = say(database_url, Change.UPDATE, severity=Severity.CRITICAL, minute=5)
+    assert worse.kind is EventKind.ESCALATED
+    act(database_url, raised.alert_id, EventKind.ACKNOWLEDGED)
+    [over] = say(database_url, Change.CLEAR, severity=Severity.INFO, minute=9)
+    pass_once(database_url, settings)
+    assert keys(endpoint, "/all") == [str(e.id) for e in (raised, worse, over)]
+    assert keys(endpoint, "/worst") == [str(e.id) for e in (worse, over)]
+    [acted] = [json.loads(r.body) for r in endpoint.requests if r.path == "/acts"]
+    assert (acted["event"], acted["actor"]) == ("acknowledged", "ada")
+
+
+def test_nobody_hears_of_a_shelved_alert(database_url: str, endpoint: Endpoint) -> None:
+    settings = settings_of(hook(endpoint))
+    [raised] = say(database_url, Change.RAISE)
+    pass_once(database_url, settings)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    shelf = {"until": until.isoformat(), "reason": "works in the street"}
+    act(database_url, raised.alert_id, EventKind.SHELVED, **shelf)
+    say(database_url, Change.UPDATE, severity=Severity.CRITICAL, minute=5)
+    pass_once(database_url, settings)
+    assert keys(endpoint) == [str(raised.id)]
+    [over] = say(database_url, Change.CLEAR, minute=9)
+    pass_once(database_url, settings, until + timedelta(seconds=1))
+    assert keys(endpoint) == [str(raised.id), str(over.id)]
+
+
+def test_an_alert_that_is_shelved_before_it_could_be_told_is_not_told(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    settings = settings_of(hook(endpoint))
+    endpoint.answers = [503]
+    [raised] = say(database_url, Change.RAISE)
+    pass_once(database_url, settings)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    shelf = {"until": until.isoformat(), "reason": "works in the street"}
+    act(database_url, raised.alert_id, EventKind.SHELVED, **shelf)
+    pass_once(database_url, settings, datetime.now(UTC) + timedelta(minutes=1))
+    assert len(endpoint.requests) == 1
+    [left] = state(database_url, raised.id)
+    assert left.given_up_at is not None
+    assert left.last_error == "shelved before it was told"
+
+
+def test_a_failure_is_visible_and_tried_again_with_the_same_id(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    settings = settings_of(hook(endpoint))
+    endpoint.answers = [500, 503]
+    [raised] = say(database_url, Change.RAISE)
+    pass_once(database_url, settings)
+    [left] = state(database_url, raised.id)
+    assert (left.attempts, left.sent_at, left.given_up_at) == (1, None, None)
+    assert left.last_error is not None
+    assert "500" in left.last_error
+    assert left.next_attempt_at > datetime.now(UTC) - timedelta(seconds=1)
+    with notifier(database_url, settings):
+        wait_until(lambda: state(database_url, raised.id)[0].sent_at, what="the delivery")
+    [done] = state(database_url, raised.id)
+    assert (done.attempts, done.last_error) == (3, None)
+    assert keys(endpoint) == [str(raised.id)] * 3
+
+
+def test_after_the_last_attempt_it_is_given_up_where_everybody_can_see_it(
+    database_url: str, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = settings_of(hook(endpoint), attempts=3)
+    endpoint.answers = [500] * 10
+    [raised] = say(database_url, Change.RAISE)
+    with notifier(database_url, settings):
+        wait_until(
+            lambda: (
+                state(database_url, raised.id)[:1] and state(database_url, raised.id)[0].given_up_at
+            )
+        )
+    [left] = state(database_url, raised.id)
+    assert (left.attempts, left.sent_at) == (3, None)
+    assert "500" in str(left.last_error)
+    assert len(endpoint.requests) == 3
+    assert f"a message is given up: route=hook event={raised.id}" in caplog.text
+    with connect(database_url, "test", autocommit=True) as conn:
+        assert backlog(conn).given_up == 1
+
+
+def test_a_dead_channel_delays_nobody_else(database_url: str, endpoint: Endpoint) -> None:
+    dead = Endpoint()
+    dead.hold = threading.Event()
+    settings = settings_of(hook(dead, "dead", timeout_s=20.0), hook(endpoint))
+    try:
+        with notifier(database_url, settings):
+            first = say(database_url, Change.RAISE, subject="m0")
+            wait_until(lambda: dead.requests, what="the dead channel to hang")
+            rest = [say(database_url, Change.RAISE, subject=f"m{i}")[0] for i in range(1, 30)]
+            wait_until(lambda: len(keys(endpoint)) == 30, 10, what="the living channel")
+            assert len(dead.requests) == 1
+            assert set(keys(endpoint)) == {str(event.id) for event in (*first, *rest)}
+            dead.hold.set()
+            wait_until(lambda: len(keys(dead, "/dead")) == 30, 20, what="the channel to catch up")
+    finally:
+        dead.close()
+
+
+def test_killed_between_sending_and_recording_it_is_sent_again_with_the_same_id(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    settings = settings_of(hook(endpoint, timeout_s=20.0), lease_s=0.5)
+    plain = settings.model_dump(mode="json")
+    plain["routes"][0]["secret"] = "a secret of some length"
+    command = [sys.executable, "-c", SERVICE, json.dumps(plain), database_url]
+    endpoint.hold = threading.Event()
+    first = subprocess.Popen(command)
+    try:
+        [raised] = say(database_url, Change.RAISE)
+        wait_until(lambda: endpoint.requests, 20, what="the message to arrive")
+    finally:
+        first.kill()
+        first.wait(10)
+    endpoint.hold.set()
+    assert state(database_url, raised.id)[0].sent_at is None
+    second = subprocess.Popen(command)
+    try:
+        wait_until(lambda: state(database_url, raised.id)[0].sent_at, 20, what="the record")
+    finally:
+        second.kill()
+        second.wait(10)
+    assert keys(endpoint) == [str(raised.id)] * 2
+    assert state(database_url, raised.id)[0].attempts == 2
+
+
+def test_two_notifiers_at_once_tell_each_event_once(database_url: str, endpoint: Endpoint) -> None:
+    settings = settings_of(hook(endpoint))
+    with notifier(database_url, settings), notifier(database_url, settings):
+        events = [say(database_url, Change.RAISE, subject=f"m{i}")[0] for i in range(40)]
+        wait_until(lambda: len(keys(endpoint)) >= 40, 20, what="all messages")
+    assert Counter(keys(endpoint)) == Counter(str(event.id) for event in events)
+
+
+def test_an_outage_of_the_database_is_waited_out(
+    own_database: EmbeddedDatabase, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = own_database.create()
+    migrate(url)
+    with notifier(url, settings_of(hook(endpoint))):
+        [one] = say(url, Change.RAISE, subject="m1")
+        wait_until(lambda: len(keys(endpoint)) == 1, what="the first message")
+        own_database.kill()
+        wait_until(lambda: "notification waits" in caplog.text, what="the outage to be noticed")
+        own_database.start()
+        [two] = say(url, Change.RAISE, subject="m2")
+        wait_until(lambda: str(two.id) in keys(endpoint), 30, what="the second message")
+    assert str(one.id) in keys(endpoint)
+
+
+def test_what_was_written_while_no_notifier_ran_is_told_later(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    [raised] = say(database_url, Change.RAISE)
+    with notifier(database_url, settings_of(hook(endpoint))):
+        wait_until(lambda: keys(endpoint) == [str(raised.id)], what="the message")
+
+
+def test_the_end_leaves_no_thread_and_no_connection(database_url: str, endpoint: Endpoint) -> None:
+    before = set(threading.enumerate())
+    with notifier(database_url, settings_of(hook(endpoint), LogRoute(name="log"))):
+        say(database_url, Change.RAISE)
+        wait_until(lambda: keys(endpoint), what="the message")
+    left = {thread for thread in threading.enumerate() if thread.name.startswith("notify-")}
+    assert left - before == set()
+    with psycopg.connect(database_url) as conn:
+        [(open_connections,)] = conn.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'citygauge-notify%'"
+            " AND datname = current_database()"
+        ).fetchall()
+    assert open_connections == 0
+
+
+def test_couriers_without_routes_do_nothing(database_url: str) -> None:
+    settings = NotifySettings(routes=())
+    couriers = Couriers(settings, database_url, NotifyMetrics([]))
+    couriers.start()
+    couriers.stop()
