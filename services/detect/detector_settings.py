@@ -20,7 +20,9 @@ class DetectorSettings(BaseModel):
         12.0, ge=2, le=72, description="hours without a pause that are needed at least"
     )
     continuous_early_litres_per_h: float = Field(
-        10.0, gt=0, description="a run is told before `continuous_vendor_h` only if it never falls below"
+        9.0,
+        gt=0,
+        description="a run is told before `continuous_vendor_h` only if it never falls below",
     )
     continuous_vendor_h: float = Field(
         22.0,
@@ -32,7 +34,9 @@ class DetectorSettings(BaseModel):
         1e-3, gt=0, lt=1, description="the modest chance; it mutes homes that never sleep"
     )
     trickle_litres_per_h: float = Field(
-        3.785, gt=0, description="a leak below this rate is for information only (1 US gallon per hour)"
+        3.785,
+        gt=0,
+        description="a leak below this rate is for information only (1 US gallon per hour)",
     )
     critical_litres_per_h: float = Field(
         227.0, gt=0, description="a leak of this rate is critical (60 US gallons per hour)"
@@ -88,7 +92,9 @@ class DetectorSettings(BaseModel):
         description="log likelihood ratio for rarer pauses at which a leak with pauses is raised",
     )
     intermittent_litres_per_h: float = Field(
-        10.0, gt=0, description="hours with a lower rate count as pauses for the leak that comes and goes"
+        10.0,
+        gt=0,
+        description="hours with a lower rate count as pauses for the leak that comes and goes",
     )
     silent_water_h: float = Field(
         24.0,

@@ -1,0 +1,59 @@
+"""The detectors on labelled recordings: they beat the rules that vendors print. Skipped without the recordings."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.detect.backtest import write_alerts
+
+PRACTICE = Path(__file__).parents[3] / "shared" / "practice"
+pytestmark = [
+    pytest.mark.recording,
+    pytest.mark.skipif(
+        not (PRACTICE / "score.py").is_file(), reason="the practice set is not here"
+    ),
+]
+
+
+def score(case: str, folder: Path) -> dict[str, Any]:
+    """The scorer's result for the case, with the detectors as they are."""
+    write_alerts(PRACTICE / case, folder / f"{case}.jsonl")
+    out = folder / "score.json"
+    subprocess.run(
+        [sys.executable, PRACTICE / "score.py", folder, "--cases", case, "--json", out],
+        check=True,
+        capture_output=True,
+    )
+    (result,) = json.loads(out.read_text())
+    return dict(result)
+
+
+def test_hourly_meters_beat_the_vendors_rules_in_every_family(tmp_path: Path) -> None:
+    result = score("water/ami_hourly", tmp_path)
+    assert result["recall"] >= 0.95, "vendor rules: .839"
+    assert result["precision"] >= 0.90, "vendor rules: .684"
+    assert result["fa_per_1000_sensor_days"] <= 1.0, "vendor rules: 2.8"
+    leak = [v for k, v in result["hits"].items() if k in {f"e{i}" for i in range(19)}]
+    assert sorted(leak)[len(leak) // 2] <= 20, "hours; vendor rules: 29"
+
+
+def test_homes_that_never_sleep_are_found(tmp_path: Path) -> None:
+    result = score("water/ami_hourly_apartments", tmp_path)
+    assert result["detected"] == 3, "vendor rules: none"
+    assert result["fa_episodes"] <= 1
+
+
+def test_congestion_on_real_and_simulated_motorways(tmp_path: Path) -> None:
+    real = score("traffic/i24_day0", tmp_path)
+    assert (real["detected"], real["fa_episodes"]) == (41, 0)
+    simulated = score("traffic/sumo_corridor", tmp_path)["by_family"]
+    assert simulated["congestion"]["detected"] >= 64
+    assert simulated["congestion"]["fa"] <= 4, "the fixed limit alone: 7"
+    assert simulated["malfunction"]["detected"] + simulated["missing"]["detected"] >= 12
+    assert simulated["malfunction"]["fa"] == 0

@@ -1,0 +1,169 @@
+"""The sentences, word for word: they are read at three in the morning."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.detect import sentences
+from services.detect.sentences import sentence
+from services.domain.catalogue import SensorKind
+from services.domain.condition import Change, Condition, Evidence, Rule, Severity
+from services.domain.instant import HOUR_US, parse_time
+from services.domain.sensor import Sensor
+
+METER = Sensor(
+    "M-17", SensorKind.WATER_METER, name="Elm Street 4", zone="North", time_zone="Europe/Madrid"
+)
+STATION = Sensor(
+    "A1-12", SensorKind.TRAFFIC_STATION, road="A1", direction="northbound", position_m=9600, time_zone="Europe/Madrid"
+)  # fmt: skip
+ONSET = parse_time("2026-07-13T20:05:00Z")
+
+
+def condition(
+    rule: Rule,
+    unit: str,
+    value: float | None,
+    threshold: float | None = None,
+    baseline: float | None = None,
+    window_s: float = 3600.0,
+    change: Change = Change.RAISE,
+    **numbers: float,
+) -> Condition:
+    return Condition(
+        rule, "x", change, ONSET, ONSET + 26 * HOUR_US, Severity.WARNING, 0.9,
+        Evidence("flow_litres_per_h", unit, value, threshold, baseline, window_s, 10, 0.0, numbers),
+    )  # fmt: skip
+
+
+def test_continuous_flow() -> None:
+    said = condition(
+        Rule.CONTINUOUS_FLOW, "L/h", 15.4, 0.0, window_s=26 * 3600.0,
+        chance_by_habit_1=2e-5, litres_so_far=400.0, litres_per_day=369.6,
+    )  # fmt: skip
+    assert sentence(said, METER) == (
+        "Water has been running without a pause at meter Elm Street 4 (M-17), zone North since Mon 13 Jul 22:05 "
+        "(26 hours), never below 15 L/h. This meter normally pauses: by its own habit a run this long has a chance of "
+        "1 in 50,000. About 400 L lost so far, 370 L a day. First: call the customer and have the stop valve closed "
+        "for ten minutes; if the meter still turns, the leak is on the service pipe."
+    )
+
+
+def test_burst_in_cubic_metres() -> None:
+    said = condition(
+        Rule.BURST, "L/h", 12_400.0, 724.0, window_s=3 * 3600.0, litres_so_far=37_200.0
+    )
+    assert sentence(said, METER) == (
+        "Far more water than usual is running at meter Elm Street 4 (M-17), zone North since Mon 13 Jul 22:05: "
+        "12.4 m3/h for 3 hours, where 724 L/h is the most it should be. 37.2 m3 so far. First: call the customer now "
+        "(burst pipe, open valve, or a pool being filled?); close the valve if nobody answers."
+    )
+
+
+def test_silent_and_never_seen() -> None:
+    said = condition(Rule.SILENT, "s", 86_500.0, 86_400.0, cadence_s=900.0, never_seen_1=0.0)
+    assert sentence(said, METER) == (
+        "No reading from meter Elm Street 4 (M-17), zone North since Mon 13 Jul 22:05: silent for 24 hours, limit "
+        "24 hours; it usually reports every 15 minutes. First: check its gateway and neighbours, then battery or "
+        "power on site."
+    )
+    said = condition(Rule.SILENT, "s", 900.0, 900.0, cadence_s=0.0, never_seen_1=1.0)
+    assert sentence(said, STATION) == (
+        "Nothing has ever been received from station A1-12, A1 northbound at 9.6 km, known since Mon 13 Jul 22:05 "
+        "(15 minutes; limit 15 minutes). First: check that the device is installed, powered, and sends under this id."
+    )
+
+
+def test_congestion_says_whether_it_is_usual() -> None:
+    said = condition(Rule.CONGESTION, "km/h", 41.6, 64.0, recurrent_1=0.0)
+    assert sentence(said, STATION) == (
+        "Traffic is slow at station A1-12, A1 northbound at 9.6 km since Mon 13 Jul 22:05: 42 km/h over five minutes, "
+        "limit 64 km/h. That is not usual at this hour. First: look at the camera upstream and warn drivers before the "
+        "tail of the queue."
+    )
+    assert " It is slow here at this hour as a rule." in sentence(
+        condition(Rule.CONGESTION, "km/h", 41.6, 64.0, recurrent_1=1.0), STATION
+    )
+    assert "usual" not in sentence(condition(Rule.CONGESTION, "km/h", 41.6, 64.0), STATION)
+
+
+def test_unusual_congestion() -> None:
+    said = condition(Rule.UNUSUAL_CONGESTION, "km/h", 38.0, 77.0, 103.0)
+    assert sentence(said, STATION) == (
+        "Traffic is much slower than it ever is at this hour at station A1-12, A1 northbound at 9.6 km since "
+        "Mon 13 Jul 22:05: 38 km/h, usually 103 km/h (alarm below 77 km/h). First: look at the "
+        "camera downstream for an "
+        "accident or a blocked lane."
+    )
+
+
+def test_stuck_meter_and_stuck_station() -> None:
+    said = condition(Rule.STUCK, "L", 0.0, window_s=13 * 86400.0, longest_earlier_pause_h=30.0)
+    assert sentence(said, METER) == (
+        "Meter Elm Street 4 (M-17), zone North has counted nothing since Mon 13 Jul 22:05 (13 days); its longest rest "
+        "before was 30 hours. The meter may be stuck, or the home empty. First: ask the customer whether anybody is "
+        "there, then inspect the meter."
+    )
+    said = condition(Rule.STUCK, "km/h", 88.0, window_s=1800.0, unchanged_min=30.0)
+    assert sentence(said, STATION) == (
+        "The sensor repeats itself: station A1-12, A1 northbound at 9.6 km has reported exactly 88 km/h since "
+        "Mon 13 Jul 22:05 (30 minutes). Its traffic alarms are held back. First: restart the sensor's controller; then "
+        "inspect it on site."
+    )
+
+
+def test_backflow_night_flow_and_intermittent_leak() -> None:
+    assert sentence(condition(Rule.BACKFLOW, "L", -36.0, -3.0, litres_back=36.0), METER).startswith(
+        "Water is running backwards through meter Elm Street 4 (M-17), zone North since Mon 13 Jul 22:05: the register "
+        "has fallen by 36 L (limit 3 L). First: "
+    )
+    assert sentence(
+        condition(
+            Rule.NIGHT_FLOW, "L/h", 160.0, 130.0, 50.0, litres_per_day=2640.0, litres_so_far=7900.0
+        ),
+        METER,
+    ).startswith(
+        "The least flow of the night at meter Elm Street 4 (M-17), zone North has risen to 160 L/h, usually 50 L/h, "
+        "night after night since Mon 13 Jul 22:05. A leak of about 110 L/h, 2640 L a day, 7900 L so "
+        "far, is likely. First: "
+    )
+    assert sentence(
+        condition(
+            Rule.INTERMITTENT_LEAK,
+            "L",
+            900.0,
+            pause_share_1=0.21,
+            usual_pause_share_1=0.7,
+            litres_per_day=500.0,
+        ),
+        METER,
+    ).startswith(
+        "Pauses have become rare at meter Elm Street 4 (M-17), zone North since Mon 13 Jul 22:05: little or no use in "
+        "21 % of the hours, usually 70 %. "
+    )
+
+
+def test_a_sensor_fault_names_its_sign() -> None:
+    said = condition(Rule.SENSOR_FAULT, "%", 97.0, 90.0, window_s=600.0, sign_1=1.0)
+    assert sentence(said, STATION).startswith(
+        "The sensor contradicts itself: station A1-12, A1 northbound at 9.6 km is occupied all the time since "
+        "Mon 13 Jul 22:05 (10 minutes). Its traffic alarms are held back."
+    )
+
+
+def test_the_clear_says_how_long_and_how_much() -> None:
+    said = condition(Rule.CONTINUOUS_FLOW, "L/h", 15.4, change=Change.CLEAR, litres_so_far=400.0)
+    assert sentence(said, METER) == (
+        "Over at Wed 15 Jul 00:05: water pauses again at meter Elm Street 4 (M-17), zone North, after 26 hours "
+        "(since Mon 13 Jul 22:05). About 400 L in all."
+    )
+
+
+@pytest.mark.parametrize("rule", Rule)
+@pytest.mark.parametrize("change", Change)
+def test_every_rule_has_words_for_every_change(rule: Rule, change: Change) -> None:
+    said = sentence(condition(rule, "L/h", None, change=change), STATION)
+    assert "A1-12" in said
+    assert "None" not in said
+    assert ("First: " in said) is (change is not Change.CLEAR)
+    assert set(sentences._RAISES) == set(sentences._CLEARS) == set(Rule)
