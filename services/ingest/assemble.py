@@ -18,7 +18,7 @@ from services.domain.quality import Quality
 from services.domain.rejection import Rejection, RejectReason
 from services.ingest.blocks import Block, Decoded, Refusal, joined
 from services.ingest.decoders import DECODERS, Format
-from services.ingest.decoders.base import Group
+from services.ingest.decoders.base import Group, decode_guarded
 from services.ingest.messages import Messages, Route, RouteTable, first_match
 from services.ingest.prepared import Kept, Prepared, Rows
 from services.ingest.sensor_table import UNKNOWN, SensorTable
@@ -78,7 +78,7 @@ class Assembler:
                     [messages.payloads[place] for place in chosen],
                     sensors.unit_of,
                 )
-            found = self._decoders[Format(name)].decode(group)
+            found = decode_guarded(self._decoders[Format(name)], group)
             decoded.blocks += found.blocks
             decoded.refusals += found.refusals
         for place, route in enumerate(routes):

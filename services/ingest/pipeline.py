@@ -55,6 +55,7 @@ class Pipeline:
         self._away_since: float | None = None
         self._held: Taken | None = None
         self._next_beat = self._next_refresh = 0.0
+        self._told_in_flight = 0
         self._load = 0.0
         """Between 0 (idle) and 1 (busy): how much of the longest wait a batch is given to fill."""
         self._last_batch = time.monotonic()
@@ -65,10 +66,10 @@ class Pipeline:
             self._await_database()
             while not self._stop.is_set():
                 self._link.step(0.0 if len(self._inbox) else _STEP_S, read=not self._full())
-                self._beat()
                 if len(self._inbox):
                     self._fill()
                     self._flush()
+                self._beat()
             self._last_flush()
         finally:
             self._link.close()
@@ -172,12 +173,14 @@ class Pipeline:
     def _beat(self) -> None:
         now = time.monotonic()
         self._show()
-        if now < self._next_beat:
+        settled = self._told_in_flight and not self._holding()
+        if now < self._next_beat and not settled:
             return
         self._next_beat = now + self._settings.heartbeat_s
         try:
             conn = self._connected()
-            accounting.heartbeat(conn, self._settings.worker, self._holding())
+            self._told_in_flight = self._holding()
+            accounting.heartbeat(conn, self._settings.worker, self._told_in_flight)
             if now >= self._next_refresh:
                 self._next_refresh = now + _REFRESH_S
                 self._intake.refresh(conn)

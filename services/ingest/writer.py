@@ -201,6 +201,32 @@ def _write_once(conn: Connection, worker: str, prepared: Prepared, messages: int
     return outcome
 
 
+def move_to_stored(
+    conn: Connection, worker: str, prepared: Prepared, rejected_readings: int
+) -> Outcome:
+    """Stores readings that were counted as rejected before, in the caller's transaction.
+
+    Args:
+        prepared: nothing of it may be rejected.
+        rejected_readings: for how many readings the message was counted.
+    """
+    tally = _Tally()
+    for rows in prepared.rows:
+        _write_rows(conn, rows, set(), tally)
+    stored = tally.inserted + tally.merged
+    counts = Counts(
+        received=stored + tally.duplicate - rejected_readings,
+        stored=stored,
+        merged=tally.merged,
+        duplicate=tally.duplicate,
+        conflicting=tally.conflicting,
+        rejected=-rejected_readings,
+        late=tally.late,
+    )
+    accounting.add(conn, worker, counts)
+    return Outcome(counts)
+
+
 def _write_rows(conn: Connection, rows: Rows, redelivered: set[int], tally: _Tally) -> None:
     writer = ReadingWriter(conn)
     waves = divide(rows.batch)

@@ -34,6 +34,13 @@ KEPT: Final[LiteralString] = """
 EXPLAIN_AGAIN: Final[LiteralString] = """
     UPDATE rejected_message SET reason = %s, detail = %s WHERE id = %s AND state = 'new'
 """
+NEW: Final[LiteralString] = """
+    SELECT id FROM rejected_message
+     WHERE state = 'new' AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+       AND (%(sensor_id)s::text IS NULL OR sensor_id = %(sensor_id)s)
+     ORDER BY id
+"""
+LOCK: Final[LiteralString] = "SELECT state = 'new' FROM rejected_message WHERE id = %s FOR UPDATE"
 _RECENT: Final = 200_000
 
 
@@ -59,3 +66,20 @@ def kept_already(conn: Connection, rejections: Sequence[Rejection]) -> set[int]:
 def explain_again(conn: Connection, message_id: int, reason: RejectReason, detail: str) -> None:
     """Notes why a kept message was rejected again."""
     conn.execute(EXPLAIN_AGAIN, (reason.value, storable(detail)[:2_000], message_id))
+
+
+def new_messages(
+    conn: Connection, *, reason: RejectReason | None = None, sensor_id: str | None = None
+) -> Sequence[int]:
+    """Ids of the rejected messages that nobody has dealt with, oldest first, the cut ones among them."""
+    values = {
+        "reason": None if reason is None else reason.value,
+        "sensor_id": None if sensor_id is None else storable(sensor_id),
+    }
+    return [message_id for (message_id,) in conn.execute(NEW, values)]
+
+
+def lock_new(conn: Connection, message_id: int) -> bool:
+    """Locks a rejected message for the caller's transaction; whether it is there and still new."""
+    row = conn.execute(LOCK, (message_id,)).fetchone()
+    return row is not None and bool(row[0])

@@ -90,3 +90,19 @@ def guarded(position: int, decoded: Decoded, read: Callable[[], T]) -> T | None:
         detail = f"{type(error).__name__}: {error}"[:200]
         decoded.refusals.append(Refusal(position, RejectReason.DECODER_ERROR, detail))
     return None
+
+
+def decode_guarded(decoder: Decoder, group: Group) -> Decoded:
+    """`decoder.decode(group)`; after a fault message by message, so that only those are lost to it that cause it."""
+    try:
+        return decoder.decode(group)
+    except Exception:
+        log.exception("decoder fault: decoding the batch message by message")
+    decoded = Decoded()
+    for position, route, payload in zip(group.positions, group.routes, group.payloads, strict=True):
+        alone = Group([position], [route], [payload], group.unit_of)
+        found = guarded(position, decoded, partial(decoder.decode, alone))
+        if found is not None:
+            decoded.blocks += found.blocks
+            decoded.refusals += found.refusals
+    return decoded

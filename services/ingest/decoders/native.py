@@ -208,7 +208,8 @@ class _Run:
             values = said.metrics.get(metric.name)
             if values is None:
                 continue
-            canonical = values * factors[table, place] + offsets[table, place]
+            with np.errstate(over="ignore"):  # infinity is told apart below
+                canonical = values * factors[table, place] + offsets[table, place]
             missing = np.isnan(values)
             wrong |= ~(missing | np.isfinite(canonical))
             empty &= missing
