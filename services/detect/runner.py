@@ -26,9 +26,9 @@ from services.domain.instant import from_us, to_us
 from services.domain.sensor import SHARDS
 from services.store import checkpoint
 from services.store.alerts import AlertRepository
+from services.store.clock import database_time_us
 from services.store.connection import Connection, listen, transaction, wait
 from services.store.feed import CHANNEL, FeedReader, prune
-from services.store.leadership import database_time_us
 
 CONSUMER: Final = "detect"
 _LOG: Final = logging.getLogger("citygauge.detect")
@@ -119,6 +119,8 @@ class Runner:
         settled = now >= self._started + self._settings.settle_s
         if self._settings.clock is not Clock.WALL or not settled:
             return []
+        if self._reader.lag().batches:
+            return []  # an open transaction holds back what sensors have said already
         conditions = self._restoration.tick(self._stream, database_time_us(self._conn))
         self._unsaved = self._unsaved or bool(conditions)
         return conditions

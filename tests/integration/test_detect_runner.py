@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from prometheus_client import generate_latest
 
 from services.detect.metrics import DetectMetrics
 from services.detect.runner import CONSUMER, Runner
-from services.detect.service import detect
+from services.detect.service import detect, run
 from services.detect.settings import Clock, DetectSettings
 from services.domain.alert import EventKind, fold_all
 from services.domain.condition import Condition, Rule, Severity
@@ -23,6 +24,7 @@ from services.domain.errors import Conflict
 from services.domain.instant import to_us
 from services.domain.sensor import Sensor
 from services.embedded.database import EmbeddedDatabase
+from services.embedded.processes import free_port
 from services.store.alerts import AlertRepository, StoredEvent
 from services.store.connection import connect, transaction
 from services.store.feed import append, committed_position
@@ -329,6 +331,24 @@ def test_the_wall_clock_is_not_asked_before_what_waited_has_settled(database_url
     assert told(database_url) == []
 
 
+def test_what_an_open_transaction_holds_back_is_not_taken_for_silence(database_url: str) -> None:
+    number = meters(database_url, "m1")["m1"]
+    settings = SETTINGS.model_copy(update={"clock": Clock.WALL, "tick_s": 0.001})
+    minutes = (to_us(datetime.now(UTC)) - START_US) / 60e6
+    with runner(database_url, settings) as work:
+        feed(database_url, [(number, minutes - 60, 5.0)])
+        work.work()
+        with psycopg.connect(database_url) as holder:
+            holder.execute("SELECT pg_current_xact_id()")
+            feed(database_url, [(number, minutes, 5.0)])
+            for _ in range(5):
+                assert not work.work()
+        wait_until(work.work, what="the reading to appear in the feed")
+        for _ in range(5):
+            work.work()
+    assert told(database_url) == []
+
+
 def test_the_streams_clock_tells_silence_in_replays(database_url: str) -> None:
     one, two = meters(database_url, "m1", "m2").values()
     with runner(database_url) as work:
@@ -462,6 +482,30 @@ def test_an_outage_of_the_database_loses_and_repeats_nothing(
     finally:
         instance.end()
     check_log_folds_to_rows(url)
+
+
+def test_the_service_serves_its_metrics_and_ends_with_its_port(database_url: str) -> None:
+    port = free_port()
+    settings = SETTINGS.model_copy(update={"metrics_port": port})
+    stop = threading.Event()
+    service = threading.Thread(target=run, args=(settings, database_url, stop))
+    service.start()
+    try:
+        line = "citygauge_detect_leader 1.0"
+        wait_until(lambda: line in metrics_page(port).splitlines(), what="the leader's metric")
+        assert "citygauge_detect_feed_lag_seconds 0.0" in metrics_page(port)
+    finally:
+        stop.set()
+        service.join(30)
+    assert metrics_page(port) == ""
+
+
+def metrics_page(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read(), "utf-8")
+    except OSError:
+        return ""
 
 
 def test_a_clean_stop_saves_the_state(database_url: str) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import urllib.request
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ import pytest
 from services.domain.alert import AlertEvent, EventKind, event_of_condition
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.embedded.database import EmbeddedDatabase
+from services.embedded.processes import free_port
 from services.notify.channels import sender
 from services.notify.couriers import Couriers, now
 from services.notify.delivery import Courier
@@ -317,12 +319,35 @@ def test_the_end_leaves_no_thread_and_no_connection(database_url: str, endpoint:
         wait_until(lambda: keys(endpoint), what="the message")
     left = {thread for thread in threading.enumerate() if thread.name.startswith("notify-")}
     assert left - before == set()
-    with psycopg.connect(database_url) as conn:
-        [(open_connections,)] = conn.execute(
+    wait_until(lambda: connections(database_url) == 0, what="the last connection to go")
+
+
+def connections(url: str) -> int:
+    with psycopg.connect(url) as conn:
+        [(count,)] = conn.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'citygauge-notify%'"
             " AND datname = current_database()"
         ).fetchall()
-    assert open_connections == 0
+    return int(count)
+
+
+def test_metrics_are_served_with_every_route_from_the_start(database_url: str) -> None:
+    port = free_port()
+    with notifier(database_url, settings_of(LogRoute(name="log"), metrics_port=port)):
+        say(database_url, Change.RAISE)
+        line = 'citygauge_notify_sent_total{route="log"} 1.0'
+        wait_until(lambda: line in metrics_page(port).splitlines(), what="the counter")
+        page = metrics_page(port)
+    assert 'citygauge_notify_given_up_total{route="log"} 0.0' in page
+    assert 'citygauge_notify_lag_seconds_count{route="log"} 1.0' in page
+
+
+def metrics_page(port: int) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read(), "utf-8")
+    except OSError:
+        return ""
 
 
 def test_couriers_without_routes_do_nothing(database_url: str) -> None:
