@@ -18,6 +18,7 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.silent import Silent
 from services.detect.meter_watch import MeterWatch
 from services.detect.road_watch import RoadWatch
+from services.detect.rounds import Rounds
 from services.detect.table import NEVER, Array, Rows, Table
 from services.detect.watch import Watch
 from services.detect.zone_watch import ZoneWatch
@@ -34,7 +35,6 @@ _LARGEST: Final = 1e13
 """A value beyond is taken as missing: no meter, no road, and no safe square."""
 _FARTHEST_US: Final = 4_102_444_800_000_000  # 2100-01-01
 _NUMBER_LIMIT: Final = 1 << 27
-_SCAN_ROUNDS: Final = 4
 
 WATCHES: Final[Mapping[SensorKind, Callable[[DetectorSettings], Watch]]] = {
     SensorKind.WATER_METER: MeterWatch,
@@ -75,7 +75,7 @@ class Core:
         self._shard = np.empty(0, np.int16)
         self._size = [0] * len(self._kinds)
         self._changed = np.zeros(SHARDS, np.bool_)
-        self._mark = np.empty(0, np.int64)
+        self._rounds = Rounds()
         self.add_sensors(sensors)
 
     def __len__(self) -> int:
@@ -116,7 +116,7 @@ class Core:
         self._kind = np.concatenate([self._kind, np.array(kinds, np.int8)])
         self._watch_row = np.concatenate([self._watch_row, np.array(rows, np.int32)])
         self._shard = np.concatenate([self._shard, np.array(shards, np.int16)])
-        self._mark = np.zeros(len(self._ids), np.int64)
+        self._rounds.reserve(len(self._ids))
         self._silent.add(list(fresh.values()))
         for kind, chosen in by_kind.items():
             self._watches[kind].add(chosen)
@@ -145,7 +145,7 @@ class Core:
         self._changed[self._shard[core_row]] = True
         out: list[Condition] = []
         metrics = {name: _clean(column) for name, column in batch.metrics.items()}
-        for part in self._rounds(core_row):
+        for part in self._rounds.split(core_row):
             rows, index = core_row[part], chosen[part]
             times = at[index]
             out += self._silent.observe(self._ids, rows, times)
@@ -177,29 +177,6 @@ class Core:
     def warm(self, batch: ReadingBatch) -> None:
         """Learn from history: as `step`, with what it would say discarded."""
         self.step(batch, 0)
-
-    def _rounds(self, rows: Rows) -> Iterator[Rows]:
-        """Positions of the first, second, ... reading of each sensor, in the order of the feed."""
-        rest = np.arange(len(rows))
-        mark = self._mark
-        for _ in range(_SCAN_ROUNDS):
-            mark[rows[rest[::-1]]] = rest[::-1]  # the first position of a sensor is written last
-            first = mark[rows[rest]] == rest
-            if first.all():
-                yield rest
-                return
-            yield rest[first]
-            rest = rest[~first]
-        order = rest[np.argsort(rows[rest], kind="stable")]
-        ordered = rows[order]
-        begin = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-        rank = np.arange(len(order)) - np.repeat(
-            begin, np.diff(np.concatenate([begin, [len(order)]]))
-        )
-        by_rank = np.argsort(rank, kind="stable")
-        sizes = np.bincount(rank)
-        for part in np.split(order[by_rank], np.cumsum(sizes)[:-1]):
-            yield np.sort(part)
 
     # ---- state as bytes
 

@@ -138,7 +138,8 @@ def _stuck(c: Condition, s: Sensor) -> str:
         )
     return (
         f"{_where(s)[0].upper()}{_where(s)[1:]} has counted nothing since {_since(c, s)} "
-        f"({_span(c.evidence.window_s)}); its longest rest before was {_span(3600 * _number(c, 'longest_earlier_pause_h'))}. "
+        f"({_span(c.evidence.window_s)}); its longest rest before was "
+        f"{_span(3600 * _number(c, 'longest_earlier_pause_h'))}. "
         "The meter may be stuck, or the home empty. "
         "First: ask the customer whether anybody is there, then inspect the meter."
     )
