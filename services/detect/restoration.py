@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Event
 from typing import Final
 
 import numpy as np
@@ -30,6 +31,10 @@ from services.store.feed import FeedReader, FeedRow, Position
 from services.store.past import newest_time, past
 
 _LOG: Final = logging.getLogger("citygauge.detect")
+
+
+class Stopped(Exception):
+    """The service was told to end while it read history or the feed."""
 
 
 @dataclass
@@ -67,9 +72,10 @@ class Restoration:
         make_core: MakeCore,
         settings: DetectSettings,
         metrics: DetectMetrics,
+        stop: Event,
     ) -> None:
         self._conn, self._reader, self._make_core = conn, reader, make_core
-        self._settings, self._metrics = settings, metrics
+        self._settings, self._metrics, self._stop = settings, metrics, stop
         self.alone: set[int] = set()
         self.skip: set[int] = set()
 
@@ -78,6 +84,7 @@ class Restoration:
 
         Raises:
             DetectorFailed: a detector failed on batches that are read again.
+            Stopped: the service shall end; nothing is lost by that.
         """
         self._reader.rewind()
         restored = self._from_checkpoint() or self._from_history()
@@ -136,6 +143,7 @@ class Restoration:
     def _until(self, committed: Position) -> list[FeedRow]:
         """The next rows up to the committed position; empty at its end."""
         while (at := self._reader.position) != committed:
+            self._heed_stop()
             rows = self.take(self._settings.batch_readings)
             if self._reader.position == at:
                 break
@@ -154,7 +162,9 @@ class Restoration:
         try:
             if newest is not None:
                 start = newest - timedelta(days=self._settings.warm_days)
+                _LOG.info("history is read: from=%s to=%s", start, newest)
                 for batch in past(self._conn, start, newest + MICROSECOND):
+                    self._heed_stop()
                     read = batch.take(~np.isin(_keys(batch), unread))
                     restored.remember(stream.learn(read))
                     readings += len(read)
@@ -175,6 +185,7 @@ class Restoration:
         """Keys of readings that are stored but still ahead in the feed: they are told from there, not learnt before."""
         keys = []
         while True:
+            self._heed_stop()
             at = self._reader.position
             rows, _ = self._poll(self._settings.batch_readings)
             if self._reader.position == at:
@@ -191,6 +202,10 @@ class Restoration:
             self._metrics.failed_steps.inc()
             _LOG.error("silence cannot be judged, the feed goes on without: %s", error)
             return []
+
+    def _heed_stop(self) -> None:
+        if self._stop.is_set():
+            raise Stopped
 
     def _restored(self, source: str, clock_us: int) -> Restored:
         roster = Roster(self._conn, self._make_core, self._metrics)

@@ -48,12 +48,14 @@ class Runner:
         make_core: MakeCore,
         sentence: Sentence,
         metrics: DetectMetrics,
+        stop: Event,
     ) -> None:
         self._conn, self._settings, self._metrics = conn, settings, metrics
+        self._stop = stop
         self._sentence = sentence
         listen(conn, CHANNEL)
         self._reader = FeedReader(conn, CONSUMER)
-        self._restoration = Restoration(conn, self._reader, make_core, settings, metrics)
+        self._restoration = Restoration(conn, self._reader, make_core, settings, metrics, stop)
         self._failures: Counter[int] = Counter()
         self._started = time.monotonic()
         self._next_tick = self._next_save = self._next_lag = 0.0
@@ -62,16 +64,18 @@ class Runner:
         self._cases: Cases
         self._restore()
 
-    def run(self, stop: Event) -> None:
-        """Work until `stop` is set, and save the state then.
+    def run(self) -> None:
+        """Work until told to stop, and save the state then.
 
         Raises:
             Unavailable: the database is lost. Conflict: another instance has moved the position.
+            Stopped: told to stop while the state was built again; there is nothing to save.
         """
-        while not stop.is_set():
-            if not self.work():
-                pause = min(self._settings.poll_s, max(0.0, self._next_tick - time.monotonic()))
-                wait(self._conn, CHANNEL, max(pause, 0.001), stop)
+        while not self._stop.is_set():
+            if self.work():
+                continue
+            pause = min(self._settings.poll_s, max(0.001, self._next_tick - time.monotonic()))
+            wait(self._conn, CHANNEL, pause, self._stop)
         self.save()
 
     def work(self) -> bool:

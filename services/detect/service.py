@@ -18,6 +18,7 @@ from services.detect.cases import Sentence
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
 from services.detect.metrics import DetectMetrics
+from services.detect.restoration import Stopped
 from services.detect.roster import MakeCore
 from services.detect.runner import CONSUMER, Runner
 from services.detect.sentences import sentence
@@ -83,9 +84,11 @@ def detect(
                         return
                 metrics.leader.set(1)
                 _LOG.info("detection begins: instance=%s clock=%s", name, settings.clock)
-                runner = Runner(conn, settings, make_core, words, metrics)
+                runner = Runner(conn, settings, make_core, words, metrics, stop)
                 failures = 0
-                runner.run(stop)
+                runner.run()
+        except Stopped:
+            break
         except (Unavailable, Conflict) as error:
             failures += 1
             pause = min(settings.longest_retry_s, _FIRST_RETRY_S * 2 ** min(failures - 1, 20))

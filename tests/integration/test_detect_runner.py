@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -19,6 +19,7 @@ from services.detect.runner import CONSUMER, Runner
 from services.detect.service import detect, run
 from services.detect.settings import Clock, DetectSettings
 from services.domain.alert import EventKind, fold_all
+from services.domain.batch import ReadingBatch
 from services.domain.condition import Condition, Rule, Severity
 from services.domain.errors import Conflict
 from services.domain.instant import to_us
@@ -55,7 +56,7 @@ def runner(
 ) -> Iterator[Runner]:
     """A runner as after a start; leaving the block is a crash: nothing is saved."""
     with connect(url, "test-detect", autocommit=True) as conn:
-        yield Runner(conn, settings, make, say, metrics or DetectMetrics())
+        yield Runner(conn, settings, make, say, metrics or DetectMetrics(), threading.Event())
 
 
 def drain(work: Runner) -> None:
@@ -506,6 +507,28 @@ def metrics_page(port: int) -> str:
             return str(answer.read(), "utf-8")
     except OSError:
         return ""
+
+
+def test_a_stop_while_history_is_read_is_heeded(database_url: str) -> None:
+    number = meters(database_url, "m1")["m1"]
+    stop = threading.Event()
+
+    class Slow(SmallCore):
+        def step(self, batch: ReadingBatch, now_us: int) -> list[Condition]:
+            stop.set()
+            return super().step(batch, now_us)
+
+    def slow(sensors: Sequence[tuple[int, Sensor]]) -> SmallCore:
+        core = Slow()
+        core.add_sensors(sensors)
+        return core
+
+    feed(database_url, *leak(number), [(number, 60 * 24 * 9, 5.0)])
+    with connect(database_url, "test", autocommit=True) as conn:
+        conn.execute("DELETE FROM batch_feed")
+    detect(SETTINGS, database_url, stop, slow, words, DetectMetrics())
+    with connect(database_url, "test", autocommit=True) as conn:
+        assert committed_position(conn, CONSUMER) is None
 
 
 def test_a_clean_stop_saves_the_state(database_url: str) -> None:

@@ -134,8 +134,10 @@ STEPS = st.lists(
 )
 
 
-def run(stream: list[Condition], steps: list[tuple[str, int, object]]) -> Log:
-    log = Log()
+def run(
+    stream: list[Condition], steps: list[tuple[str, int, object]], log: Log | None = None
+) -> Log:
+    log = log or Log()
     detectors = [Detector(log), Detector(log)]
     for step, which, what in steps:
         match step, what:
