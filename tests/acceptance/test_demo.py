@@ -1,0 +1,150 @@
+"""The demo, unattended: the books balance, a leak and a jam are told, one clears, and nothing of it is left."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from services.embedded.broker import EmbeddedBroker
+from services.embedded.prefix import Prefix
+from tests.waiting import wait_until
+
+COMMAND = [sys.executable, "-m", "services.cli", "demo"]
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    """This process's environment without addresses, and temporary files of its own."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("CITYGAUGE_") or name == "CITYGAUGE_CACHE_DIR"
+    }
+    kept.pop("DATABASE_URL", None)
+    kept.pop("MQTT_URL", None)
+    tmp_path.chmod(0o755)
+    return {**kept, "TMPDIR": str(folder_for_servers(tmp_path))}
+
+
+def folder_for_servers(tmp_path: Path) -> Path:
+    """A folder that the servers' account can reach: pytest's own is closed to others."""
+    folder = Path("/tmp") / f"citygauge-test-{os.getpid()}-{tmp_path.name}"
+    folder.mkdir(mode=0o755, exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def surroundings(prefix: Prefix, tmp_path: Path) -> Iterator[dict[str, str]]:
+    yield environment(tmp_path)
+    shutil.rmtree(folder_for_servers(tmp_path))
+
+
+def left_by(surroundings: dict[str, str]) -> list[str]:
+    """What lies in the folder for temporary files, and what still runs."""
+    files = [path.name for path in Path(surroundings["TMPDIR"]).iterdir()]
+    return files + processes_with(surroundings["TMPDIR"])
+
+
+def processes_with(text: str) -> list[str]:
+    """Command lines and environments of processes that mention a text, other than this one."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            said = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+            line = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if text.encode() in said:
+            found.append(line.replace(b"\0", b" ").decode())
+    return found
+
+
+def test_the_demo_runs_balances_and_leaves_nothing(surroundings: dict[str, str]) -> None:
+    begun = time.monotonic()
+    done = subprocess.run(
+        [*COMMAND, "--for", "12", "--json"],
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["published"] == result["stored"] + result["duplicates"] + result["rejected"]
+    assert result["in_flight"] == 0
+    assert result["stored"] > 70_000
+    assert result["duplicates"] > 0
+    assert result["rejected"] > 0
+    assert 0 < result["lag_ms"]["p50"] <= result["lag_ms"]["p99"] < 20_000
+    assert 0 < result["alert_lag_ms"]["p50"] <= result["alert_lag_ms"]["p99"]
+    alerts = result["alerts"]
+    rules = {alert["rule"] for alert in alerts}
+    assert {"continuous_flow", "congestion"} <= rules
+    assert any(alert["state"] == "cleared" for alert in alerts)
+    for alert in alerts:
+        assert {"id", "rule", "subject", "severity", "sentence", "evidence", "raised_at"} <= set(
+            alert
+        )
+        assert alert["sentence"]
+    assert "password" not in done.stderr
+    assert left_by(surroundings) == []
+    assert time.monotonic() - begun < 120
+
+
+@pytest.mark.parametrize(
+    ("number", "moment", "status"),
+    [
+        (signal.SIGINT, "Ready after", 0),
+        (signal.SIGTERM, "Starting ingest", 130),
+        (signal.SIGKILL, "Ready after", -signal.SIGKILL),
+    ],
+    ids=["SIGINT", "SIGTERM", "SIGKILL"],
+)
+def test_nothing_is_left_however_it_ends(
+    surroundings: dict[str, str], number: signal.Signals, moment: str, status: int
+) -> None:
+    with subprocess.Popen(
+        COMMAND, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if line.startswith(moment):
+                break
+        demo.send_signal(number)
+        said = demo.stdout.read()
+    assert demo.returncode == status, said
+    assert "Traceback" not in said
+    if number is signal.SIGKILL:
+        # Nobody was left to tidy up files; the next demo sweeps them.
+        ended = partial(processes_with, surroundings["TMPDIR"])
+        wait_until(lambda: not ended(), 30, "every process of the demo to end")
+    else:
+        assert left_by(surroundings) == []
+
+
+def test_given_servers_are_used_and_none_is_started(
+    surroundings: dict[str, str], own_broker: EmbeddedBroker, database_url: str
+) -> None:
+    given = {**surroundings, "DATABASE_URL": database_url, "MQTT_URL": own_broker.url()}
+    done = subprocess.run(
+        [*COMMAND, "--for", "2", "--json", "--sensors", "16"],
+        env=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Starting TimescaleDB" not in done.stderr
+    assert "Starting the MQTT broker" not in done.stderr
+    assert json.loads(done.stdout)["balanced"]
