@@ -1,0 +1,131 @@
+"""Node-RED flows as its users write them: mqtt in (parsed JSON), join to batches, a function node with a pg pool.
+
+No PostgreSQL node of its catalogue runs on a current Node.js against a current server from the registry alone, so the
+flow uses the `pg` driver from a function node, which those nodes wrap. Makes its folder and becomes the Node-RED.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from benchmarks.payloads import TOPICS
+
+_BATCH, _BATCH_WAIT_S = 500, 1
+_START: Final = """
+const pg = global.get('pg');
+context.set('pool', new pg.Pool({connectionString: env.get('DATABASE_URL'), max: 10}));
+"""
+_ONE: Final = """
+const reading = msg.payload;
+context.get('pool').query({
+    name: 'one',
+    text: 'INSERT INTO reading (time, sensor, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
+    values: [reading.time, reading.sensor, reading.value],
+}).then(() => node.done(), error => node.error(error, msg));
+"""
+_MANY: Final = """
+const rows = msg.payload;
+context.get('pool').query({
+    name: 'many',
+    text: 'INSERT INTO reading (time, sensor, value) SELECT * FROM ' +
+          'unnest($1::timestamptz[], $2::text[], $3::float8[]) ON CONFLICT DO NOTHING',
+    values: [rows.map(r => r.time), rows.map(r => r.sensor), rows.map(r => r.value)],
+}).then(() => node.done(), error => node.error(error, msg));
+"""
+_WRITING: Final[Mapping[str, str]] = {"each": _ONE, "batch": _MANY}
+_SETTINGS: Final = """module.exports = {{
+    flowFile: 'flows.json', credentialSecret: false, httpAdminRoot: false, httpNodeRoot: false, uiPort: {port},
+    uiHost: '127.0.0.1', telemetry: {{enabled: false, updateNotification: false}},
+    functionGlobalContext: {{pg: require({pg})}}, logging: {{console: {{level: 'info'}}}},
+}};
+"""
+
+
+def flows(writing: str, mqtt_url: str) -> list[dict[str, Any]]:
+    """The nodes of the flow, in the form of its flow file."""
+    parts = urlsplit(mqtt_url)
+    broker = {
+        "id": "broker",
+        "type": "mqtt-broker",
+        "name": "",
+        "broker": parts.hostname,
+        "port": str(parts.port),
+        "clientid": "node-red",
+        "autoConnect": True,
+        "usetls": False,
+        "protocolVersion": "4",
+        "keepalive": "60",
+        "cleansession": False,
+        "credentials": {
+            "user": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
+        },
+    }
+    first = "write" if writing == "each" else "join"
+    source = {
+        "id": "in",
+        "type": "mqtt in",
+        "z": "flow",
+        "topic": TOPICS,
+        "qos": "1",
+        "datatype": "json",
+        "broker": "broker",
+        "nl": False,
+        "rap": True,
+        "rh": 0,
+        "inputs": 0,
+        "wires": [[first]],
+    }
+    join = {
+        "id": "join",
+        "type": "join",
+        "z": "flow",
+        "mode": "custom",
+        "build": "array",
+        "property": "payload",
+        "propertyType": "msg",
+        "key": "topic",
+        "joiner": "\\n",
+        "joinerType": "str",
+        "accumulate": False,
+        "timeout": str(_BATCH_WAIT_S),
+        "count": str(_BATCH),
+        "reduceRight": False,
+        "wires": [["write"]],
+    }
+    write = {
+        "id": "write",
+        "type": "function",
+        "z": "flow",
+        "func": _WRITING[writing],
+        "initialize": _START,
+        "finalize": "",
+        "outputs": 1,
+        "noerr": 0,
+        "libs": [],
+        "wires": [[]],
+    }
+    tab = {"id": "flow", "type": "tab", "label": "readings"}
+    return [tab, broker, source, write, *([join] if writing == "batch" else [])]
+
+
+def main(writing: str, packages: Path, port: int) -> None:
+    """Become Node-RED, in a temporary folder that the caller's temporary folder holds."""
+    folder = Path(tempfile.mkdtemp(prefix="node-red-"))
+    modules = packages / "node_modules"
+    settings = folder / "settings.js"
+    settings.write_text(_SETTINGS.format(port=port, pg=json.dumps(str(modules / "pg"))))
+    (folder / "flows.json").write_text(json.dumps(flows(writing, os.environ["MQTT_URL"])))
+    command = ["node", str(modules / "node-red/red.js"), "-u", str(folder), "-s", str(settings)]
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
