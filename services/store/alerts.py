@@ -16,12 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 from services.domain.alert import DETECTOR, Alert, AlertEvent, EventKind, allowed_changes, fold
 from services.domain.catalogue import Domain
 from services.domain.condition import Rule, Severity
-from services.domain.errors import (
-    Conflict,
-    InvalidInput,
-    InvalidTransition,
-    UnknownAlert,
-)
+from services.domain.errors import Conflict, InvalidInput, InvalidTransition, UnknownAlert
 from services.domain.instant import to_us
 from services.store import alert_statements as statements
 from services.store.alert_statements import StoredEvent, alert_of, event_of, plain

@@ -14,84 +14,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, LiteralString, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from services.domain.batch import ReadingBatch
 from services.domain.errors import Conflict
+from services.store import feed_statements as statements
 from services.store.connection import Connection, transaction
 
-CHANNEL: Final = "citygauge_feed"
+CHANNEL: Final = statements.CHANNEL
 """Told at every append: a hint to poll."""
 _LARGEST_POLL_ROWS: Final = 1_000
 _LAST_ID: Final = 2**63 - 1
-
-APPEND: Final[LiteralString] = (
-    "INSERT INTO batch_feed (domain, readings, columns) VALUES (%s, %s, %b)"
-)
-TELL: Final[LiteralString] = f"NOTIFY {CHANNEL}"
-EPOCH: Final[LiteralString] = "SELECT cluster_epoch()"
-POSITION: Final[LiteralString] = (
-    "SELECT epoch, xid::text::bigint, id FROM feed_position WHERE consumer = %s"
-)
-# The horizon guards the epoch of this cluster only: what a dump brought here is committed, all of it.
-POLL: Final[LiteralString] = """
-    SELECT id, xid, columns
-      FROM (SELECT id, xid::text::bigint AS xid, columns, readings, sum(readings) OVER (ORDER BY xid, id) AS total
-              FROM (SELECT id, xid, columns, readings FROM batch_feed
-                     WHERE epoch = %(epoch)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s)
-                       AND (%(closed)s OR xid < pg_snapshot_xmin(pg_current_snapshot()))
-                     ORDER BY xid, id LIMIT %(rows)s) AS next_rows) AS with_total
-     WHERE total - readings < %(readings)s
-     ORDER BY xid, id
-"""
-# Epochs follow each other in the order of ids: a restored sequence goes on where the dump ended.
-NEXT_EPOCH: Final[LiteralString] = """
-    SELECT epoch FROM batch_feed
-     WHERE epoch <> %(epoch)s
-       AND id > greatest(%(id)s, (SELECT coalesce(max(id), 0) FROM batch_feed WHERE epoch = %(epoch)s))
-     ORDER BY id LIMIT 1
-"""
-FIRST_EPOCH: Final[LiteralString] = "SELECT epoch FROM batch_feed ORDER BY id LIMIT 1"
-HORIZON: Final[LiteralString] = """
-    SELECT cluster_epoch(), (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)
-"""
-SAVE_FIRST: Final[LiteralString] = """
-    INSERT INTO feed_position (consumer, epoch, xid, id) VALUES (%(consumer)s, %(epoch)s, %(xid)s::text::xid8, %(id)s)
-    ON CONFLICT (consumer) DO NOTHING
-"""
-SAVE: Final[LiteralString] = """
-    UPDATE feed_position SET epoch = %(epoch)s, xid = %(xid)s::text::xid8, id = %(id)s, updated_at = now()
-     WHERE consumer = %(consumer)s AND epoch = %(old_epoch)s AND xid = %(old_xid)s::text::xid8 AND id = %(old_id)s
-"""
-# Who reads this cluster's own epoch has done all others; who reads an older one has the later ones before it.
-LAG: Final[LiteralString] = """
-    SELECT coalesce(extract(epoch FROM clock_timestamp() - min(written_at)), 0)::float8,
-           count(*)::bigint, coalesce(sum(readings), 0)::bigint
-      FROM batch_feed
-     WHERE (epoch = %(epoch)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s))
-        OR (epoch <> %(epoch)s AND %(epoch)s <> cluster_epoch()
-            AND id > greatest(%(known_id)s, (SELECT coalesce(max(id), 0) FROM batch_feed WHERE epoch = %(epoch)s)))
-"""
-OLDEST_OPEN: Final[LiteralString] = """
-    SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8
-      FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
-"""
-CLAIM: Final[LiteralString] = "SELECT pg_try_advisory_lock(hashtextextended(%s, 1))"
-RELEASE: Final[LiteralString] = "SELECT pg_advisory_unlock(hashtextextended(%s, 1))"
-# Rows that a known consumer has not read stay, whatever their age.
-PRUNE: Final[LiteralString] = """
-    DELETE FROM batch_feed AS f
-     WHERE f.id IN (SELECT id FROM batch_feed WHERE written_at < %(before)s ORDER BY id LIMIT %(limit)s)
-       AND NOT EXISTS (
-           SELECT FROM (SELECT epoch, xid, id FROM feed_position
-                        UNION ALL SELECT epoch, xid, id FROM detector_checkpoint_position) AS p
-            WHERE CASE WHEN p.epoch = f.epoch THEN (f.xid, f.id) > (p.xid, p.id)
-                       WHEN p.epoch = cluster_epoch() THEN false
-                       ELSE f.id > (SELECT coalesce(max(id), 0) FROM batch_feed WHERE epoch = p.epoch) END)
-"""
-
-
-FORGET: Final[LiteralString] = "DELETE FROM feed_position WHERE consumer = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,30 +81,30 @@ def append(conn: Connection, batch: ReadingBatch) -> None:
     An empty batch leaves no trace.
     """
     if len(batch):
-        conn.execute(APPEND, (batch.domain.value, len(batch), batch.dumps()))
-        conn.execute(TELL)
+        conn.execute(statements.APPEND, (batch.domain.value, len(batch), batch.dumps()))
+        conn.execute(statements.TELL)
 
 
 def prune(conn: Connection, keep: timedelta, now: datetime, *, limit: int) -> int:
     """Removes at most `limit` batches older than `keep` that every known consumer has done; returns how many."""
-    return conn.execute(PRUNE, {"before": now - keep, "limit": limit}).rowcount
+    return conn.execute(statements.PRUNE, {"before": now - keep, "limit": limit}).rowcount
 
 
 def forget(conn: Connection, consumer: str) -> None:
     """Removes the stored position of a consumer that will not come back; the feed no longer waits for it."""
-    conn.execute(FORGET, (consumer,))
+    conn.execute(statements.FORGET, (consumer,))
 
 
 def horizon(conn: Connection) -> Position:
     """The position of somebody who has done everything that is committed now, and misses nothing later."""
-    row = conn.execute(HORIZON).fetchone()
+    row = conn.execute(statements.HORIZON).fetchone()
     assert row is not None
     return Position(row[0], row[1], _LAST_ID)
 
 
 def committed_position(conn: Connection, consumer: str) -> Position | None:
     """How far the consumer has come, as stored; None when it has never advanced."""
-    row = conn.execute(POSITION, (consumer,)).fetchone()
+    row = conn.execute(statements.POSITION, (consumer,)).fetchone()
     return None if row is None else Position(*row)
 
 
@@ -187,7 +120,7 @@ class FeedReader:
         self._conn = conn
         self.consumer = consumer
         self._stored = committed_position(conn, consumer)
-        self._epoch = _only(conn.execute(EPOCH).fetchone())
+        self._epoch = _only(conn.execute(statements.EPOCH).fetchone())
         self._position = self._stored or self._beginning()
 
     @property
@@ -209,7 +142,7 @@ class FeedReader:
         while True:
             closed = self._position.epoch != self._epoch
             rows = self._conn.execute(
-                POLL,
+                statements.POLL,
                 {
                     "epoch": self._position.epoch,
                     "xid": str(self._position.xid),
@@ -233,7 +166,7 @@ class FeedReader:
     def skip(self) -> Position:
         """Moves past the next batch without decoding it, where its bytes are damaged; returns the new position."""
         row = self._conn.execute(
-            POLL,
+            statements.POLL,
             {
                 "epoch": self._position.epoch,
                 "xid": str(self._position.xid),
@@ -264,10 +197,10 @@ class FeedReader:
         }
         connection = conn or self._conn
         if old is None:
-            done = connection.execute(SAVE_FIRST, values).rowcount
+            done = connection.execute(statements.SAVE_FIRST, values).rowcount
         else:
             values |= {"old_epoch": old.epoch, "old_xid": str(old.xid), "old_id": old.id}
-            done = connection.execute(SAVE, values).rowcount
+            done = connection.execute(statements.SAVE, values).rowcount
         if not done:
             now = committed_position(connection, self.consumer)
             raise Conflict(
@@ -291,7 +224,7 @@ class FeedReader:
         position = self._position
         known = position.id if position.id != _LAST_ID else 0
         row = self._conn.execute(
-            LAG,
+            statements.LAG,
             {
                 "epoch": position.epoch,
                 "xid": str(position.xid),
@@ -301,7 +234,10 @@ class FeedReader:
         ).fetchone()
         assert row is not None
         return Lag(
-            max(0.0, row[0]), row[1], row[2], _only(self._conn.execute(OLDEST_OPEN).fetchone())
+            max(0.0, row[0]),
+            row[1],
+            row[2],
+            _only(self._conn.execute(statements.OLDEST_OPEN).fetchone()),
         )
 
     def claim(self) -> bool:
@@ -310,21 +246,21 @@ class FeedReader:
         The lock belongs to the reader's connection and outlives transactions.
         """
         with transaction(self._conn):
-            return bool(_only(self._conn.execute(CLAIM, (self.consumer,)).fetchone()))
+            return bool(_only(self._conn.execute(statements.CLAIM, (self.consumer,)).fetchone()))
 
     def release(self) -> None:
         """Gives up what `claim` took."""
         with transaction(self._conn):
-            self._conn.execute(RELEASE, (self.consumer,))
+            self._conn.execute(statements.RELEASE, (self.consumer,))
 
     def _beginning(self) -> Position:
-        row = self._conn.execute(FIRST_EPOCH).fetchone()
+        row = self._conn.execute(statements.FIRST_EPOCH).fetchone()
         return Position(self._epoch if row is None else row[0], 0, 0)
 
     def _next_epoch(self) -> Position:
         at = self._position
         known = at.id if at.id != _LAST_ID else 0
-        row = self._conn.execute(NEXT_EPOCH, {"epoch": at.epoch, "id": known}).fetchone()
+        row = self._conn.execute(statements.NEXT_EPOCH, {"epoch": at.epoch, "id": known}).fetchone()
         return Position(self._epoch if row is None else row[0], 0, 0)
 
 

@@ -21,7 +21,7 @@ from services.domain.quality import Quality
 from services.store.connection import Connection, DatabaseUnavailable, transaction
 from services.store.wire import Floats, Integers, Smallints, Times, columnar, copy_stream
 
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 20
 
 COPY: Final = sql.SQL(
     "COPY {table} (time, sensor, quality, received_at, {metrics}) FROM STDIN (FORMAT binary)"
@@ -34,22 +34,29 @@ EXISTING: Final = sql.SQL("""
              CROSS JOIN LATERAL (
                    SELECT {values} FROM {table} AS r
                     WHERE r.sensor = key.sensor AND r.time = key.time AND r.time BETWEEN %(first)s AND %(last)s
-                    LIMIT 1 {locking}
+                    LIMIT 1
                    ) AS stored
            ) AS found
 """)
 AGGREGATE: Final = sql.SQL("array_agg({metric})")
 VALUE: Final = sql.SQL("coalesce(r.{metric}, 'NaN') AS {metric}")
-# Every row of it exists and is locked by EXISTING: this is an update that needs no plan but the unique index.
+# Every row of it exists. DO UPDATE locks the newest version of a row before it looks at WHERE, so the count of rows
+# says whether each metric was still missing when it was filled in.
 MERGE: Final = sql.SQL("""
     INSERT INTO {table} AS r (time, sensor, quality, received_at, {metrics})
     SELECT time, sensor, quality, received_at, {incoming}
       FROM unnest(%(time)s, %(sensor)s, %(quality)s, %(received_at)s, {parameters})
            AS i (time, sensor, quality, received_at, {metrics})
     ON CONFLICT (sensor, time) DO UPDATE SET quality = r.quality | excluded.quality, {updates}
+     WHERE {still_missing}
 """)
 INCOMING: Final = sql.SQL("nullif({metric}, 'NaN')")
 SET_METRIC: Final = sql.SQL("{metric} = coalesce(r.{metric}, excluded.{metric})")
+STILL_MISSING: Final = sql.SQL("(r.{metric} IS NULL OR excluded.{metric} IS NULL)")
+
+
+class _Overtaken(Exception):
+    """Somebody filled in a metric between our look and our write."""
 
 
 class Written(NamedTuple):
@@ -131,10 +138,8 @@ class ReadingWriter:
             try:
                 with transaction(self._conn):
                     return self._reconcile(batch, rows, order)
-            except (
-                errors.UniqueViolation
-            ):  # somebody committed one of our readings in between: look again
-                continue
+            except (errors.UniqueViolation, _Overtaken):
+                continue  # somebody stored one of ours since we looked
         raise DatabaseUnavailable(
             "other writers keep storing the same readings; try the batch again"
         )
@@ -142,40 +147,28 @@ class ReadingWriter:
     def _reconcile(
         self, batch: ReadingBatch, rows: ReadingBatch, order: NDArray[np.intp]
     ) -> Written:
-        """Inserts first, then locks what is to be merged: nobody who holds a lock on a row waits for an insert."""
-        known = self._compare(rows, lock=False)
+        """Inserts first, then fills in: nobody who holds the lock of a stored row waits for an insert."""
+        known = self._compare(rows)
         is_new = np.ones(len(rows), np.bool_)
         is_new[known.rows] = False
         if is_new.any():
             self._copy(rows.take(is_new))
-        candidates = known.rows[known.merges]
-        final = known
-        merged = np.zeros(len(rows), np.bool_)
+        merges = known.merges
+        chosen = known.rows[merges]
         metrics = {name: values.copy() for name, values in rows.metrics.items()}
-        if len(candidates):
-            final = self._compare(rows.take(candidates), lock=True)
-            if len(final.rows) != len(candidates):
-                raise DatabaseUnavailable(
-                    "readings were deleted while a batch was written; try again"
-                )
-            merges = final.merges
-            chosen = candidates[final.rows[merges]]
-            merged[chosen] = True
-            for name, brings in final.brings.items():
-                metrics[name][chosen[~brings[merges]]] = np.nan
-            if len(chosen):
-                self._merge(replace(rows, metrics=metrics).take(chosen))
-        conflicts = np.zeros(len(rows), np.bool_)
-        conflicts[known.rows] = known.conflicts
-        if len(candidates):
-            conflicts[candidates[final.rows]] = final.conflicts
+        for name, brings in known.brings.items():
+            metrics[name][chosen[~brings[merges]]] = np.nan
+        if len(chosen):
+            self._merge(replace(rows, metrics=metrics).take(chosen))
+        merged = np.zeros(len(rows), np.bool_)
+        merged[chosen] = True
         accepted = self._accepted(batch, metrics, order, is_new | merged)
-        inserted, merges_done = int(is_new.sum()), int(merged.sum())
+        inserted = int(is_new.sum())
         return Written(
             inserted,
-            merges_done,
-            len(rows) - inserted - merges_done,
-            int(conflicts.sum()),
+            len(chosen),
+            len(rows) - inserted - len(chosen),
+            int(known.conflicts.sum()),
             _late(accepted),
             accepted,
         )
@@ -201,14 +194,13 @@ class ReadingWriter:
         with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(copy_stream(rows))
 
-    def _compare(self, rows: ReadingBatch, *, lock: bool) -> _Comparison:
+    def _compare(self, rows: ReadingBatch) -> _Comparison:
         names = list(rows.metrics)
         identifiers = [sql.Identifier(name) for name in names]
         query = EXISTING.format(
             table=_table(rows.domain),
             aggregates=_listed([AGGREGATE.format(metric=i) for i in identifiers]),
             values=_listed([VALUE.format(metric=i) for i in identifiers]),
-            locking=sql.SQL("FOR UPDATE" if lock else ""),
         )
         parameters: dict[str, Any] = {
             "sensor": Integers(rows.sensor),
@@ -240,6 +232,7 @@ class ReadingWriter:
             incoming=_listed([INCOMING.format(metric=name) for name in names]),
             parameters=_listed([sql.Placeholder(name) for name in rows.metrics]),
             updates=_listed([SET_METRIC.format(metric=name) for name in names]),
+            still_missing=sql.SQL(" AND ").join(STILL_MISSING.format(metric=n) for n in names),
         )
         parameters: dict[str, Any] = {
             "time": Times(rows.observed_us),
@@ -249,7 +242,8 @@ class ReadingWriter:
             **{name: Floats(values) for name, values in rows.metrics.items()},
         }
         with columnar(self._conn) as cursor:
-            cursor.execute(query, parameters)
+            if cursor.execute(query, parameters).rowcount != len(rows):
+                raise _Overtaken
 
 
 def _lock_order(batch: ReadingBatch) -> NDArray[np.intp]:
