@@ -107,6 +107,10 @@ export class Case {
   async #drawChart() {
     if (this.chart || this.#gone) return;
     const alert = this.#alert;
+    if (!alert.place) {
+      this.chartPlace.replaceChildren(h("p", { class: "note" }, WORDS.noSensor));
+      return;
+    }
     let sensor;
     try {
       sensor = await get(`/v1/sensors/${encodeURIComponent(alert.subject)}`);

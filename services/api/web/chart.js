@@ -66,7 +66,7 @@ function make(series, { zone, limit, usual, marks, holder, readout, low, high })
     cursor: { y: false, points: { size: 8, fill: line }, drag: { x: true, y: false } },
     scales: { y: { range: () => [floor >= 0 && floor - room < (top - floor) * 0.5 ? Math.min(0, floor) : floor - room, top + room] } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70,
+      { ...axis, grid: { show: false }, space: 70, size: 44,
         values: (_, splits, __, ___, step) => splits.map((at, i) => label(at, zone, step, i === 0 ? null : splits[i - 1])) },
       { ...axis, size: 58, values: (_, splits) => splits.map((value) => number(value)) },
     ],

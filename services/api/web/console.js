@@ -33,7 +33,8 @@ async function route() {
   if (matchMedia("(max-width: 900px)").matches) scrollTo(0, 0);
   try {
     await mine.show();
-    if (view === mine && document.activeElement === document.body) mine.element.querySelector("h2")?.focus({ preventScroll: true });
+    const at = document.activeElement;
+    if (view === mine && (at === document.body || at?.dataset.part === "open" || at?.id === "search-box")) mine.element.querySelector("h2")?.focus({ preventScroll: true });
   } catch (problem) {
     if (view !== mine) return;
     mine.element.append(h("div", { class: "note" }, problem.status === 404 || problem.status === 422 ? WORDS.gone : problem.message,

@@ -20,13 +20,14 @@ export class Pulse {
   }
 
   connection(state) {
-    clearTimeout(this.#patience);
     if (state === "away" && this.#live === "live" && navigator.onLine) {
-      this.#patience = setTimeout(() => this.#connection(state), PATIENCE_MS);
+      this.#patience ||= setTimeout(() => this.#connection(state), PATIENCE_MS);
     } else this.#connection(state);
   }
 
   #connection(state) {
+    clearTimeout(this.#patience);
+    this.#patience = 0;
     this.#live = state;
     const banner = byId("banner");
     banner.hidden = state !== "away";

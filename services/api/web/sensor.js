@@ -4,9 +4,8 @@ import { get } from "./api.js";
 import { back } from "./case.js";
 import { h, icon } from "./dom.js";
 import { panel } from "./panel.js";
-import { ago, stamp } from "./times.js";
+import { ago, clock, stamp } from "./times.js";
 import { KINDS, METRICS, RULES, WORDS, amount, placeOf, say, stateOf } from "./words.js";
-import { clock } from "./times.js";
 
 const DAY = 86400e3;
 
@@ -21,13 +20,12 @@ export class SensorView {
     const [sensor, latest, past] = await Promise.all([get(path), get(`${path}/latest`), get("/v1/alerts", { subject: this.id, limit: 20 })]);
     const metrics = Object.keys(latest.values);
     const facts = [
-      ["Kind", say(KINDS, sensor.kind)],
-      sensor.cadence_s ? ["Reports every", every(sensor.cadence_s)] : null,
+      sensor.cadence_s ? ["Reports", `every ${every(sensor.cadence_s)}`] : null,
       ["Last reading", latest.time ? h("span", {}, stamp(latest.time, sensor.time_zone), latest.age_s > 0 ? ` · ${ago(latest.time)}` : "") : "None yet"],
       ...metrics.map((name) => [say(METRICS, name), amount(latest.values[name].value, latest.values[name].unit)]),
     ].filter(Boolean);
     this.element.replaceChildren(back(),
-      h("div", {}, h("p", { class: "soft small" }, sensor.id), h("h2", { tabIndex: -1 }, sensor.name ?? sensor.id), h("p", { class: "soft" }, placeOf({ ...sensor, name: sensor.name ?? say(KINDS, sensor.kind) }))),
+      h("div", {}, h("p", { class: "soft small" }, sensor.id), h("h2", { tabIndex: -1 }, sensor.name ?? sensor.id), h("p", { class: "soft" }, placeOf({ ...sensor, name: say(KINDS, sensor.kind) }))),
       h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
       this.#chart(sensor, latest, metrics),
       h("section", { class: "figure" }, h("h3", {}, "Alerts of this sensor"), this.#past(past.items, sensor.time_zone)));

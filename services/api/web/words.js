@@ -49,6 +49,7 @@ export const WORDS = {
   quietTitle: "All quiet", quiet: "There is no open alert. A new one appears here by itself.",
   noneTitle: "Nothing yet", none: "No alert was ever raised.",
   pickTitle: "Choose an alert", pick: "You will see its sensor's readings around the event, and what you can do.",
+  noSensor: "This sensor is not in the register, so there is nothing to draw.",
   noData: "There are no readings in this time.",
   notFound: "Nothing found. Try a part of its name or id.",
   gone: "This does not exist, or no longer.",

@@ -1,0 +1,334 @@
+"""The operators' console in a real browser, against the real API and database."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from services.domain.catalogue import SensorKind
+from services.domain.condition import Change, Evidence, Rule, Severity
+from services.domain.sensor import Sensor
+from tests.api_server import METER, STATION, Api, new_key, register, say, serving, store
+from tests.browser.conftest import Console
+
+pytestmark = pytest.mark.browser
+
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)
+ONSET = NOW - timedelta(minutes=45)
+XSS = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+REFUSED = "Failed to load resource"
+
+
+def with_history(api: Api) -> None:
+    """A meter with a day of flow that bursts at ONSET, and a gap of an hour."""
+    number = register(api.database_url, [METER, STATION])[METER.id]
+    times = [
+        time
+        for minute in range(24 * 60)
+        if not 300 <= minute < 360
+        for time in [NOW - timedelta(minutes=24 * 60 - minute)]
+    ]
+    flow = [
+        1840.0 + 30 * math.sin(i / 3) if time >= ONSET else 35 + 20 * math.sin(i / 40)
+        for i, time in enumerate(times)
+    ]
+    store(api.database_url, METER, number, times, flow_litres_per_h=flow)
+
+
+def card(page: Page, text: str) -> object:
+    return page.locator(".card", has_text=text)
+
+
+def test_signing_in_with_a_wrong_and_a_right_key(visitor: Console) -> None:
+    visitor.expected = (REFUSED,)
+    page = visitor.page
+    page.goto(visitor.api.url + "/#/sensor/M-17")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.get_by_label("Key").fill("cg_wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("not valid")
+    page.get_by_label("Key").fill(f"  {new_key(visitor.api.database_url, 'operate')} ")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Alerts", exact=True)).to_be_visible()
+    assert page.url.endswith("/#/sensor/M-17")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_the_demo_signs_in_by_its_link(browser: object, database_url: str) -> None:
+    token = "t" * 40
+    with serving(database_url, login_token=token) as api:
+        context = browser.new_context()  # type: ignore[attr-defined]
+        page = context.new_page()
+        page.goto(f"{api.url}/login?token={token}")
+        expect(page.get_by_text("All quiet")).to_be_visible()
+        assert token not in page.url
+        context.close()
+
+
+def test_an_alert_arrives_live_is_acknowledged_and_closed(console: Console) -> None:
+    api = console.api
+    with_history(api)
+    page = console.open()
+    expect(page.get_by_text("All quiet")).to_be_visible()
+    loaded = page.evaluate("performance.timeOrigin")
+
+    alert = say(api.database_url, onset=ONSET)
+    shown = page.locator(".card")
+    expect(shown).to_contain_text("Sudden high flow: possible burst")
+    expect(shown).to_contain_text("Critical")
+    expect(shown).to_contain_text("14 Mill Street · Zone 3")
+    expect(page).to_have_title("(1) Citygauge")
+    expect(page.locator("#announcer")).to_contain_text("Critical")
+
+    shown.get_by_role("link").click()
+    view = page.locator("#view")
+    expect(view.get_by_text(alert.sentence).first).to_be_visible()
+    view.get_by_role("button", name="Acknowledge").click()
+    expect(shown).to_contain_text("With Ana Torres")
+    expect(view.get_by_role("button", name="Acknowledge")).to_have_count(0)
+
+    view.get_by_role("button", name="Comment").click()
+    view.get_by_label("Your comment").fill("Valve closed <b>now</b>")
+    view.locator("form").get_by_role("button", name="Comment").click()
+    expect(view.get_by_text("Valve closed <b>now</b>")).to_be_visible()
+
+    say(api.database_url, change=Change.CLEAR, onset=ONSET, at=NOW, sentence="Back to normal.")
+    expect(page.get_by_text("All quiet")).to_be_visible()
+    expect(view.get_by_text("Was critical")).to_be_visible()
+
+    view.get_by_role("button", name="Close the case").click()
+    view.get_by_role("button", name="Close the case").click()
+    expect(view.get_by_role("alert")).to_contain_text("choose how it ended")
+    view.get_by_label("It was real").check()
+    view.get_by_label("What did you find?").fill("Burst pipe, repaired")
+    view.locator("form").get_by_role("button", name="Close the case").click()
+    expect(view.get_by_text("Closed: it was real")).to_be_visible()
+    assert page.evaluate("performance.timeOrigin") == loaded, "the page was loaded again"
+
+    with api.client(new_key(api.database_url, "read", name="r")) as client:
+        found = client.get(f"/v1/alerts/{alert.id}").json()
+    assert (found["verdict"], found["resolved_by"]) == ("real", "Ana Torres")
+    assert found["events"][-1]["data"]["comment"] == "Burst pipe, repaired"
+
+
+def test_hiding_an_alert_takes_it_off_the_open_list(console: Console) -> None:
+    alert = say(console.api.database_url)
+    page = console.open(f"/#/alert/{alert.id}")
+    view = page.locator("#view")
+    view.get_by_role("button", name="Hide for a while").click()
+    view.get_by_label("Why?").fill("Road works")
+    view.locator("form").get_by_role("button", name="Hide for a while").click()
+    expect(page.get_by_text("All quiet")).to_be_visible()
+    page.get_by_role("button", name="All", exact=True).click()
+    expect(page.locator(".card")).to_contain_text("Hidden until")
+    view.get_by_role("button", name="Show again").click()
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(page.locator(".card")).to_have_count(1)
+
+
+def test_names_and_comments_with_markup_are_text(console: Console) -> None:
+    sensor = Sensor("X-1", SensorKind.WATER_METER, name=XSS[:100], zone="Zone <b>")
+    register(console.api.database_url, [sensor])
+    alert = say(
+        console.api.database_url, subject="X-1", sentence=f"Sentence {XSS} \u202e right to left"
+    )
+    page = console.open(f"/#/alert/{alert.id}")
+    view = page.locator("#view")
+    expect(view.get_by_text("Sentence <img src=x").first).to_be_visible()
+    view.get_by_role("button", name="Comment").click()
+    view.get_by_label("Your comment").fill(XSS)
+    view.locator("form").get_by_role("button", name="Comment").click()
+    expect(view.locator(".log .said").last).to_have_text(XSS)
+    page.get_by_role("combobox", name="Find a sensor").fill("X-1")
+    expect(page.locator("#search-results [role=option]")).to_contain_text("<img src=x")
+    assert page.locator("#view img, #cards img, .results img, main script").count() == 0
+    assert "owned" not in page.title()
+
+
+def test_a_colleague_who_was_faster_is_told_and_nothing_typed_is_lost(console: Console) -> None:
+    console.expected = (REFUSED,)
+    api = console.api
+    alert = say(api.database_url)
+    page = console.open(f"/#/alert/{alert.id}")
+    view = page.locator("#view")
+    view.get_by_role("button", name="Close the case").click()
+    view.get_by_label("It was real").check()
+    view.get_by_label("What did you find?").fill("A long story")
+    page.route("**/v1/alerts/stream*", lambda route: route.abort())
+    with api.client(new_key(api.database_url, "operate", name="Colleague")) as client:
+        closed = client.post(f"/v1/alerts/{alert.id}/resolve", json={"verdict": "duplicate"})
+        assert closed.status_code == 200
+    page.evaluate("fetch = ((real) => (path, o) => real(path, o))(fetch)")
+    expect(page.locator(".card")).to_have_count(0)
+    view.locator("form").get_by_role("button", name="Close the case").click()
+    expect(view.get_by_role("alert")).to_contain_text("What you typed is kept")
+    expect(view.get_by_label("What did you find?")).to_have_value("A long story")
+    page.reload()
+    expect(view.get_by_text("Closed: already known")).to_be_visible()
+
+
+def test_a_refused_change_says_why_in_words(visitor: Console) -> None:
+    visitor.expected = (REFUSED,)
+    secret = new_key(visitor.api.database_url, "read", name="Guest")
+    visitor.context.request.post(f"{visitor.api.url}/v1/session", data={"key": secret})
+    say(visitor.api.database_url)
+    page = visitor.open()
+    page.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator(".card").get_by_role("alert")).to_contain_text("does not allow")
+
+
+def painted(page: Page) -> int:
+    """How many pixels of the first chart are not empty."""
+    return int(
+        page.evaluate(
+            """() => {
+              const canvas = document.querySelector('.plot canvas');
+              if (!canvas) return 0;
+              const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+              let filled = 0;
+              for (let i = 3; i < data.length; i += 4) filled += data[i] > 0;
+              return filled;
+            }"""
+        )
+    )
+
+
+def test_the_chart_of_an_alert_is_drawn_and_has_a_table(console: Console) -> None:
+    with_history(console.api)
+    alert = say(console.api.database_url, onset=ONSET)
+    page = console.open(f"/#/alert/{alert.id}")
+    chart = page.get_by_role("img", name="Flow from")
+    expect(chart).to_be_visible()
+    assert painted(page) > 2000
+    for text in ("Limit 600 litres per hour", "Began", "Alert given"):
+        expect(page.locator(".key")).to_contain_text(text)
+    page.get_by_role("button", name="Show as table").click()
+    rows = page.locator("#view table tbody tr")
+    expect(rows.first).to_be_visible()
+    assert rows.count() > 60
+    assert "UTC" in str(rows.first.locator("time").get_attribute("title"))
+    page.get_by_role("button", name="Show as chart").click()
+    expect(chart).to_be_visible()
+
+
+def test_a_sensor_is_found_and_shown(console: Console) -> None:
+    with_history(console.api)
+    page = console.open()
+    box = page.get_by_role("combobox", name="Find a sensor")
+    box.fill("mill")
+    expect(page.locator("#search-results [role=option]")).to_have_count(1)
+    box.press("ArrowDown")
+    box.press("Enter")
+    expect(page.get_by_role("heading", name="14 Mill Street")).to_be_visible()
+    expect(page.get_by_role("img", name="Flow from")).to_be_visible()
+    assert painted(page) > 2000
+    expect(page.get_by_text("It never raised an alert.")).to_be_visible()
+    page.get_by_label("Which time").select_option(label="Last year")
+    expect(page.get_by_role("img", name="Flow from")).to_be_visible()
+
+
+def test_a_meter_that_only_counts_shows_its_flow(console: Console) -> None:
+    number = register(console.api.database_url, [METER])[METER.id]
+    times = [NOW - timedelta(minutes=120 - i) for i in range(120)]
+    litres = [1000.0 + 10 * i for i in range(120)]
+    store(console.api.database_url, METER, number, times, register_litres=litres)
+    alert = say(console.api.database_url, onset=ONSET)
+    page = console.open(f"/#/alert/{alert.id}")
+    expect(page.get_by_role("img", name="Flow from 600 to 600")).to_be_visible()
+    expect(page.locator(".key")).to_contain_text("worked out from the meter reading")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_has_no_horizontal_scroll(console: Console, scheme: str) -> None:
+    with_history(console.api)
+    long = Sensor("L" * 128, SensorKind.TRAFFIC_STATION, name="W" * 200, road="R" * 90)
+    register(console.api.database_url, [long])
+    say(console.api.database_url, subject=long.id, rule=Rule.CONGESTION, sentence="s" * 600)
+    alert = say(console.api.database_url, onset=ONSET)
+    console.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    console.page.set_viewport_size({"width": 360, "height": 740})
+    for address in ("/", f"/#/alert/{alert.id}", f"/#/sensor/{METER.id}", f"/#/sensor/{long.id}"):
+        page = console.open(address)
+        if address != "/":
+            expect(page.locator("#view h2")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
+    for address in ("/login", "/docs"):
+        console.page.goto(console.api.url + address)
+        assert console.page.evaluate("document.documentElement.scrollWidth") <= 360, address
+
+
+def test_the_keyboard_alone_opens_an_alert(console: Console) -> None:
+    say(console.api.database_url)
+    page = console.open()
+    expect(page.locator(".card")).to_be_visible()
+    page.locator("body").press("Tab")
+    expect(page.get_by_role("link", name="Skip to the alerts")).to_be_focused()
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.dataset.part") == "open":
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("#view h2")).to_be_focused()
+
+
+def test_an_outage_is_shown_and_ends_by_itself(browser: object, database_url: str) -> None:
+    secret = new_key(database_url, "operate")
+    context = browser.new_context()  # type: ignore[attr-defined]
+    page = context.new_page()
+    with serving(database_url, session_secret="s" * 40) as api:
+        port = int(api.url.rpartition(":")[2])
+        context.request.post(f"{api.url}/v1/session", data={"key": secret})
+        page.goto(api.url)
+        expect(page.get_by_text("All quiet")).to_be_visible()
+        expect(page.locator("#pulse")).to_contain_text("Connected")
+    expect(page.locator("#banner")).to_contain_text("No connection", timeout=15_000)
+    with serving(database_url, session_secret="s" * 40, port=port) as api:
+        say(database_url)
+        expect(page.locator(".card")).to_have_count(1, timeout=30_000)
+        expect(page.locator("#banner")).to_be_hidden()
+    context.close()
+
+
+def test_every_word_of_the_domain_has_words_for_people(console: Console) -> None:
+    page = console.open()
+    words = page.evaluate(
+        """async () => {
+          const w = await import('/assets/words.js');
+          return { rules: Object.keys(w.RULES), severities: Object.keys(w.SEVERITIES), kinds: Object.keys(w.KINDS),
+                   verdicts: Object.keys(w.VERDICTS), events: Object.keys(w.EVENTS), metrics: Object.keys(w.METRICS),
+                   units: Object.keys(w.UNITS) };
+        }"""
+    )
+    from services.domain.alert import EventKind, Verdict
+    from services.domain.catalogue import CATALOGUE
+
+    metrics = [metric for table in CATALOGUE.values() for metric in table.metrics]
+    assert {rule.value for rule in Rule} <= set(words["rules"])
+    assert {severity.value for severity in Severity} <= set(words["severities"])
+    assert {kind.value for kind in SensorKind} <= set(words["kinds"])
+    assert {verdict.value for verdict in Verdict} <= set(words["verdicts"])
+    assert {kind.value for kind in EventKind} <= set(words["events"])
+    assert {metric.column for metric in metrics} <= set(words["metrics"])
+    assert {metric.unit for metric in metrics} <= set(words["units"])
+
+
+def test_the_documentation_lists_every_operation_offline(console: Console) -> None:
+    page = console.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(console.api.url + "/docs")
+    expect(page.get_by_text("/v1/alerts/{alert_id}/resolve", exact=True)).to_be_visible()
+    document = httpx.get(console.api.url + "/openapi.json", trust_env=False).json()
+    assert page.locator("details.op").count() == sum(len(p) for p in document["paths"].values())
+    assert all(url.startswith(console.api.url) for url in asked)
+
+
+def test_no_number_is_no_zero(console: Console) -> None:
+    evidence = Evidence("flow_litres_per_h", "L/h", None, None, None, 3600.0, 0, 1.0)
+    alert = say(console.api.database_url, rule=Rule.SILENT, evidence=evidence)
+    page = console.open(f"/#/alert/{alert.id}")
+    expect(page.locator("#view h2")).to_have_text("Sensor is silent")
+    expect(page.locator(".facts")).not_to_contain_text("Measured")
