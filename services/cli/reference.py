@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import Any, Final, get_args
 
 import typer
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -25,9 +26,6 @@ from services.cli.settings import (
 )
 from services.domain.errors import SettingError
 
-if TYPE_CHECKING:
-    import click
-
 _NOTE: Final = "<!-- Made by `citygauge reference docs`; change the code, not this page. -->"
 _TITLES: Final[Mapping[Section, str]] = {
     Section.DATABASE: "The database's address",
@@ -38,13 +36,13 @@ _TITLES: Final[Mapping[Section, str]] = {
     Section.NOTIFY: "`citygauge notify`",
     Section.API: "`citygauge api`",
 }
-METRICS: Final[Mapping[str, tuple[str, str]]] = {
-    "ingest": ("services.ingest.metrics", "IngestMetrics"),
-    "detect": ("services.detect.metrics", "DetectMetrics"),
-    "notify": ("services.notify.metrics", "NotifyMetrics"),
-    "api": ("services.api.metrics", "ApiMetrics"),
+METRICS: Final[Mapping[str, tuple[str, str, tuple[object, ...]]]] = {
+    "ingest": ("services.ingest.metrics", "IngestMetrics", ()),
+    "detect": ("services.detect.metrics", "DetectMetrics", ()),
+    "notify": ("services.notify.metrics", "NotifyMetrics", ((),)),
+    "api": ("services.api.metrics", "ApiMetrics", ()),
 }
-"""Service -> module and class of its metrics."""
+"""Service -> module and class of its metrics, and what the class is made with."""
 
 
 def settings(
@@ -119,6 +117,24 @@ def _settings_page() -> Iterator[str]:
                 _bounds(info),
                 info.description or "",
             )
+        for field, info in settings_class(section).model_fields.items():
+            for cls in _tables_in(info.annotation):
+                yield from (
+                    "",
+                    f"### `{field}`: {cls.__name__}",
+                    "",
+                    (cls.__doc__ or "").strip(),
+                    "",
+                )
+                yield from _table(("setting", "type", "default", "bounds", "what it does"))
+                for name, each in cls.model_fields.items():
+                    yield _row(
+                        f"`{name}`",
+                        f"`{_type(each)}`",
+                        _default(each),
+                        _bounds(each),
+                        each.description or "",
+                    )
     yield from ("", "## Other variables", "")
     yield from _table(("variable", "what it is for"))
     for name, purpose in OTHER_VARIABLES.items():
@@ -133,10 +149,10 @@ def _commands_page() -> Iterator[str]:
     yield "# Commands"
     command = get_command(app)
     yield from ("", (command.help or "").strip())
-    yield from _commands(cast("click.Command", command), "citygauge")
+    yield from _commands(command, "citygauge")
 
 
-def _commands(command: click.Command, path: str) -> Iterator[str]:
+def _commands(command: Any, path: str) -> Iterator[str]:
     for name, child in sorted(getattr(command, "commands", {}).items()):
         if child.hidden:
             continue
@@ -150,21 +166,22 @@ def _commands(command: click.Command, path: str) -> Iterator[str]:
         yield from _commands(child, full)
 
 
-def _parameter(parameter: click.Parameter) -> str:
-    if getattr(parameter, "hidden", False) or parameter.name == "help":
+def _parameter(parameter: Any) -> str:
+    if parameter.hidden or parameter.name == "help":
         return ""
-    if parameter.param_type_name == "argument":
-        names = f"`{(parameter.name or '').upper().rstrip('_')}`"
-    else:
+    if parameter.opts[0].startswith("-"):
         names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
-    choices = getattr(parameter.type, "choices", None)
-    known = f" One of {', '.join(str(getattr(c, 'value', c)) for c in choices)}." if choices else ""
+    else:
+        names = f"`{parameter.name.upper().rstrip('_')}`"
+    kind = parameter.type_descriptor.annotation
+    choices = list(kind) if isinstance(kind, type) and issubclass(kind, Enum) else []
+    known = f" One of {', '.join(str(each.value) for each in choices)}." if choices else ""
     default = parameter.default
     plain = isinstance(default, str | int | float) and not isinstance(default, bool)
     shown = f"`{getattr(default, 'value', default)}`" if plain else ""
     if parameter.required:
         shown = "required"
-    return _row(names, shown, (getattr(parameter, "help", "") or "") + known)
+    return _row(names, shown, (parameter.help or "") + known)
 
 
 def _metrics_page() -> Iterator[str]:
@@ -182,8 +199,8 @@ def _metrics_page() -> Iterator[str]:
 
 
 def _metrics_of(service: str) -> Iterator[tuple[str, str, Sequence[str], str]]:
-    module, name = METRICS[service]
-    metrics = getattr(importlib.import_module(module), name)()
+    module, class_name, arguments = METRICS[service]
+    metrics = getattr(importlib.import_module(module), class_name)(*arguments)
     labels = {
         getattr(each, "_name", ""): tuple(getattr(each, "_labelnames", ()))
         for each in vars(metrics).values()
@@ -201,6 +218,14 @@ def _table(head: Sequence[str]) -> Iterator[str]:
 
 def _row(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _tables_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models that a setting's type holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _tables_in(part)
 
 
 def _type(info: FieldInfo) -> str:
@@ -236,7 +261,7 @@ def _bounds(info: FieldInfo) -> str:
         for name, mark in marks.items():
             limit = getattr(each, name, None)
             if limit is not None:
-                found.append(f"{mark}{limit:g}")
+                found.append(f"{mark}{limit}")
         pattern = getattr(each, "pattern", None)
         if pattern:
             found.append(f"`{pattern}`")

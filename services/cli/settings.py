@@ -242,8 +242,10 @@ def _variables() -> Iterator[str]:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1, cutoff=0.7)
-    return f"it is not known; did you mean {close[0]}?" if close else "it is not known"
+    # The prefix that all of them share says nothing about likeness.
+    rests = {each.removeprefix(PREFIX): each for each in known}
+    close = get_close_matches(name.removeprefix(PREFIX), rests, n=1, cutoff=0.7)
+    return f"it is not known; did you mean {rests[close[0]]}?" if close else "it is not known"
 
 
 def _from_text(name: str, text: str, annotation: object) -> object:
