@@ -17,13 +17,14 @@ import numpy as np
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.silent import Silent
 from services.detect.meter_watch import MeterWatch
+from services.detect.pace import Pace
 from services.detect.road_watch import RoadWatch
 from services.detect.rounds import Rounds
 from services.detect.table import NEVER, Array, Rows, Table
 from services.detect.watch import Watch
 from services.detect.zone_watch import ZoneWatch
 from services.domain.batch import ReadingBatch
-from services.domain.catalogue import DOMAIN_OF_KIND, SensorKind
+from services.domain.catalogue import DOMAIN_OF_KIND, Domain, SensorKind
 from services.domain.condition import Condition
 from services.domain.errors import CitygaugeError, InvalidInput
 from services.domain.instant import OLDEST_US
@@ -76,6 +77,7 @@ class Core:
         self._size = [0] * len(self._kinds)
         self._changed = np.zeros(SHARDS, np.bool_)
         self._rounds = Rounds()
+        self._pace = {domain: Pace() for domain in Domain}
         self.add_sensors(sensors)
 
     def __len__(self) -> int:
@@ -145,23 +147,37 @@ class Core:
         self._changed[self._shard[core_row]] = True
         out: list[Condition] = []
         metrics = {name: _clean(column) for name, column in batch.metrics.items()}
-        for part in self._rounds.split(core_row):
-            rows, index = core_row[part], chosen[part]
-            times = at[index]
-            out += self._silent.observe(self._ids, rows, times)
-            kinds = self._kind[rows]
-            for k, kind in enumerate(self._kinds):
-                mine = np.flatnonzero(kinds == k) if (kinds != k).any() else slice(None)
-                if isinstance(mine, slice) or mine.size:
-                    watch = self._watches[kind]
-                    where = index[mine]
-                    values = [
-                        metrics[c][where] if c in metrics else np.full(len(where), np.nan)
-                        for c in watch.columns
-                    ]
-                    out += watch.step(
-                        self._watch_row[rows[mine]].astype(np.intp), times[mine], values
-                    )
+        lookers = [
+            self._watches[kind]
+            for k, kind in enumerate(self._kinds)
+            if DOMAIN_OF_KIND[kind] is batch.domain and self._size[k]
+        ]
+        for segment, done_us in self._pace[batch.domain].segments(at[chosen], core_row):
+            for part in self._rounds.split(core_row[segment]):
+                place = segment[part]
+                out += self._round(core_row[place], at, chosen[place], metrics)
+            if done_us is not None:
+                for watch in lookers:
+                    out += watch.look(done_us)
+        return out
+
+    def _round(
+        self, rows: Rows, at: Array, index: Rows, metrics: Mapping[str, Array]
+    ) -> list[Condition]:
+        """One reading of each of `rows` (distinct): the batch's rows at `index`."""
+        times = at[index]
+        out = self._silent.observe(self._ids, rows, times)
+        kinds = self._kind[rows]
+        for k, kind in enumerate(self._kinds):
+            mine = np.flatnonzero(kinds == k) if (kinds != k).any() else slice(None)
+            if isinstance(mine, slice) or mine.size:
+                watch = self._watches[kind]
+                where = index[mine]
+                values = [
+                    metrics[c][where] if c in metrics else np.full(len(where), np.nan)
+                    for c in watch.columns
+                ]
+                out += watch.step(self._watch_row[rows[mine]].astype(np.intp), times[mine], values)
         return out
 
     def tick(self, now_us: int) -> list[Condition]:
@@ -219,6 +235,7 @@ class Core:
                 "shard": shard,
                 "sensors": len(rows),
                 "held_until": {d.value: us for d, us in self._silent.held_until.items()},
+                "pace": {d.value: pace.facts() for d, pace in self._pace.items()},
                 "kinds": [kind.value for kind in self._kinds],
                 "layout": layout,
                 "crc": zlib.crc32(body),
@@ -257,8 +274,10 @@ class Core:
             raise CorruptState(
                 f"the state of shard {shard} does not fit this version: {error}"
             ) from error
+        for name, facts in header["pace"].items():
+            self._pace[Domain(name)].restore(facts)
         for domain, us in header["held_until"].items():
-            key = next(d for d in DOMAIN_OF_KIND.values() if d.value == domain)
+            key = Domain(domain)
             self._silent.held_until[key] = max(us, self._silent.held_until.get(key, NEVER))
         self._silent.forget_schedule()
         self._changed[shard] = False

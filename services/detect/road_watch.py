@@ -5,10 +5,13 @@ It refuses to believe a sensor that is stuck or contradicts itself: its process 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.congestion import Congestion
+from services.detect.detectors.incident import Incident
 from services.detect.detectors.sensor_fault import SensorFault
 from services.detect.detectors.stuck_station import StuckStation
 from services.detect.detectors.unusual_congestion import UnusualCongestion
@@ -18,9 +21,12 @@ from services.detect.windows.hour_of_week import LocalClock
 from services.detect.windows.slots import SlotBaseline
 from services.detect.windows.timed import TimedMean
 from services.domain.condition import Condition
-from services.domain.instant import HOUR_US, SECOND_US
+from services.domain.instant import DAY_US, HOUR_US, SECOND_US
 from services.domain.sensor import Sensor
 
+_NEIGHBOUR_M = 3000.0
+_DOUBTFUL = 0.1
+"""Share of speed jumps from which on a sensor is not compared with its neighbours."""
 _SPAN_US = 300 * SECOND_US
 _LONGEST_US = HOUR_US // 2
 """A pause longer than this is a gap: no vehicles are counted over it and nothing is learned from it."""
@@ -50,6 +56,9 @@ class RoadWatch:
         self.fault = SensorFault(settings)
         self.congestion = Congestion(settings)
         self.unusual = UnusualCongestion(settings)
+        self.incident = Incident()
+        self.downstream = np.empty(0, np.intp)
+        self._sensors: list[Sensor] = []
 
     def tables(self) -> dict[str, Table]:
         """All state by name."""
@@ -59,7 +68,7 @@ class RoadWatch:
             "speeds": self.speeds.table,
             "flows": self.flows.table,
         }
-        for detector in (self.stuck, self.fault, self.congestion, self.unusual):
+        for detector in (self.stuck, self.fault, self.congestion, self.unusual, self.incident):
             for name, table in detector.tables.items():
                 named[f"{detector.rule.value}.{name}"] = table
         return named
@@ -74,6 +83,8 @@ class RoadWatch:
             self.last["zone"][first + i] = self.clock.zone(sensor.time_zone)
             if sensor.cadence_s:
                 self.last["cadence_us"][first + i] = sensor.cadence_s * SECOND_US
+        self._sensors.extend(sensors)
+        self._link()
 
     def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
         """One reading of each of `rows` (distinct); late ones do not enter."""
@@ -113,6 +124,9 @@ class RoadWatch:
             subjects, at_us, mean, number, expected, known_usual, vehicles, faulty
         )
         out += self.unusual.step(subjects, at_us, mean, number, expected, usual, faulty)
+        self.incident.take(
+            rows, at_us, dt / SECOND_US, moving, vehicles / np.where(hours > 0, hours, np.nan)
+        )
         share = np.where((dt > 0) & (dt <= _LONGEST_US) & ~faulty, hours, 0.0)
         self.flows.learn(
             rows, slot, np.where(hours > 0, vehicles / np.maximum(hours, 1e-9), np.nan), share
@@ -121,6 +135,42 @@ class RoadWatch:
             rows, slot, mean, np.where(self.unusual.episodes.active(rows), 0.0, share)
         )
         return out
+
+    def look(self, end_us: int) -> list[Condition]:
+        """Compare neighbours along the roads at the end of a bin of the feed's time."""
+        n = len(self.ids)
+        rows = np.arange(n)
+        now = np.full(n, end_us, np.int64)
+        local = now + self.clock.offset_us(self.last["zone"][:n], now)
+        doubtful = (
+            self.stuck.episodes.active(rows)
+            | self.fault.episodes.active(rows)
+            | (self.fault.table["jumps"][:n] > _DOUBTFUL)
+        )
+        return self.incident.look(
+            self.ids,
+            end_us,
+            self.downstream,
+            (local // HOUR_US) % 24,
+            local // DAY_US,
+            doubtful,
+            self.last["cadence_us"][:n],
+        )
+
+    def _link(self) -> None:
+        """Find each station's next one downstream: same road and direction, nearest beyond, within 3 km."""
+        self.downstream = np.full(len(self.ids), -1, np.intp)
+        roads: dict[tuple[str, str | None], list[tuple[float, int]]] = {}
+        for row, sensor in enumerate(self._sensors):
+            if sensor.road is not None and sensor.position_m is not None:
+                roads.setdefault((sensor.road, sensor.direction), []).append(
+                    (sensor.position_m, row)
+                )
+        for places in roads.values():
+            places.sort()
+            for (here, row), (beyond, other) in pairwise(places):
+                if 0 < beyond - here <= _NEIGHBOUR_M:
+                    self.downstream[row] = other
 
     def _advance(self, rows: Rows, at_us: Array) -> tuple[Array, Array]:
         """(n,) bool, newer than the last reading; (n,) microseconds since it, 0 at the first."""

@@ -25,5 +25,8 @@ class Watch(Protocol):
     def tables(self) -> dict[str, Table]:
         """All state by name; every table has the same rows."""
 
+    def look(self, end_us: int) -> list[Condition]:
+        """A half-minute of the feed's time is complete: compare sensors with each other."""
+
     def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
         """One reading of each of `rows` (distinct), finite or NaN values in the order of `columns`."""

@@ -54,6 +54,11 @@ class ZoneWatch:
             if sensor.cadence_s:
                 self.intervals.table["cadence_us"][first + i] = sensor.cadence_s * SECOND_US
 
+    def look(self, end_us: int) -> list[Condition]:
+        """Nothing: each sensor is judged by itself."""
+        del end_us
+        return []
+
     def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
         """One reading of each of `rows` (distinct)."""
         intervals = self.intervals.step(rows, at_us, *values)
