@@ -35,6 +35,8 @@ _LOG: Final = logging.getLogger("citygauge.detect")
 _FAILURES: Final = 2
 """A batch on which a detector failed so often, given by itself, is left out."""
 _LAG_EVERY_S: Final = 2.0
+_CHECKPOINT_SHARE: Final = 0.05
+"""Of the time, at most, may go into checkpoints."""
 _PRUNE_ROWS: Final = 10_000
 
 
@@ -58,7 +60,7 @@ class Runner:
         self._restoration = Restoration(conn, self._reader, make_core, settings, metrics, stop)
         self._failures: Counter[int] = Counter()
         self._started = time.monotonic()
-        self._next_tick = self._next_save = self._next_lag = 0.0
+        self._next_tick = self._next_save = self._next_lag = self._dump_began = 0.0
         self._unsaved = self._whole = self._behind = False
         self._stream: Stream
         self._cases: Cases
@@ -152,14 +154,23 @@ class Runner:
             self._metrics.show_open(self._cases.open)
         if states is not None:
             self._unsaved = self._whole = False
-            self._next_save = time.monotonic() + self._settings.checkpoint_s
+            self._next_save = time.monotonic() + self._pause_after_save()
             now = from_us(database_time_us(self._conn))
             keep = timedelta(seconds=self._settings.keep_feed_s)
             prune(self._conn, keep, now, limit=_PRUNE_ROWS)
 
+    def _pause_after_save(self) -> float:
+        """Seconds to the next checkpoint: the setting, or more where a large state takes long to write."""
+        spent = time.perf_counter() - self._dump_began
+        return (
+            max(self._settings.checkpoint_s, spent / _CHECKPOINT_SHARE)
+            if self._settings.checkpoint_s
+            else 0.0
+        )
+
     def _dump(self) -> dict[int, bytes] | None:
         """The state of the shards that changed, or of all where the stored one is of no use."""
-        started = time.perf_counter()
+        started = self._dump_began = time.perf_counter()
         core = self._stream.roster.core
         try:
             shards = range(SHARDS) if self._whole else core.changed_shards()

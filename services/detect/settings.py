@@ -48,7 +48,13 @@ class DetectSettings(BaseModel):
         ),
     )
     checkpoint_s: float = Field(
-        60.0, ge=0, le=86400, description="seconds between two checkpoints of the detectors' state"
+        60.0,
+        ge=0,
+        le=86400,
+        description=(
+            "seconds between two checkpoints of the detectors' state, 0 for one with each batch; "
+            "more where a checkpoint takes longer than a twentieth of it"
+        ),
     )
     warm_days: float = Field(
         35.0,

@@ -310,8 +310,9 @@ def test_silence_by_the_wall_clock_survives_a_crash_between_its_raise_and_its_en
     settings = SETTINGS.model_copy(update={"clock": Clock.WALL, "tick_s": 0.001})
     with runner(database_url, settings) as work:
         feed(database_url, [(number, 1, 5.0)])
-        drain(work)
+        assert work.work()
         work.save()
+        assert told(database_url) == []
         wait_until(lambda: work.work() or told(database_url), what="the alert of silence")
     assert kinds(database_url) == ["raised"]
     with runner(database_url, settings) as work:
