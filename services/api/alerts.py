@@ -128,7 +128,10 @@ def alerts(request: Request, chosen: Annotated[AlertParameters, Query()]) -> Ans
     "/v1/alerts/{alert_id}",
     summary="One alert with its log",
     responses={
-        200: {"model": AlertDetail, "description": "The alert and what happened to it"},
+        200: {
+            "model": AlertDetail,
+            "description": "The alert and what happened to it; its version is also the ETag",
+        },
         **documented(401, 403, 404, 422, 503),
     },
 )
@@ -141,7 +144,7 @@ def alert(request: Request, alert_id: UUID) -> Answer:
         place = request.app.state.places.one(connection, found.subject)
     document = alert_document(found, place)
     document["events"] = [event_document(event) for event in events]
-    return Answer(document)
+    return Answer(document, headers={"ETag": f'"{found.version}"'})
 
 
 def alert_document(alert: Alert, place: Place | None) -> dict[str, object]:

@@ -5,6 +5,7 @@ It refuses to decide what is allowed: the domain's fold does, in the store's tra
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from services.domain.errors import Conflict, InvalidInput
 from services.store.alerts import AlertRepository
 
 router = APIRouter(tags=["alerts"])
+_LOG: Final = logging.getLogger("citygauge.api")
 _RESPONSES: Final = {
     200: {
         "model": AlertDocument,
@@ -181,6 +183,7 @@ def _change(
             document = alert_document(current, places.one(connection, current.subject))
             raise Conflict(conflict.what, conflict.expected, document) from conflict
         place = places.one(connection, changed.subject)
+    _LOG.info("alert changed alert=%s change=%s by=%s", alert_id, kind.value, who.name)
     return Answer(alert_document(changed, place), headers={"ETag": f'"{changed.version}"'})
 
 

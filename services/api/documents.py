@@ -35,31 +35,6 @@ class Page(Document):
 class SensorDocument(Document):
     """One piece of field hardware."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "M-17",
-                    "kind": "water_meter",
-                    "domain": "water",
-                    "name": "14 Mill Street",
-                    "lon": -0.3763,
-                    "lat": 39.4699,
-                    "zone": "DMA-3",
-                    "road": None,
-                    "direction": None,
-                    "position_m": None,
-                    "lanes": None,
-                    "unit": "L",
-                    "cadence_s": 3600.0,
-                    "time_zone": "Europe/Madrid",
-                    "gateway": None,
-                }
-            ]
-        },
-    )
-
     id: str = Field(description="Its name in topics, files and this API.")
     kind: SensorKind = Field(description="What it is.")
     domain: Domain = Field(description="The domain that its readings belong to.")
@@ -140,32 +115,6 @@ Column = Annotated[
 
 class ReadingColumns(Document):
     """Readings by columns: the n-th entries of all columns make the n-th reading."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "sensor_id": "M-17",
-                    "start": "2026-01-01T00:00:00Z",
-                    "end": "2026-01-01T03:00:00Z",
-                    "bucket": "PT1H",
-                    "aggregate": "avg",
-                    "metrics": [{"name": "flow_litres_per_h", "unit": "L/h"}],
-                    "columns": {
-                        "time": [
-                            "2026-01-01T00:00:00Z",
-                            "2026-01-01T01:00:00Z",
-                            "2026-01-01T02:00:00Z",
-                        ],
-                        "flow_litres_per_h": [12.5, None, 9.0],
-                    },
-                    "next": None,
-                    "has_more": False,
-                }
-            ]
-        },
-    )
 
     sensor_id: str | list[str] = Field(description="The sensor, or the sensors, asked for.")
     start: datetime = Field(description="Start of the range, included.")

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from services.api.access import read
 from services.api.answers import Answer
@@ -48,36 +48,6 @@ class WorkerDocument(Document):
 
 class AccountingDocument(Document):
     """The account of all readings and the workers that keep it."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "total": {
-                        "received": 1000,
-                        "messages": 900,
-                        "stored": 960,
-                        "merged": 4,
-                        "duplicate": 20,
-                        "conflicting": 1,
-                        "rejected": 15,
-                        "late": 3,
-                        "in_flight": 5,
-                    },
-                    "workers": [
-                        {
-                            "name": "ingest-1",
-                            "started_at": "2026-01-01T00:00:00Z",
-                            "seen_at": "2026-01-01T08:00:00Z",
-                            "in_flight": 5,
-                            "silent_s": 0.4,
-                        }
-                    ],
-                }
-            ]
-        },
-    )
 
     total: AccountDocument = Field(description="All workers together.")
     workers: list[WorkerDocument] = Field(description="The workers, by name.")

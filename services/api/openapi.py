@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from services.api import examples
 from services.api.problems import MEDIA_TYPE, Problem, documented
 
 DESCRIPTION: Final = (
@@ -19,6 +21,19 @@ DESCRIPTION: Final = (
     "in the unit that ends their name, given as a UCUM code beside them; null is missing, never zero. Every error is "
     "a problem (RFC 9457). Send an API key as `Authorization: Bearer cg_…` or `X-API-Key`."
 )
+
+
+EXAMPLES: Final[Mapping[str, Any]] = {
+    "SensorDocument": examples.SENSOR,
+    "SensorPage": examples.SENSORS,
+    "ReadingColumns": examples.READINGS,
+    "LatestDocument": examples.LATEST,
+    "AlertDocument": examples.ALERT,
+    "AlertPage": examples.ALERTS,
+    "AlertDetail": examples.CASE,
+    "EventDocument": examples.EVENT,
+    "AccountingDocument": examples.ACCOUNTING,
+}
 
 
 def describe(app: FastAPI) -> None:
@@ -53,6 +68,8 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
                 elif "application/geo+json" in answer.get("content", {}):
                     answer["content"].pop("application/json", None)
             answers |= always
+    for name, example in EXAMPLES.items():  # put in late: the framework would drop their nulls
+        schemas[name]["examples"] = [example]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return document

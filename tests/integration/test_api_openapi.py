@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from services.api.app import create_app
@@ -56,3 +57,13 @@ def test_every_field_is_described(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         for field, part in schema.get("properties", {}).items():
             assert part.get("description"), f"{name}.{field}"
+
+
+def test_examples_are_what_the_models_say(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    with_example = {name for name, schema in schemas.items() if schema.get("examples")}
+    assert {"AlertDetail", "SensorPage", "ReadingColumns", "Problem", "Resolve"} <= with_example
+    for name in with_example:
+        schema = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
+        for example in schemas[name]["examples"]:
+            jsonschema.validate(example, schema)

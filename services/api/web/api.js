@@ -45,7 +45,11 @@ async function ask(path, options = {}) {
   throw new Problem(sentenceOf(response.status, body), response.status, body);
 }
 
+let leaving = false;
+
 export function toSignIn() {
+  if (leaving) return;
+  leaving = true;
   location.assign(`/login?next=${encodeURIComponent(location.hash)}`);
 }
 

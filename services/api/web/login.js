@@ -30,3 +30,4 @@ form.addEventListener("submit", async (event) => {
   }
 });
 key.focus();
+form.querySelector("button").disabled = false; // until here a click would have sent the form by itself
