@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args, get_origin
 
 import typer
 from pydantic import BaseModel, SecretStr
@@ -230,6 +230,8 @@ def _tables_in(annotation: object) -> Iterator[type[BaseModel]]:
 
 def _type(info: FieldInfo) -> str:
     kind = info.annotation
+    if get_origin(kind) is Literal:
+        return " or ".join(str(getattr(each, "value", each)) for each in get_args(kind))
     text = kind.__name__ if isinstance(kind, type) else str(kind)
     for noise in ("typing.", "collections.abc.", "pydantic.types.", "services."):
         text = text.replace(noise, "")

@@ -34,12 +34,13 @@ def list_(
     from services.store import rejected
     from services.store.connection import connect
 
+    chosen = _reason(reason)
     with connect(database_url(), "citygauge-rejected", autocommit=True) as conn:
         page = rejected.page(
             conn,
             limit=limit,
             state=None if everything else rejected.MessageState.NEW,
-            reason=_reason(reason),
+            reason=chosen,
             sensor_id=sensor,
         )
         counts = rejected.counts(conn)

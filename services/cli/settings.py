@@ -88,6 +88,7 @@ CLASSES: Final[Mapping[Section, tuple[str, str]]] = {
 OTHER_VARIABLES: Final[Mapping[str, str]] = {
     "CITYGAUGE_CONFIG": "path of the settings file; ./citygauge.toml when not given",
     "CITYGAUGE_CACHE_DIR": "folder for the embedded database and broker that demo and tests prepare",
+    "CITYGAUGE_CHROMIUM": "path of the Chromium that the tests of the console drive",
     "CITYGAUGE_LOG_LEVEL": "debug, info (when not given), warning or error",
     "CITYGAUGE_SHARED": "folder with the recordings that some tests replay",
 }

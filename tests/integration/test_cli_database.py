@@ -1,0 +1,102 @@
+"""Commands that look after the database: schema, sensors, keys, rejected messages."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from services.domain.rejection import Rejection, RejectReason
+from services.domain.sensor_file import parse
+from services.store import rejected
+from services.store.connection import connect, transaction
+
+SENSORS = (
+    "id,kind,name,lon,lat,zone,unit,cadence_s,time_zone\n"
+    'M1,water_meter,"Calle ""Mayor"", 3",-0.48,38.34,DMA-1,m3,3600.0,Europe/Madrid\n'
+    "S1,traffic_station,,,,,,,UTC\n"
+)
+PAYLOAD = b'{"time":"2026-03-01T00:00:00Z","values":{"register":7},"units":{"register":"m3"}}'
+
+
+@pytest.fixture
+def command(database_url: str, tmp_path: Path) -> object:
+    def run(*arguments: str, status: int = 0, url: str = database_url) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "services.cli", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            cwd=tmp_path,
+            env={**os.environ, "DATABASE_URL": url, "COLUMNS": "200"},
+        )
+        assert done.returncode == status, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_migrate_brings_the_schema_and_is_safe_to_repeat(command, empty_database_url: str) -> None:
+    assert "missing" in command("migrate", "--check", status=1, url=empty_database_url)
+    assert "applied" in command("migrate", url=empty_database_url)
+    assert "up to date" in command("migrate", url=empty_database_url)
+    assert "up to date" in command("migrate", "--check", url=empty_database_url)
+
+
+@pytest.mark.parametrize("ending", ["csv", "geojson"])
+def test_sensors_are_imported_once_and_exported_exactly(
+    command, tmp_path: Path, ending: str
+) -> None:
+    (tmp_path / "in.csv").write_text(SENSORS)
+    assert command("sensors", "import", "in.csv").startswith("2 created, 0 changed, 0 unchanged")
+    assert command("sensors", "import", "in.csv").startswith("0 created, 0 changed, 2 unchanged")
+    command("sensors", "export", f"out.{ending}")
+    written = (tmp_path / f"out.{ending}").read_text()
+    assert parse(f"out.{ending}", written).sensors == parse("in.csv", SENSORS).sensors
+    again = command("sensors", "import", f"out.{ending}")
+    assert again.startswith("0 created, 0 changed, 2 unchanged")
+    (tmp_path / "in.csv").write_text(SENSORS.replace("DMA-1", "DMA-2"))
+    assert command("sensors", "import", "in.csv").startswith("0 created, 1 changed, 1 unchanged")
+    assert "DMA-2" in command("sensors", "list", "M1")
+    assert command("sensors", "export").splitlines()[0].startswith("id,kind,")
+
+
+def test_one_bad_row_keeps_the_others_out_unless_skipped(command, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(SENSORS + "B AD,water_meter,,,,,,,UTC\n")
+    command("sensors", "import", "in.csv", status=1)
+    assert len(command("sensors", "export").splitlines()) == 1
+    done = command("sensors", "import", "in.csv", "--skip-bad")
+    assert done.endswith("1 bad rows skipped\n")
+    assert len(command("sensors", "export").splitlines()) == 3
+
+
+def test_keys_are_made_listed_and_revoked(command) -> None:
+    secret = command("keys", "create", "anna", "--scope", "operate").strip()
+    assert len(secret) > 30
+    listed = command("keys", "list")
+    assert "anna" in listed
+    assert secret not in listed
+    command("keys", "revoke", "anna")
+    command("keys", "revoke", "anna", status=2)
+
+
+def test_rejected_messages_are_listed_shown_and_read_again(
+    command, database_url: str, tmp_path: Path
+) -> None:
+    topic = "citygauge/v1/water/M1/reading"
+    with connect(database_url, "test") as conn, transaction(conn):
+        reason = RejectReason.UNKNOWN_SENSOR
+        rejection = Rejection(reason, "M1 is not registered", topic, PAYLOAD, "M1", 1)
+        rejected.add(conn, [rejection], datetime(2026, 3, 1, 1, tzinfo=UTC))
+    listed = command("rejected", "list")
+    assert "unknown_sensor" in listed
+    assert topic in listed
+    assert command("rejected", "show", "1").encode() == PAYLOAD
+    assert command("rejected", "replay").startswith("0 messages done")
+    (tmp_path / "in.csv").write_text(SENSORS)
+    command("sensors", "import", "in.csv")
+    assert command("rejected", "replay").startswith("1 messages done (1 readings stored")
+    assert topic not in command("rejected", "list")

@@ -1,0 +1,210 @@
+"""The command: help for newcomers, one sentence for an error, documented exit statuses, a fast start."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.cli.settings import Sources
+
+COMMANDS = [
+    "api",
+    "backtest",
+    "decode",
+    "demo",
+    "detect",
+    "doctor",
+    "ingest",
+    "keys",
+    "migrate",
+    "notify",
+    "rejected",
+    "replay",
+    "sensors",
+    "settings",
+    "simulate",
+]
+GOOD = '{"time":"2026-11-01T00:00:00Z","values":{"register":7},"units":{"register":"m3"}}'
+
+
+def run(
+    *arguments: str, stdin: str = "", cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CITYGAUGE_")}
+    for name in ("DATABASE_URL", "MQTT_URL"):
+        kept.pop(name, None)
+    return subprocess.run(
+        [sys.executable, "-m", "services.cli", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=cwd,
+        env={**kept, "COLUMNS": "100", **environment},
+    )
+
+
+def test_help_lists_every_command() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for command in COMMANDS:
+        assert f"│ {command} " in done.stdout
+    assert "Exit status" in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert "Usage:" in done.stdout
+
+
+def test_a_command_starts_without_loading_the_services() -> None:
+    code = (
+        "import sys, services.cli; heavy = {'numpy', 'fastapi', 'paho', 'psycopg', 'uvicorn', 'services.store'};"
+        "print(*sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("command", ["migrate", "ingest", "detect", "notify", "api"])
+def test_a_missing_database_address_is_named(command: str, tmp_path: Path) -> None:
+    done = run(command, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("citygauge: setting DATABASE_URL: it is missing")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_database_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
+    url = "postgresql://user:topsecret@127.0.0.1:1/none"
+    done = run("migrate", cwd=tmp_path, DATABASE_URL=url)
+    assert done.returncode == 1
+    assert done.stderr.startswith("citygauge: ")
+    assert "Traceback" not in done.stderr
+    assert "topsecret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("simulate", "city", "--speed", "fast", "--mqtt-url", "mqtt://x"), "--speed"),
+        (("simulate", "water", "--scenario", "traffic"), "[water] table"),
+        (("simulate", "water", "--scenario", "nowhere"), "nowhere"),
+        (("replay", "nowhere.csv"), "nowhere.csv"),
+        (("sensors", "import", "nowhere.csv"), "nowhere.csv"),
+        (("decode", "-", "--topic", "t", "--received", "noon"), "noon"),
+        (("rejected", "list", "--reason", "bored"), "bored"),
+        (("backtest", "/nowhere"), "/nowhere"),
+    ],
+)
+def test_wrong_use_is_named(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    done = run(*arguments, cwd=tmp_path, DATABASE_URL="postgresql://u:p@127.0.0.1:1/none")
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_decode_shows_what_would_be_stored_and_why_not(tmp_path: Path) -> None:
+    topic = "citygauge/v1/water/M1/reading"
+    done = run("decode", "-", "--topic", topic, stdin=GOOD, cwd=tmp_path)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["values"] == {"register_litres": 7000.0}
+    done = run("decode", "-", "--topic", topic, stdin=GOOD[:40], cwd=tmp_path)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["reason"] == "not_json"
+    (tmp_path / "known.csv").write_text("id,kind\nM2,water_meter\n")
+    done = run("decode", "-", "--topic", topic, "--sensors", "known.csv", stdin=GOOD, cwd=tmp_path)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["reason"] == "unknown_sensor"
+
+
+def test_bad_sensor_rows_are_named_and_nothing_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "some.csv").write_text("id,kind\nM1,water_meter\nM 2,water_meter\nM3,clock\n")
+    done = run("sensors", "import", "some.csv", "--check", cwd=tmp_path)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("some.csv:3: ")
+    assert lines[1].startswith("some.csv:4: ")
+    assert "nothing imported" in lines[2]
+    done = run("sensors", "import", "some.csv", "--check", "--skip-bad", cwd=tmp_path)
+    assert done.returncode == 0
+
+
+def test_bad_rows_of_a_recording_are_named_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text(
+        "time,sensor_id,kind,metric,value\n2026-01-01T00:00:00Z,M1,customer_meter,register_l,x\n"
+    )
+    done = run("replay", "r.csv", "--mqtt-url", "mqtt://127.0.0.1:1", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("r.csv:2: value: 'x'")
+    assert "nothing sent" in done.stderr
+
+
+def test_simulate_writes_sensors_and_truth_without_a_broker(tmp_path: Path) -> None:
+    done = run(
+        "simulate",
+        "city",
+        "--scenario=leak",
+        "--no-publish",
+        "--sensors=20",
+        "--truth=truth.json",
+        "--sensors-out=sensors.geojson",
+        "--start=2026-03-02T00:00:00Z",
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    truth = json.loads((tmp_path / "truth.json").read_text())
+    assert {event["kind"] for event in truth["events"]} == {"continuous_flow", "burst", "dma_leak"}
+    assert truth["eval_start"] == "2026-03-02T00:00:00Z"
+    done = run("sensors", "import", "sensors.geojson", "--check", cwd=tmp_path)
+    assert done.stdout == "22 sensors are readable\n"
+
+
+def test_settings_shows_where_each_comes_from(tmp_path: Path) -> None:
+    (tmp_path / "citygauge.toml").write_text("[ingest]\nqos = 0\n")
+    done = run(
+        "settings",
+        "ingest",
+        cwd=tmp_path,
+        COLUMNS="300",
+        CITYGAUGE_INGEST_WORKER="mine",
+        DATABASE_URL="postgresql://me:topsecret@host/db",
+    )
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    assert rows["ingest.qos"].split()[1] == "0"
+    assert rows["ingest.qos"].rstrip().endswith("citygauge.toml")
+    assert rows["ingest.worker"].rstrip().endswith("CITYGAUGE_INGEST_WORKER")
+    whole = run("settings", cwd=tmp_path, DATABASE_URL="postgresql://me:topsecret@host/db")
+    assert "topsecret" not in whole.stdout
+
+
+def test_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
+    done = run(
+        "doctor",
+        "--json",
+        cwd=tmp_path,
+        DATABASE_URL="postgresql://me:topsecret@127.0.0.1:1/db",
+        MQTT_URL="mqtt://me:topsecret@127.0.0.1:1",
+    )
+    assert done.returncode == 1
+    findings = {each["what"]: each for each in json.loads(done.stdout)}
+    assert findings["Python"]["health"] == "ok"
+    for name in ("database", "MQTT broker"):
+        assert findings[name]["health"] == "fail"
+        assert findings[name]["remedy"]
+    assert "topsecret" not in done.stdout + done.stderr
+    healthy = run("doctor", cwd=tmp_path, CITYGAUGE_CACHE_DIR=str(tmp_path / "cache"))
+    assert healthy.returncode == 0, healthy.stdout
+    wrong = run("doctor", "--json", cwd=tmp_path, CITYGAUGE_NONSENSE="1")
+    assert wrong.returncode == 1
+    assert "CITYGAUGE_NONSENSE" in wrong.stdout
+
+
+def test_sources_of_this_process_read_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CITYGAUGE_LOG_LEVEL", "debug")
+    assert Sources.of_process().environment["CITYGAUGE_LOG_LEVEL"] == "debug"
