@@ -140,17 +140,17 @@ def run(url: str, settings: DetectSettings, kill_in: set[int], kill_after: set[i
                 with psycopg.connect(url) as holder:
                     holder.execute("LOCK TABLE alert_event IN EXCLUSIVE MODE")
                     made.feed(batch)
-                    wait_until(made.blocked, 30, what=f"the transaction of batch {index}")
+                    wait_until(made.blocked, 60, what=f"the transaction of batch {index}")
                     made.kill()
                 made.start()
             else:
                 made.feed(batch)
             if index in kill_after or index == QUIET_H // 24 - 1:
-                wait_until(made.caught_up, 30, what=f"batch {index}")
+                wait_until(made.caught_up, 60, what=f"batch {index}")
             if index in kill_after:
                 made.kill()
                 made.start()
-        wait_until(made.caught_up, 30, what="the last batch")
+        wait_until(made.caught_up, 60, what="the last batch")
     return made
 
 
