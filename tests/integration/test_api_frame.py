@@ -1,13 +1,14 @@
 """What holds for every request: problems, safety headers, health, metrics, files of the console, limits."""
 
 import logging
+import socket
 import threading
 
 import httpx
 import pytest
 
 from services.api.problems import KINDS
-from services.api.service import run
+from services.api.service import _listen, run
 from services.api.settings import ApiSettings
 from services.domain import errors
 from services.domain.errors import SettingError
@@ -154,3 +155,9 @@ def test_a_taken_port_stops_the_start_with_a_sentence(api: Api) -> None:
 
 def test_it_listens_on_loopback_by_default() -> None:
     assert ApiSettings().host == "127.0.0.1"
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    """Without its protocol named, asyncio leaves Nagle's algorithm on: 40 ms for every answer."""
+    with _listen(ApiSettings(port=0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP

@@ -68,7 +68,7 @@ function make(series, { zone, limit, usual, marks, holder, readout, low, high })
     axes: [
       { ...axis, grid: { show: false }, space: 70, size: 44,
         values: (_, splits, __, ___, step) => splits.map((at, i) => label(at, zone, step, i === 0 ? null : splits[i - 1])) },
-      { ...axis, size: 58, values: (_, splits) => splits.map((value) => number(value)) },
+      { ...axis, size: 58, space: 44, values: (_, splits) => splits.map((value) => number(value)) },
     ],
     series: [{}, { stroke: line, width: 2, spanGaps: false, points: { show: series.values.length < 60, size: 5, fill: line } }],
     hooks: {
