@@ -1,13 +1,14 @@
 # The commands of a developer's day. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench setup browser lock clean
+.PHONY: help demo test check bench bench-ingest setup browser lock clean
 
 BIN := .venv/bin
 READY := .venv/ready
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## a whole city in one process: database, broker, simulators, console
 	@$(BIN)/citygauge demo
@@ -23,6 +24,9 @@ check: $(READY) ## style, types and the direction of imports
 
 bench: $(READY) ## measure the hot paths
 	@$(BIN)/python -m benchmarks
+
+bench-ingest: $(READY) ## ingest beside its peers, in one run; BENCH_ARGS="--rounds 1" for a short one
+	@$(BIN)/python -m benchmarks ingest_peers -- $(BENCH_ARGS)
 
 setup: $(READY) ## .venv from the locked packages; the others do it when needed
 

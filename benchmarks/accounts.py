@@ -24,10 +24,12 @@ class Snapshot:
     Attributes:
         at_us: the moment, microseconds since 1970.
         cpu_us: account -> CPU time of its processes, of those that ended as well.
+        machine_us: CPU time of everything on this machine.
     """
 
     at_us: int
     cpu_us: dict[str, float]
+    machine_us: float
 
     def since(self, before: Snapshot) -> dict[str, float]:
         """What each account has cost since an earlier moment, in microseconds."""
@@ -37,7 +39,7 @@ class Snapshot:
 def snapshot(roots: dict[str, int], excluding: Collection[int] = ()) -> Snapshot:
     """The cost so far of the trees below `roots` (account -> pid), without the processes in `excluding`."""
     costs = {name: cpu_us(root, excluding) for name, root in roots.items()}
-    return Snapshot(time.time_ns() // 1000, costs)
+    return Snapshot(time.time_ns() // 1000, costs, _machine_us())
 
 
 def cpu_us(root: int, excluding: Collection[int] = ()) -> float:
@@ -74,6 +76,12 @@ def server_pid(folder: Path) -> int:
         if str(folder) in _read(pid, "cmdline") and _GUARDIAN in _read(_parent(pid), "cmdline"):
             return pid
     raise ServerNotFound(folder)
+
+
+def _machine_us() -> float:
+    """User, nice, system, interrupts and steal of all cores: proc(5), /proc/stat."""
+    user, nice, system, _idle, _waiting, *rest = Path("/proc/stat").read_text().split()[1:9]
+    return sum(map(int, (user, nice, system, *rest))) * _TICK_US
 
 
 def _pids() -> Iterator[int]:

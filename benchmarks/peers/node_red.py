@@ -52,7 +52,7 @@ def flows(writing: str, mqtt_url: str) -> list[dict[str, Any]]:
     """The nodes of the flow, in the form of its flow file."""
     parts = urlsplit(mqtt_url)
     broker = {
-        "id": "broker",
+        "id": "n-broker",
         "type": "mqtt-broker",
         "name": "",
         "broker": parts.hostname,
@@ -63,20 +63,18 @@ def flows(writing: str, mqtt_url: str) -> list[dict[str, Any]]:
         "protocolVersion": "4",
         "keepalive": "60",
         "cleansession": False,
-        "credentials": {
-            "user": unquote(parts.username or ""),
-            "password": unquote(parts.password or ""),
-        },
     }
-    first = "write" if writing == "each" else "join"
+    first = "n-write" if writing == "each" else "n-join"
     source = {
-        "id": "in",
+        "id": "n-in",
+        "x": 100,
+        "y": 100,
         "type": "mqtt in",
-        "z": "flow",
+        "z": "n-flow",
         "topic": TOPICS,
         "qos": "1",
         "datatype": "json",
-        "broker": "broker",
+        "broker": "n-broker",
         "nl": False,
         "rap": True,
         "rh": 0,
@@ -84,9 +82,11 @@ def flows(writing: str, mqtt_url: str) -> list[dict[str, Any]]:
         "wires": [[first]],
     }
     join = {
-        "id": "join",
+        "id": "n-join",
+        "x": 100,
+        "y": 100,
         "type": "join",
-        "z": "flow",
+        "z": "n-flow",
         "mode": "custom",
         "build": "array",
         "property": "payload",
@@ -98,12 +98,14 @@ def flows(writing: str, mqtt_url: str) -> list[dict[str, Any]]:
         "timeout": str(_BATCH_WAIT_S),
         "count": str(_BATCH),
         "reduceRight": False,
-        "wires": [["write"]],
+        "wires": [["n-write"]],
     }
     write = {
-        "id": "write",
+        "id": "n-write",
+        "x": 100,
+        "y": 100,
         "type": "function",
-        "z": "flow",
+        "z": "n-flow",
         "func": _WRITING[writing],
         "initialize": _START,
         "finalize": "",
@@ -112,8 +114,15 @@ def flows(writing: str, mqtt_url: str) -> list[dict[str, Any]]:
         "libs": [],
         "wires": [[]],
     }
-    tab = {"id": "flow", "type": "tab", "label": "readings"}
+    tab = {"id": "n-flow", "type": "tab", "label": "readings"}
     return [tab, broker, source, write, *([join] if writing == "batch" else [])]
+
+
+def credentials(mqtt_url: str) -> dict[str, Any]:
+    """The file beside the flow file with what is secret in it."""
+    parts = urlsplit(mqtt_url)
+    words = {"user": unquote(parts.username or ""), "password": unquote(parts.password or "")}
+    return {"n-broker": words}
 
 
 def main(writing: str, packages: Path, port: int) -> None:
@@ -122,7 +131,9 @@ def main(writing: str, packages: Path, port: int) -> None:
     modules = packages / "node_modules"
     settings = folder / "settings.js"
     settings.write_text(_SETTINGS.format(port=port, pg=json.dumps(str(modules / "pg"))))
-    (folder / "flows.json").write_text(json.dumps(flows(writing, os.environ["MQTT_URL"])))
+    url = os.environ["MQTT_URL"]
+    (folder / "flows.json").write_text(json.dumps(flows(writing, url)))
+    (folder / "flows_cred.json").write_text(json.dumps(credentials(url)))
     command = ["node", str(modules / "node-red/red.js"), "-u", str(folder), "-s", str(settings)]
     os.execvp(command[0], command)
 

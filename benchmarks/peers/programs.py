@@ -26,7 +26,9 @@ class ProgramEnded(RuntimeError):
 class Running:
     """A program that was started; use it in a `with` block, which stops it."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], *, keep_output: bool
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="bench-")
         self._log = Path(self._folder.name) / "log"
         place = {"HOME": self._folder.name, "TMPDIR": self._folder.name, "LC_ALL": "C.UTF-8"}
@@ -34,7 +36,7 @@ class Running:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+                stdout=log if keep_output else subprocess.DEVNULL,
                 stderr=log,
                 env={"PATH": os.environ["PATH"], **place, **environment},
                 start_new_session=True,

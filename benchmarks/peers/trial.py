@@ -46,6 +46,7 @@ class Outcome:
         resident_peak_mb: the service's largest resident memory.
         missing, repeated: readings that were published and are not there, or are there more than once.
         publish_seconds: how long publishing took.
+        foreign_cores: cores that everything else on the machine took meanwhile; the figures are to be trusted near 0.
     """
 
     readings: int
@@ -58,6 +59,7 @@ class Outcome:
     missing: int
     repeated: int
     publish_seconds: float
+    foreign_cores: float
 
     @property
     def outside_us(self) -> float:
@@ -96,7 +98,9 @@ class Bench:
         program = pipeline.program(plan.messages + 1, broker.url())
         environment = {"MQTT_URL": broker.url(), "DATABASE_URL": url, **program.environment}
         observer = None if pipeline.table is None else Observer(url, pipeline.table)
-        with Running(program.command, environment) as service:
+        with Running(
+            program.command, environment, keep_output=pipeline.table is not None
+        ) as service:
             _probe(pipeline, broker, service, observer)
             self._settle(url)
             excluded = () if observer is None else (observer.pid,)
@@ -108,9 +112,11 @@ class Bench:
             before = accounts.snapshot(servers, excluded)
             published = _publish(load)
             _await_all(service, observer, published, plan)
-            spent = accounts.snapshot(servers, excluded).since(before)
+            after = accounts.snapshot(servers, excluded)
+            spent = after.since(before)
             spent["service"] = service.cpu_us() - service_us
             spent["load"] = published.cpu_us
+            foreign_us = after.machine_us - before.machine_us - sum(spent.values())
             peak = service.resident_peak_bytes()
             lags: tuple[float | None, float | None] = (None, None)
             if observer is None:
@@ -132,6 +138,7 @@ class Bench:
             published.readings - received,
             repeated,
             published.seconds,
+            max(0.0, foreign_us / (after.at_us - before.at_us)),
         )
 
     @staticmethod
