@@ -37,6 +37,7 @@ START_US = to_us(datetime(2026, 1, 5, tzinfo=UTC))
 METERS = 3
 QUIET_H, LEAK_H, AFTER_H = 15 * 24, 60, 30
 LITRES_PER_H = 40.0
+SETTINGS = DetectSettings(clock=Clock.STREAM, poll_s=0.05)
 SERVICE = """
 import sys, threading
 from services.detect.service import run
@@ -83,11 +84,11 @@ class City:
     def __init__(self, url: str, settings: DetectSettings) -> None:
         self.url, self.settings = url, settings
         self.service: subprocess.Popen[bytes] | None = None
-        with connect(url, "test", autocommit=True) as conn:
-            sensors = SensorRepository(conn)
-            names = [f"meter-{i}" for i in range(METERS)]
-            sensors.upsert([Sensor(n, SensorKind.WATER_METER, cadence_s=3600) for n in names])
-            self.numbers = [sensors.registered(name).number for name in names]
+        self.conn = connect(url, "test", autocommit=True)
+        sensors = SensorRepository(self.conn)
+        names = [f"meter-{i}" for i in range(METERS)]
+        sensors.upsert([Sensor(n, SensorKind.WATER_METER, cadence_s=3600) for n in names])
+        self.numbers = [sensors.registered(name).number for name in names]
 
     def start(self) -> None:
         arguments = [sys.executable, "-c", SERVICE, self.settings.model_dump_json(), self.url]
@@ -99,13 +100,12 @@ class City:
         self.service.wait(10)
 
     def feed(self, batch: ReadingBatch) -> None:
-        with connect(self.url, "test", autocommit=True) as conn, transaction(conn):
-            append(conn, ReadingWriter(conn).write(batch).accepted)
+        with transaction(self.conn):
+            append(self.conn, ReadingWriter(self.conn).write(batch).accepted)
 
     def caught_up(self) -> bool:
-        with connect(self.url, "test", autocommit=True) as conn:
-            position = committed_position(conn, CONSUMER)
-            [(last,)] = conn.execute("SELECT max(id) FROM batch_feed").fetchall()
+        position = committed_position(self.conn, CONSUMER)
+        [(last,)] = self.conn.execute("SELECT max(id) FROM batch_feed").fetchall()
         return position is not None and position.id == last
 
     def log(self) -> list[StoredEvent]:
@@ -130,6 +130,7 @@ def city(url: str, settings: DetectSettings) -> Iterator[City]:
         yield made
     finally:
         made.kill()
+        made.conn.close()
 
 
 def run(url: str, settings: DetectSettings, kill_in: set[int], kill_after: set[int]) -> City:
@@ -154,23 +155,28 @@ def run(url: str, settings: DetectSettings, kill_in: set[int], kill_after: set[i
     return made
 
 
-def events_at(url: str, settings: DetectSettings) -> tuple[City, int, int]:
-    """An uninterrupted run, and the batches at which the alert is raised and cleared."""
-    calm = run(url, settings, set(), set())
-    found = {}
-    for entry in calm.log():
-        if entry.event.data.get("rule", Rule.CONTINUOUS_FLOW) == Rule.CONTINUOUS_FLOW:
-            hour = (to_us(entry.event.at) - START_US) // HOUR_US
-            found.setdefault(entry.event.kind, int(hour) - QUIET_H + QUIET_H // 24)
-    return calm, found[EventKind.RAISED], found[EventKind.CLEARED]
+@pytest.fixture(scope="module")
+def calm(database_server: EmbeddedDatabase, migrated_template: str) -> list[StoredEvent]:
+    """The log of an uninterrupted run."""
+    return run(database_server.clone(migrated_template), SETTINGS, set(), set()).log()
+
+
+def batch_at(log: list[StoredEvent], kind: EventKind) -> int:
+    """The batch that brings this event of the leak's alert."""
+    [leak] = [e.event.alert_id for e in log if e.event.data.get("rule") == Rule.CONTINUOUS_FLOW]
+    [at] = [e.event.at for e in log if e.event.alert_id == leak and e.event.kind is kind]
+    return int((to_us(at) - START_US) // HOUR_US) - QUIET_H + QUIET_H // 24
 
 
 @pytest.mark.parametrize("checkpoint_s", [0.0, 3600.0], ids=["checkpoints", "history"])
 def test_kill_9_in_the_middle_of_a_leak_neither_repeats_nor_forgets_it(
-    database_server: EmbeddedDatabase, migrated_template: str, checkpoint_s: float
+    database_server: EmbeddedDatabase,
+    migrated_template: str,
+    calm: list[StoredEvent],
+    checkpoint_s: float,
 ) -> None:
-    settings = DetectSettings(clock=Clock.STREAM, poll_s=0.05, checkpoint_s=checkpoint_s)
-    calm, raised, cleared = events_at(database_server.clone(migrated_template), settings)
+    settings = SETTINGS.model_copy(update={"checkpoint_s": checkpoint_s})
+    raised, cleared = batch_at(calm, EventKind.RAISED), batch_at(calm, EventKind.CLEARED)
     assert QUIET_H // 24 < raised < cleared
     shaken = run(
         database_server.clone(migrated_template),
@@ -178,8 +184,8 @@ def test_kill_9_in_the_middle_of_a_leak_neither_repeats_nor_forgets_it(
         kill_in={raised, cleared},
         kill_after={raised - 3, raised, raised + 5, cleared - 1, cleared},
     )
-    expected, found = calm.log(), shaken.log()
-    assert [identity(entry) for entry in found] == [identity(entry) for entry in expected]
+    found = shaken.log()
+    assert [identity(entry) for entry in found] == [identity(entry) for entry in calm]
 
     leak = [e for e in found if e.event.data.get("rule") == Rule.CONTINUOUS_FLOW]
     assert len(leak) == 1
