@@ -75,6 +75,12 @@ class WaterScenario(_Table):
 
     homes: int = Field(default=40, ge=0, le=1_000_000)
     cadence_s: int = Field(default=3600, ge=60, le=86400, multiple_of=60)
+    spread_s: int = Field(
+        default=600,
+        ge=2,
+        le=900,
+        description="meters that are due together speak within so many seconds",
+    )
     zone: str = "DMA-1"
     time_zone: str = "Europe/Madrid"
     litres_a_person_a_day: float = Field(default=120.0, gt=0)

@@ -155,16 +155,18 @@ class _Demo:
         self._wish, self._view, self._stop = wish, view, stop
         self._servers, self._services, self._city = servers, services, city
         self._environment, self._begun = environment, begun
-        self._progress = services.log("progress")
+        self._progress, self._go = services.log("progress"), services.log("go")
 
     def run(self) -> dict[str, object]:
         from services.cli.demo_books import Books
         from services.store.connection import connect
 
-        self._progress.unlink(missing_ok=True)
+        for file in (self._progress, self._go):
+            file.unlink(missing_ok=True)
         with connect(self._servers.database_url, "citygauge-demo", autocommit=True) as conn:
             self._register()
-            books = Books(conn, self._progress, len(self._city.sensors))
+            begin = datetime.fromisoformat(self._city.live)
+            books = Books(conn, self._progress, len(self._city.sensors), begin)
             self._start_services()
             self._publish_history(books)
             self._start_city(books)
@@ -228,6 +230,7 @@ class _Demo:
         learnt = partial(answers, url, r"^citygauge_detect_rebuilds_total\{.*\} [1-9]")
         self._simulate()
         self._services.wait("detection to begin", learnt, self._stop)
+        self._go.touch()
         seconds = time.monotonic() - self._begun
         self._view.say(f"Ready after {seconds:.1f} s")
 
@@ -235,6 +238,7 @@ class _Demo:
         options = ["city", "--part", "live", "--start", self._city.live]
         options += ["--speed", str(self._wish.speed)]
         options += ["--sensors", str(self._wish.sensors), "--progress", str(self._progress)]
+        options += ["--wait-for", str(self._go)]
         if self._wish.seconds is not None:
             options += ["--for", str(self._wish.seconds)]
         url = self._servers.device_mqtt_url

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -78,9 +78,15 @@ class Snapshot:
 
 
 class Books:
-    """Follows one demo from its beginning, over a connection in autocommit mode."""
+    """Follows one demo from its beginning, over a connection in autocommit mode.
 
-    def __init__(self, conn: Connection, progress: Path, sensors: int) -> None:
+    Args:
+        progress: the file in which the simulators report.
+        sensors: how many there are.
+        begin: where simulated time begins.
+    """
+
+    def __init__(self, conn: Connection, progress: Path, sensors: int, begin: datetime) -> None:
         self._conn, self._path, self._sensors = conn, progress, sensors
         self._alerts = AlertRepository(conn)
         self._base = accounting.totals(conn)
@@ -88,7 +94,7 @@ class Books:
         self._offset = 0
         self._earlier = 0
         self._published = 0
-        self._virtual = datetime.now(UTC)
+        self._virtual = begin
         self._fresh: list[tuple[str, int, int]] = []
         self._published_us: deque[tuple[int, int]] = deque(maxlen=_KEPT)
         self._lags_ms: deque[float] = deque(maxlen=_KEPT)

@@ -31,7 +31,7 @@ from services.embedded.cache import Progress, cache_folder, make_cache_folder
 from services.embedded.database import EmbeddedDatabase
 from services.embedded.processes import TetheredProcess, free_port
 
-_READY_S: Final = 30.0
+_READY_S: Final = 90.0
 _GRACE_S: Final = 15.0
 _MARK: Final = "citygauge-demo."
 
@@ -131,12 +131,14 @@ class Services:
 
     def failure(self, name: str) -> DemoFailed:
         """The error of a part that ended by itself."""
+        return DemoFailed(f"{name} ended by itself; its last words:\n{self._last_words(name, 8)}")
+
+    def _last_words(self, name: str, lines: int) -> str:
         said = self.log(name).read_text(errors="replace").strip().splitlines()
-        last = "\n".join(said[-8:])
-        return DemoFailed(f"{name} ended by itself; its last words:\n{last}")
+        return "\n".join(said[-lines:])
 
     def wait(self, what: str, ready: Callable[[], bool], stop: threading.Event) -> None:
-        """Wait until `ready`, at most half a minute.
+        """Wait until `ready`, at most a minute and a half.
 
         Raises:
             DemoFailed: a service ended, or the time is up.
@@ -146,7 +148,8 @@ class Services:
         while not ready():
             self.check()
             if time.monotonic() > deadline:
-                raise DemoFailed(f"waited {_READY_S:g} s in vain for {what}; see {self._folder}")
+                words = "\n".join(f"{name}: {self._last_words(name, 1)}" for name in self._running)
+                raise DemoFailed(f"waited {_READY_S:g} s in vain for {what}\n{words}")
             if stop.wait(0.05):
                 raise KeyboardInterrupt
 

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -16,6 +16,9 @@ from services.domain.errors import InvalidInput
 if TYPE_CHECKING:
     from simulators.city.models import City
     from simulators.scenario import Scenario
+
+
+_LOOK_S: Final = 0.02
 
 
 class Field(StrEnum):
@@ -73,6 +76,9 @@ def simulate(
     progress: Path | None = typer.Option(
         None, help="Append a JSON line to this file twice a second.", hidden=True
     ),
+    wait_for: Path | None = typer.Option(
+        None, help="Begin the live part when this file is there.", hidden=True
+    ),
     mqtt: str | None = typer.Option(
         None, "--mqtt-url", help="The broker; MQTT_URL when not given.", metavar="URL"
     ),
@@ -114,6 +120,8 @@ def simulate(
             else:
                 for _ in city.readings(live_us):
                     pass
+            while wait_for is not None and not wait_for.exists() and not stop.wait(_LOOK_S):
+                pass
             if part is not Part.HISTORY:
                 messages = stream.live(city, chosen)
                 pace = Pace(pace_speed, live_us)

@@ -61,7 +61,8 @@ class WaterModel:
             until_h = (live_us - start_us) / HOUR_US + placed.fault.start_h
             use = self._homes.mean_litres_per_h[placed.row] * until_h
             self._total[placed.row] = scenario.rollover_litres - use
-        self._phase_us = draw.integers(0, self._slice_us // 2, n)
+        self._spread_us = min(scenario.spread_s * SECOND_US, self._slice_us) // 2
+        self._phase_us = draw.integers(0, self._spread_us, n)
         self._inflow = float(self._homes.mean_litres_per_h.sum())
         self._level_m = 3.0
         self.sensors = self._describe(draw)
@@ -113,7 +114,7 @@ class WaterModel:
         n = len(self.meters)
         turn = at // self._slice_us % self._turns
         draw = np.random.default_rng([self._seed, 4, at // SECOND_US])
-        jitter = draw.integers(0, self._slice_us // 2, n)
+        jitter = draw.integers(0, self._spread_us, n)
         stamps = at + self._phase_us + jitter
         stamps -= stamps % SECOND_US
         step = self._scenario.register_step_litres

@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
+from services.cli import app
 from services.cli.settings import Sources
 
 COMMANDS = [
@@ -48,19 +52,37 @@ def run(
     )
 
 
+def shown(*arguments: str) -> str:
+    """What a command prints, run in this process."""
+    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "100"})
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
 def test_help_lists_every_command() -> None:
-    done = run("--help")
-    assert done.returncode == 0
+    said = shown("--help")
     for command in COMMANDS:
-        assert f"│ {command} " in done.stdout
-    assert "Exit status" in done.stdout
+        assert f"│ {command} " in said
+    assert "Exit status" in said
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str) -> None:
-    done = run(command, "--help")
-    assert done.returncode == 0
-    assert "Usage:" in done.stdout
+    said = shown(command, "--help")
+    assert f"Usage: citygauge {command}" in said
+    first = app_help(command)
+    assert len(first) > 20
+    assert first.endswith((".", "?"))
+
+
+def app_help(command: str) -> str:
+    """The first sentence of a command's help."""
+    found = get_command(app).commands[command]
+    return (found.help or "").strip().splitlines()[0]
+
+
+def test_version_is_shown() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", shown("--version"))
 
 
 def test_a_command_starts_without_loading_the_services() -> None:
