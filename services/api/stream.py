@@ -17,7 +17,7 @@ from services.api.parameters import Parameters
 from services.api.problems import documented
 from services.api.settings import ApiSettings
 from services.api.tail import AlertTail, Frame
-from services.domain.errors import InvalidInput
+from services.domain.errors import InvalidInput, Unavailable
 from services.store.alerts import AlertRepository
 
 router = APIRouter(tags=["alerts"], dependencies=[Depends(read)])
@@ -25,6 +25,7 @@ router = APIRouter(tags=["alerts"], dependencies=[Depends(read)])
 MEDIA_TYPE: Final = "text/event-stream"
 _LARGEST: Final = 2**63 - 1
 _LONGEST_S: Final = 900.0
+_PAUSE_S: Final = 1.0
 _EXAMPLE: Final = (
     "retry: 1000\n\nid: 41\nevent: ready\ndata: {}\n\nid: 42\nevent: alert\n"
     'data: {"event": {"position": 42, "kind": "raised"}, "alert": {"sentence": "…"}}\n\n: still here\n\n'
@@ -84,11 +85,21 @@ async def _events(request: Request, tail: AlertTail, sent: int) -> AsyncIterator
     listener = tail.subscribe()
     try:
         yield b"retry: 1000\n\nid: %d\nevent: ready\ndata: {}\n\n" % sent
-        while missed := await run_in_threadpool(_missed, request.app.state.database, tail, sent):
+        ends = clock() + _LONGEST_S
+        behind = True
+        while behind and clock() < ends:
+            try:
+                missed = await run_in_threadpool(_missed, request.app.state.database, tail, sent)
+            except (
+                Unavailable
+            ):  # the answer has begun, so no problem can be told: wait with the client
+                yield b": still here\n\n"
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            behind = bool(missed)
             for frame in missed:
                 yield frame.data
                 sent = frame.position
-        ends = clock() + _LONGEST_S
         while clock() < ends:
             try:
                 async with asyncio.timeout(settings.stream_heartbeat_s):
