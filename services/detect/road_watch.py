@@ -115,7 +115,11 @@ class RoadWatch:
             occupancy,
             usual_flow * hours,
         )
-        faulty = self.stuck.episodes.active(rows) | self.fault.episodes.active(rows) | (self.fault.table["jumps"][rows] > _DOUBTFUL)
+        faulty = (
+            self.stuck.episodes.active(rows)
+            | self.fault.episodes.active(rows)
+            | (self.fault.table["jumps"][rows] > _DOUBTFUL)
+        )
         moving = np.where((vehicles == 0) | (speed < 0), np.nan, speed)
         mean, number = self.recent.push(rows, at_us, moving)
         expected = np.clip(_SPAN_US / np.maximum(cadence, SECOND_US), 1, self.recent.width)

@@ -259,6 +259,7 @@ _SIGNS: Final = (
     "is occupied all the time",
     "counts nothing where traffic is usual",
     "jumps up and down from reading to reading",
+    "reports counts, speed and occupancy that do not fit together",
 )
 _RAISES: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
     Rule.CONTINUOUS_FLOW: _continuous,

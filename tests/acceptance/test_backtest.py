@@ -54,6 +54,11 @@ def test_congestion_on_real_and_simulated_motorways(tmp_path: Path) -> None:
     assert (real["detected"], real["fa_episodes"]) == (41, 0)
     simulated = score("traffic/sumo_corridor", tmp_path)["by_family"]
     assert simulated["congestion"]["detected"] >= 64
-    assert simulated["congestion"]["fa"] <= 4, "the fixed limit alone: 7"
-    assert simulated["malfunction"]["detected"] + simulated["missing"]["detected"] >= 12
+    assert simulated["congestion"]["fa"] <= 1, "the fixed limit alone: 7"
+    assert simulated["malfunction"]["detected"] + simulated["missing"]["detected"] == 14, (
+        "PeMS rules: 12"
+    )
     assert simulated["malfunction"]["fa"] == 0
+    assert simulated["incident"]["detected"] >= 13, "California #8: 13"
+    assert simulated["incident"]["fa"] <= 1, "in 10 days; California #8: 8 to 26"
+    assert simulated["incident"]["mttd_h"] <= 5 / 60, "California #8: 5.2 to 5.7 minutes"

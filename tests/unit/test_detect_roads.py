@@ -6,9 +6,11 @@ import numpy as np
 
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
+from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Change, Condition, Rule
 from services.domain.instant import DAY_US, SECOND_US
-from tests.oracles.feeds import START_US, feed_road, stations
+from services.domain.sensor import Sensor
+from tests.oracles.feeds import START_US, batch, feed_road, stations
 
 MINUTE = 2  # readings
 
@@ -109,3 +111,95 @@ def test_zero_in_daytime_is_a_fault_only_where_traffic_is_usual() -> None:
     )  # fmt: skip
     assert rules(dead) == [(Rule.SENSOR_FAULT, Change.RAISE)]
     assert "zero_in_daytime_min" in dead[0].evidence.numbers
+
+
+def test_counts_that_do_not_fit_speed_and_occupancy_are_a_fault() -> None:
+    speed = free(240)
+    count = np.full(len(speed), 10.0)
+    occupancy = 100 * count * 120 * 6.0 / (speed * 1000) / 3
+    assert said(speed, count=count, occupancy=occupancy) == []
+    count[150 * MINUTE :] *= 3
+    (fault,) = said(speed, count=count, occupancy=occupancy)
+    assert (fault.rule, fault.change) == (Rule.SENSOR_FAULT, Change.RAISE)
+    assert "misfit_min" in fault.evidence.numbers
+    begin = START_US + (8 * 3600 + 150 * 60) * SECOND_US
+    assert fault.at_us - begin <= 16 * 60 * SECOND_US
+
+
+def corridor_feed(core: Core, blocked: range, queue: range, start_us: int) -> list[Condition]:
+    """Four stations 800 m apart, 30 s, two hours: behind S2 the road is blocked, or is a bottleneck as ever."""
+    random = np.random.default_rng(start_us % 1000)
+    rows = []
+    for i in range(240):
+        for k in range(4):
+            speed, count = 105 + random.normal(0, 4), random.poisson(12)
+            if i in blocked and k == 2:
+                speed, count = 25 + random.normal(0, 4), random.poisson(6)
+            if i in blocked and k == 3:
+                count = random.poisson(6)
+            if i in queue and k == 1:
+                speed = 40 + random.normal(0, 3)
+            rows.append((k, start_us + i * 30 * SECOND_US, speed, float(count)))
+    return core.step(
+        batch(
+            Domain.TRAFFIC, [r[0] for r in rows], [r[1] for r in rows],
+            speed_km_per_h=[r[2] for r in rows], count_veh=[r[3] for r in rows],
+        ),
+        0,
+    )  # fmt: skip
+
+
+def corridor() -> Core:
+    return Core(
+        DetectorSettings(),
+        [
+            (k, Sensor(f"S{k}", SensorKind.TRAFFIC_STATION, road="A1", position_m=800.0 * k))
+            for k in range(4)
+        ],
+    )
+
+
+def test_an_incident_is_told_at_the_station_upstream_within_three_minutes_and_dissolves() -> None:
+    start = START_US + 8 * 3600 * SECOND_US
+    conditions = corridor_feed(corridor(), range(120, 180), range(0), start)
+    incidents = [c for c in conditions if c.rule is Rule.INCIDENT]
+    assert [(c.subject, c.change) for c in incidents] == [
+        ("S2", Change.RAISE),
+        ("S2", Change.CLEAR),
+    ]
+    began = start + 120 * 30 * SECOND_US
+    assert 0 < incidents[0].at_us - began <= 180 * SECOND_US
+    assert incidents[0].evidence.numbers["downstream_km_per_h"] > 90
+
+
+def test_the_queue_of_every_day_is_a_learned_bottleneck_and_no_incident() -> None:
+    core = corridor()
+    said = [
+        corridor_feed(
+            core, range(0), range(100, 160), START_US + day * DAY_US + 8 * 3600 * SECOND_US
+        )
+        for day in range(6)
+    ]
+    last = [c for day in said[2:] for c in day if c.rule is Rule.INCIDENT]
+    assert last == []
+
+
+def test_a_jam_that_grows_from_downstream_is_no_incident_here() -> None:
+    core = corridor()
+    start = START_US + 8 * 3600 * SECOND_US
+    rows = []
+    for i in range(240):
+        for k in range(4):
+            jammed = i > 100 + 8 * (3 - k)  # the tail moves upstream, S3 first
+            rows.append(
+                (k, start + i * 30 * SECOND_US, 25.0 + k if jammed else 105.0 + i % 5, 11.0)
+            )
+    conditions = core.step(
+        batch(
+            Domain.TRAFFIC, [r[0] for r in rows], [r[1] for r in rows],
+            speed_km_per_h=[r[2] for r in rows], count_veh=[r[3] for r in rows],
+        ),
+        0,
+    )  # fmt: skip
+    assert not [c for c in conditions if c.rule is Rule.INCIDENT]
+    assert [c for c in conditions if c.rule is Rule.CONGESTION]

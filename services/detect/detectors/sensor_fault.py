@@ -3,7 +3,9 @@
 Question: does one of these hold for long enough?
     occupied without vehicles: occupancy > 0 and no vehicle, 15 min; locked on: occupancy >= 90 %, 10 min;
     zero in daytime: no vehicle and no occupancy for 15 min in which 30 vehicles are usual;
-    chatter: speed jumps of more than 35 km/h from reading to reading in 45 % of the last half hour.
+    chatter: speed jumps of more than 35 km/h from reading to reading in 30 % of the last quarter of an hour;
+    misfit: occupancy x speed / flow, the length that a vehicle seems to have, is off its own habit by a factor of
+    2 for 10 min (in free traffic; lost or doubled counts).
 Formula: each sign is a run in time; raised when any run is long enough; cleared after 10 minutes without a sign.
 Units: minutes, shares. Source: PeMS diagnostics (Chen 2003), IRIS (No Hits, Chatter, Locked On).
 Missing: a metric that is absent gives no sign. Late readings do not enter. Irregular stamps: by time.
@@ -22,9 +24,11 @@ from services.domain.instant import SECOND_US
 
 _MINUTE = 60 * SECOND_US
 _GHOST, _LOCKED, _DEAD = 15 * _MINUTE, 10 * _MINUTE, 15 * _MINUTE
-_JUMP, _JUMPS, _HALF_HOUR = 35.0, 0.45, 30 * _MINUTE
+_JUMP, _JUMPS, _CHATTER, _HALF_HOUR = 35.0, 0.3, 15 * _MINUTE, 30 * _MINUTE
+_MISFIT, _MISFIT_LOG, _FREE_KM_PER_H = 10 * _MINUTE, 0.693, 70.0
+_FIT_SHORT, _FIT_LONG, _FIT_KNOWN = 5 * _MINUTE, 24 * 60 * _MINUTE, 60
 _USUAL_VEHICLES = 30.0
-SIGNS = ("occupied_without_vehicles", "locked_on", "zero_in_daytime", "chatter")
+SIGNS = ("occupied_without_vehicles", "locked_on", "zero_in_daytime", "chatter", "misfit")
 
 
 class SensorFault:
@@ -44,6 +48,10 @@ class SensorFault:
                 "speed": Field("f8", np.nan),
                 "jumps": Field("f8"),
                 "chatter_us": Field("i8", NEVER),
+                "fit": Field("f8", np.nan),
+                "habit": Field("f8", np.nan),
+                "fits": Field("i4"),
+                "misfit_us": Field("i8", NEVER),
                 "sign": Field("i1"),
             }
         )
@@ -89,24 +97,26 @@ class SensorFault:
         old = t["speed"][rows]
         known = np.isfinite(speed)
         jump = np.abs(speed - old) > _JUMP
-        share = np.minimum(dt_us / _HALF_HOUR, 0.2)
+        share = np.minimum(dt_us / _CHATTER, 0.2)
         jumps = t["jumps"][rows]
         jumps = np.where(known & np.isfinite(old), jumps + share * (jump - jumps), jumps)
         t["jumps"][rows] = jumps
         t["speed"][rows] = np.where(known, speed, old)
         chatter = self._run("chatter_us", rows, at_us, jumps > 0.5 * _JUMPS, np.isfinite(jumps))
+        misfit = self._fit(rows, at_us, dt_us, vehicles, speed, occupancy)
         signs = np.stack(
             [
                 ghost >= _GHOST,
                 locked >= _LOCKED,
                 (dead >= _DEAD) & (usual >= _USUAL_VEHICLES),
                 jumps >= _JUMPS,
+                misfit >= _MISFIT,
             ]
         )
         bad: Array = np.asarray(signs.any(axis=0))
         sign = np.where(bad, signs.argmax(axis=0), t["sign"][rows])
         t["sign"][rows] = sign
-        runs = np.stack([ghost, locked, dead, chatter])
+        runs = np.stack([ghost, locked, dead, chatter, misfit])
         lasted = runs[sign, np.arange(len(rows))]
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         severity = np.ones(len(rows), np.int8)
@@ -126,7 +136,13 @@ class SensorFault:
                 ("count_veh", "{veh}", 0.0, None),
                 ("occupancy_pct", "%", float(occupancy[i]), 90.0),
                 ("count_veh", "{veh}", 0.0, _USUAL_VEHICLES),
-                ("speed_km_per_h", "km/h", float(jumps[i]), _JUMPS),
+                ("speed_km_per_h", "1", float(jumps[i]), _JUMPS),
+                (
+                    "count_veh",
+                    "1",
+                    float(np.exp(t["fit"][rows[i]] - t["habit"][rows[i]])),
+                    float(np.exp(_MISFIT_LOG)),
+                ),
             )[int(sign[i])]
             return Evidence(
                 column, unit, value if np.isfinite(value) else None, limit, None,
@@ -138,6 +154,34 @@ class SensorFault:
             self.rule, subjects, changes, at_us,
             np.where(active, onset, at_us - np.maximum(lasted, 0)), severity, np.full(len(rows), 0.9), evidence,
         )  # fmt: skip
+
+    def _fit(
+        self,
+        rows: Array,
+        at_us: Array,
+        dt_us: Array,
+        vehicles: Array,
+        speed: Array,
+        occupancy: Array,
+    ) -> Array:
+        """(n,) microseconds for which the apparent length of vehicles has been off its habit; -1 where it is not."""
+        t = self.table
+        known = (vehicles >= 3) & (speed >= _FREE_KM_PER_H) & (occupancy >= 0.5) & (dt_us > 0)
+        length = np.log(
+            np.where(known, occupancy * speed * dt_us / np.where(known, vehicles, 1.0), 1.0)
+        )
+        fit, habit, fits = t["fit"][rows], t["habit"][rows], t["fits"][rows]
+        short = np.minimum(dt_us / _FIT_SHORT, 0.5)
+        fit = np.where(known, np.where(np.isnan(fit), length, fit + short * (length - fit)), fit)
+        off = np.abs(fit - habit) > _MISFIT_LOG
+        learn = known & ~(off & (fits >= _FIT_KNOWN))
+        long = np.maximum(np.minimum(dt_us / _FIT_LONG, 0.1), 1.0 / (fits + 2.0))
+        habit = np.where(
+            learn, np.where(np.isnan(habit), length, habit + long * (length - habit)), habit
+        )
+        t["fit"][rows], t["habit"][rows] = fit, habit
+        t["fits"][rows] = np.minimum(fits + learn, 2**30)
+        return self._run("misfit_us", rows, at_us, off & (fits >= _FIT_KNOWN), known)
 
     def _run(self, name: str, rows: Array, at_us: Array, sign: Array, known: Array) -> Array:
         """(n,) microseconds that the sign has lasted; -1 where it does not hold."""
