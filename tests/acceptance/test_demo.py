@@ -106,7 +106,7 @@ def test_the_demo_runs_balances_and_leaves_nothing(surroundings: dict[str, str])
     [
         (signal.SIGINT, "Ready after", 0),
         (signal.SIGTERM, "Starting ingest", 130),
-        (signal.SIGKILL, "Ready after", -signal.SIGKILL),
+        (signal.SIGKILL, "Starting detection", -signal.SIGKILL),
     ],
     ids=["SIGINT", "SIGTERM", "SIGKILL"],
 )
