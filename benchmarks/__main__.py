@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import runpy
 import sys
 from collections.abc import Mapping
 from typing import Final
 
 QUICK: Final[Mapping[str, str]] = {
     "store": "benchmarks.bench_store",
+    "detect": "benchmarks.bench_detect",
+    "ingest": "benchmarks.bench_ingest",
 }
-"""Name -> module with `main(arguments: list[str]) -> None`; run when no name is given."""
+"""Name -> module; run when no name is given."""
 
 LONG: Final[Mapping[str, str]] = {
     "ingest_peers": "benchmarks.bench_ingest_peers",
 }
-"""The same for those that take minutes or fetch something; run by name alone."""
+"""The same for those that take many minutes or fetch something; run by name alone."""
 
 
 def main(arguments: list[str]) -> int:
@@ -32,7 +35,8 @@ def main(arguments: list[str]) -> int:
             print(f"There is no benchmark {', '.join(unknown)}.", file=sys.stderr)
         return 2 if unknown else 0
     for name in names or QUICK:
-        importlib.import_module(known[name]).main(passed)
+        sys.argv = [f"benchmarks {name}", *passed]
+        runpy.run_module(known[name], run_name="__main__", alter_sys=False)
     return 0
 
 

@@ -1,8 +1,8 @@
 """Publishes readings as fast as the broker takes them, or at a rate, at next to no cost of its own.
 
-`python -m benchmarks.load '<plan as JSON>'` with MQTT_URL: prints "ready" when all packets are built, waits for a line
-on standard input, publishes, and prints what it did as JSON. Packets are built before; only the time of publishing is
-written into them on the way out. It is bounded in count and time and speaks to this machine alone.
+`python -m benchmarks.load '<plans as JSON>'` with MQTT_URL: prints "ready" when all packets are built; for each plan it
+waits for a line on standard input, publishes, and prints what it did as JSON. Only the time of publishing is written
+into the packets on their way out. It is bounded in count and time and speaks to this machine alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import mqtt_wire
-from benchmarks.payloads import FORMS, TIME_WIDTH, Form, Frame
+from benchmarks.payloads import FIRST_VALUE, FORMS, TIME_WIDTH, Form, Frame
 
 _CHUNK_READINGS: Final = 128
 _PUBACK_BYTES: Final = 4
@@ -40,6 +40,7 @@ class Plan:
         rate: messages a second; None: as fast as the broker acknowledges.
         window: messages on their way without acknowledgement, at most.
         sensors: how many sensors speak in turn.
+        first_value: value of the first reading; each next one has one more.
         longest_s: it gives up after so many seconds.
     """
 
@@ -49,6 +50,7 @@ class Plan:
     rate: float | None = None
     window: int = 2_000
     sensors: int = 10_000
+    first_value: int = FIRST_VALUE
     longest_s: float = 300.0
 
 
@@ -80,9 +82,10 @@ class Publisher:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._form = FORMS[plan.form]
-        self._frame: Frame = self._form(plan.qos)
-        self._packets: NDArray[np.uint8] = self._frame.packets(plan.messages, plan.sensors)
+        self._frame: Frame = FORMS[plan.form](plan.qos)
+        self._packets: NDArray[np.uint8] = self._frame.packets(
+            plan.messages, plan.sensors, plan.first_value
+        )
 
     def run(self, url: str) -> Published:
         """Publish everything, or what the time allows."""
@@ -146,12 +149,13 @@ def _written(us: int) -> bytes:
 
 def main(arguments: list[str]) -> int:
     """The command: see the module's first lines."""
-    facts: dict[str, Any] = json.loads(arguments[0])
-    plan = Plan(**{**facts, "form": Form(facts.get("form", Form.NATIVE))})
-    publisher = Publisher(plan)
+    plans: list[dict[str, Any]] = json.loads(arguments[0])
+    publishers = [Publisher(Plan(**{**plan, "form": Form(plan["form"])})) for plan in plans]
     print("ready", flush=True)
-    sys.stdin.readline()
-    print(json.dumps(dataclasses.asdict(publisher.run(os.environ["MQTT_URL"]))), flush=True)
+    for publisher in publishers:
+        if not sys.stdin.readline():
+            break
+        print(json.dumps(dataclasses.asdict(publisher.run(os.environ["MQTT_URL"]))), flush=True)
     return 0
 
 

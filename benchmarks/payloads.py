@@ -1,6 +1,6 @@
 """The messages that the load generator publishes: packets of one size, with places for sensor, value and time.
 
-A value is FIRST_VALUE plus the reading's number, so that a table shows which readings are missing or there twice.
+A value is the run's first one plus the reading's number, so that a table shows what is missing or there twice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 from benchmarks.mqtt_wire import PUBLISH_QOS_0, PUBLISH_QOS_1, varint
 
-FIRST_VALUE: Final = 1_000_000
+WARM_VALUE: Final = 1_000_000
+"""First value of the readings that warm a pipeline up; its sensors are known to it afterwards."""
+FIRST_VALUE: Final = 5_000_000
+"""First value of the readings that count. Values have seven digits."""
 TIME_WIDTH: Final = 27
 PROBE: Final = "probe0"
 """The sensor of the one reading that is sent before the others to see a pipeline work; its value is 1."""
@@ -98,7 +101,7 @@ class Frame:
         self._values = [start + place for place in payload.values]
         self.time_columns = [start + place for place in payload.times]
 
-    def packets(self, messages: int, sensors: int) -> NDArray[np.uint8]:
+    def packets(self, messages: int, sensors: int, first_value: int) -> NDArray[np.uint8]:
         """Every packet of a run, (messages, bytes) uint8, the times still to be written.
 
         The sensors speak in turn, so two readings of one sensor never have the same time while fewer than `sensors`
@@ -115,7 +118,7 @@ class Frame:
         for place, column in enumerate(self._sensors):
             _digits(out, column + 1, 5, (first + place) % sensors)
         for place, column in enumerate(self._values):
-            _digits(out, column, 7, FIRST_VALUE + first + place)
+            _digits(out, column, 7, first_value + first + place)
         return out
 
 

@@ -98,9 +98,9 @@ class Observer:
         """Whether the reading of sensor `number` at a time is there."""
         return bool(self._one(_LAST, number, time_us)[0])
 
-    def count(self) -> int:
-        """Readings of the run so far."""
-        return int(self._one(_COUNT)[0])
+    def count(self, first_value: int) -> int:
+        """Readings so far with a value from `first_value` on."""
+        return int(self._one(_COUNT, first_value=first_value)[0])
 
     def facts(self) -> Stored:
         """Everything about the run; needs at least one reading."""
@@ -111,12 +111,14 @@ class Observer:
         """End the connection."""
         self._connection.close()
 
-    def _one(self, query: str, number: int = 0, time_us: int = 0) -> tuple[Any, ...]:
+    def _one(
+        self, query: str, number: int = 0, time_us: int = 0, first_value: int = FIRST_VALUE
+    ) -> tuple[Any, ...]:
         text = query.format(
             table=self._table, value=_VALUE[self._table], sensor=_SENSOR[self._table]
         )
         parameters = {
-            "first": FIRST_VALUE,
+            "first": first_value,
             "id": sensor_id(number),
             "number": int(sensor_id(number)[1:], 36),
             "time": from_us(time_us),

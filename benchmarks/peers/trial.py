@@ -1,7 +1,11 @@
-"""One run of one pipeline: a fresh broker, a fresh database, a probe to see it work, the load, and what came of it."""
+"""One run of one pipeline: a fresh broker, a fresh database, a probe to see it work, the load, and what came of it.
+
+Before the load each sensor speaks once, so that nobody is measured while it compiles, connects, or meets its sensors.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -15,7 +19,7 @@ import psycopg
 
 from benchmarks import accounts, mqtt_wire
 from benchmarks.load import Plan, Published
-from benchmarks.payloads import PROBE, probe, topic_of
+from benchmarks.payloads import FORMS, PROBE, WARM_VALUE, probe, topic_of
 from benchmarks.peers import fetched
 from benchmarks.peers.pipelines import Pipeline
 from benchmarks.peers.programs import Running
@@ -28,6 +32,7 @@ from services.embedded.database import EmbeddedDatabase
 TEMPLATE: Final = "bench_template"
 _READY_S: Final = 60.0
 _STALLED_S: Final = 10.0
+_PAUSE_S: Final = 0.5
 
 
 class NotReady(RuntimeError):
@@ -82,26 +87,30 @@ class Bench:
         """
         url = self._database.clone(TEMPLATE)
         try:
-            with EmbeddedBroker() as broker, _load(broker.url(DEVICE_USER), plan) as load:
-                return self._measure(pipeline, plan, broker, url, load)
+            warm = warming(plan)
+            with EmbeddedBroker() as broker, _load(broker.url(DEVICE_USER), warm, plan) as load:
+                return self._measure(pipeline, warm, plan, broker=broker, url=url, load=load)
         finally:
             self._database.drop(url.rpartition("/")[2])
 
     def _measure(
         self,
         pipeline: Pipeline,
+        warm: Plan,
         plan: Plan,
+        *,
         broker: EmbeddedBroker,
         url: str,
         load: subprocess.Popen[str],
     ) -> Outcome:
-        program = pipeline.program(plan.messages + 1, broker.url())
+        program = pipeline.program(1 + warm.messages + plan.messages, broker.url())
         environment = {"MQTT_URL": broker.url(), "DATABASE_URL": url, **program.environment}
         observer = None if pipeline.table is None else Observer(url, pipeline.table)
         with Running(
             program.command, environment, keep_output=pipeline.table is not None
         ) as service:
             _probe(pipeline, broker, service, observer)
+            _await_all(service, observer, _publish(load), warm)
             self._settle(url)
             excluded = () if observer is None else (observer.pid,)
             servers = {
@@ -148,10 +157,17 @@ class Bench:
             connection.execute("CHECKPOINT")
 
 
+def warming(plan: Plan) -> Plan:
+    """What is published before `plan`: each of its sensors once, as fast as it goes."""
+    readings = FORMS[plan.form](plan.qos).readings
+    messages = min(plan.messages, plan.sensors // readings)
+    return dataclasses.replace(plan, messages=messages, rate=None, first_value=WARM_VALUE)
+
+
 @contextmanager
-def _load(url: str, plan: Plan) -> Iterator[subprocess.Popen[str]]:
+def _load(url: str, *plans: Plan) -> Iterator[subprocess.Popen[str]]:
     """The load generator with its packets built."""
-    facts = {name: getattr(plan, name) for name in Plan.__dataclass_fields__}
+    facts = [dataclasses.asdict(plan) for plan in plans]
     environment = {**fetched.python_environment(), "MQTT_URL": url}
     command = [sys.executable, "-m", "benchmarks.load", json.dumps(facts)]
     with subprocess.Popen(
@@ -203,14 +219,14 @@ def _await_all(
 ) -> None:
     """Wait until everything has arrived, or nothing more comes."""
     if observer is None:
-        service.wait(_STALLED_S)
+        service.wait(_STALLED_S if plan.first_value > WARM_VALUE else _PAUSE_S)
         return
     last = (published.readings - 1) % plan.sensors
     count, changed = -1, time.monotonic()
     while time.monotonic() - changed < _STALLED_S:
         service.check()
         complete = accounts.wait_until(lambda: observer.has(last, published.last_us), 1.0)
-        found = observer.count()
+        found = observer.count(plan.first_value)
         if complete and found >= published.readings:
             return
         if found != count:

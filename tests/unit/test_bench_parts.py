@@ -1,0 +1,135 @@
+"""The parts of the benchmarks that could be wrong without anybody noticing: payloads, acknowledgements, accounts."""
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from benchmarks import accounts, load, mqtt_wire, report
+from benchmarks.payloads import FIRST_VALUE, FORMS, TIME_WIDTH, Form, probe
+from services.domain.instant import parse_time
+
+ACK = b"\x40\x02\x00\x01"
+
+
+def payload_of(packet: bytes) -> bytes:
+    """The payload of an MQTT 3.1.1 PUBLISH at QoS 1, cut out by the letter of the standard."""
+    place, size, shift = 1, 0, 0
+    while True:
+        byte = packet[place]
+        place += 1
+        size |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            break
+    assert len(packet) == place + size
+    (topic_bytes,) = struct.unpack_from(">H", packet, place)
+    return packet[place + 2 + topic_bytes + 2 :]
+
+
+@pytest.mark.parametrize("form", Form)
+def test_each_packet_is_json_and_each_reading_is_told_from_all_others(form: Form) -> None:
+    frame = FORMS[form](1)
+    packets = frame.packets(30, 1_000, FIRST_VALUE)
+    values: list[float] = []
+    sensors: list[str] = []
+    for packet in packets:
+        body = json.loads(payload_of(packet.tobytes()))
+        match form:
+            case Form.NATIVE:
+                values.append(body["values"]["register"])
+            case Form.FLAT:
+                values.append(body["value"])
+                sensors.append(body["sensor"])
+            case Form.ARRAY:
+                values += [each["values"]["register"] for each in body]
+                sensors += [each["sensor_id"] for each in body]
+            case Form.COLUMNS:
+                values += body["columns"]["register"]
+                sensors += body["columns"]["sensor_id"]
+    assert values == [FIRST_VALUE + number for number in range(30 * frame.readings)]
+    expected = [f"m{number % 1_000:05d}" for number in range(len(sensors))]
+    assert sensors == expected
+
+
+def test_the_topic_names_the_sensor_of_the_reading() -> None:
+    packets = FORMS[Form.FLAT](1).packets(3, 2, FIRST_VALUE)
+    assert [bytes(packet).count(b"m00001") for packet in packets] == [0, 2, 0]
+
+
+@pytest.mark.parametrize("form", Form)
+def test_the_probe_is_json(form: Form) -> None:
+    assert isinstance(json.loads(probe(form, "2026-01-01T00:00:00Z")), dict)
+
+
+def test_the_written_time_has_its_width_also_at_a_full_second() -> None:
+    for us in (1_700_000_000_000_000, 1_700_000_000_000_001):
+        written = load._written(us)
+        assert len(written) == TIME_WIDTH
+        assert parse_time(written.decode()) == us
+
+
+@pytest.mark.parametrize("cuts", [(4, 8, 12), (1, 2, 3, 12), (3, 7, 12), (12,)])
+def test_acknowledgements_are_counted_however_they_are_cut(cuts: tuple[int, ...]) -> None:
+    ours, theirs = socket.socketpair()
+    ours.settimeout(5)
+    data = ACK * 3
+
+    def send() -> None:
+        start = 0
+        for end in cuts:
+            theirs.sendall(data[start:end])
+            start = end
+
+    with ours, theirs:
+        sender = threading.Thread(target=send)
+        sender.start()
+        taken = 0
+        while taken < 3:
+            taken += load.Publisher._take(ours, min(2, 3 - taken))
+        sender.join()
+        assert taken == 3
+
+
+def test_load_goes_to_this_machine_alone() -> None:
+    with pytest.raises(mqtt_wire.NotLoopback):
+        mqtt_wire.connect("mqtt://192.0.2.1:1883", "nobody")
+
+
+@pytest.mark.parametrize("number", [0, 127, 128, 16_383, 16_384, 268_435_455])
+def test_a_remaining_length_reads_back(number: int) -> None:
+    data = mqtt_wire.varint(number)
+    assert sum((byte & 127) << 7 * place for place, byte in enumerate(data)) == number
+    assert [byte >> 7 for byte in data] == [1] * (len(data) - 1) + [0]
+
+
+def test_cpu_of_a_child_that_has_ended_is_still_counted() -> None:
+    before = accounts.cpu_us(os.getpid())
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-c", busy], check=True)
+    assert accounts.cpu_us(os.getpid()) - before >= 280_000
+
+
+def test_memory_of_a_child_is_added() -> None:
+    alone = accounts.resident_peak_bytes(os.getpid())
+    hold = "data = b'x' * 50_000_000\nprint(flush=True)\ninput()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert child.pid in accounts.descendants(os.getpid())
+        assert accounts.resident_peak_bytes(os.getpid()) - alone >= 50_000_000
+        child.communicate(b"\n")
+
+
+def test_a_table_refuses_a_row_that_does_not_fit() -> None:
+    text = report.table("title", ("a", "b"), [("x", 1_234.5), ("long name", None)])
+    assert text.splitlines()[3] == "x          1,234"
+    with pytest.raises(ValueError, match="2 headings"):
+        report.table("title", ("a", "b"), [("x",)])
