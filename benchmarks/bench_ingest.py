@@ -30,7 +30,8 @@ from services.embedded.broker import EmbeddedBroker
 from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.database import EmbeddedDatabase
 from services.ingest.inbox import Inbox
-from services.ingest.mqtt import Link, Subscription, client_id_of
+from services.ingest.mqtt import Link
+from services.ingest.subscription import Subscription, client_id_of
 from services.store.connection import connect, wait
 from services.store.feed import CHANNEL, FeedReader
 from services.store.migrations import migrate

@@ -14,13 +14,15 @@ from typing import Final
 import psycopg
 
 from services.domain.errors import Unavailable
+from services.ingest.apart import store_apart
 from services.ingest.inbox import Inbox, Taken
 from services.ingest.intake import Intake
 from services.ingest.metrics import IngestMetrics
-from services.ingest.mqtt import Backoff, Link
+from services.ingest.mqtt import Link
 from services.ingest.patience import attend
 from services.ingest.prepared import Prepared
 from services.ingest.settings import IngestSettings
+from services.ingest.subscription import Backoff
 from services.ingest.writer import CommitUnknown, Outcome, write
 from services.store import accounting
 from services.store.connection import Connection, connect
@@ -97,20 +99,27 @@ class Pipeline:
     def _commit(self, taken: Taken) -> Outcome | None:
         """Tries until it is committed; None when the service is stopped first."""
         prepared: Prepared | None = None
+        messages, worker, apart = taken.messages, self._settings.worker, False
         while True:
             try:
                 conn = self._connected()
+                if apart:
+                    return store_apart(conn, worker, self._intake, messages)
                 if prepared is None:
-                    prepared = self._intake.prepare(conn, taken.messages)
-                outcome = write(conn, self._settings.worker, self._intake.assembler, prepared)
+                    prepared = self._intake.prepare(conn, messages)
+                return write(conn, worker, self._intake.assembler, prepared)
             except CommitUnknown as error:
-                if prepared is not None:
-                    prepared = prepared.delivered_before()
+                messages.redelivered.update(range(len(messages)))
+                prepared = None if prepared is None else prepared.delivered_before()
                 self._away(error)
             except (Unavailable, psycopg.Error) as error:
                 self._away(error)
-            else:
-                return outcome
+            except Exception:
+                if apart:
+                    raise
+                log.exception("ingest fault: taking the batch apart")
+                apart = True
+                continue
             if not self._pause():
                 return None
 

@@ -15,9 +15,10 @@ from services.ingest.assemble import Assembler
 from services.ingest.inbox import Inbox
 from services.ingest.intake import Intake
 from services.ingest.metrics import IngestMetrics
-from services.ingest.mqtt import Link, Subscription, client_id_of, shared
+from services.ingest.mqtt import Link
 from services.ingest.pipeline import Pipeline
 from services.ingest.settings import IngestSettings
+from services.ingest.subscription import Subscription, client_id_of, shared
 from services.ingest.validate import Limits
 
 log = logging.getLogger("citygauge.ingest")

@@ -75,10 +75,10 @@ class IngestSettings(BaseModel):
         description="Bytes of payload in one transaction, at most (one message may go above it).",
     )
     batch_wait_ms: float = Field(
-        5.0,
+        30.0,
         ge=0,
         le=10_000,
-        description="How long a batch may wait for more messages while messages keep coming; an idle stream is "
+        description="Longest wait for a batch to fill, at full load; it shrinks with the load, and an idle stream is "
         "written at once.",
     )
     buffer_bytes: int = Field(

@@ -1,16 +1,27 @@
 """A worker that dies between commit and acknowledgement: the broker sends again, and nothing is counted twice."""
 
+import json
+import logging
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
+from services.domain.rejection import RejectReason
 from services.embedded.broker import EmbeddedBroker
 from services.embedded.broker_configuration import DEVICE_USER
+from services.ingest.apart import store_apart
+from services.ingest.assemble import Assembler
+from services.ingest.blocks import Block
 from services.ingest.inbox import Inbox, Taken
 from services.ingest.intake import Intake
 from services.ingest.mqtt import Link
 from services.ingest.prepared import Prepared
+from services.ingest.sensor_table import SensorTable
 from services.ingest.service import assembler_of, subscription_of
 from services.ingest.settings import IngestSettings
+from services.ingest.validate import Limits
 from services.ingest.writer import write
 from services.store import rejected
 from services.store.connection import connect
@@ -104,6 +115,32 @@ def test_redelivered_messages_that_were_never_committed_count_as_new(database_ur
 
 
 def _bytes(document: object) -> bytes:
-    import json
-
     return json.dumps(document).encode()
+
+
+class _Fragile(Assembler):
+    def judge(self, blocks: Sequence[Block], sensors: SensorTable, prepared: Prepared) -> None:
+        if any(b"666" in payload for payload in prepared.messages.payloads):
+            raise KeyError("a fault of ours")
+        super().judge(blocks, sensors, prepared)
+
+
+def test_a_fault_of_ours_costs_only_the_message_that_causes_it(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    register(database_url)
+    inbox = new_inbox()
+    for second in range(9):
+        value = 666.0 if second in (2, 7) else 1.0
+        inbox.add(b"citygauge/v1/water/m1/reading", _bytes(body(second, value)), 0, again=False)
+    fragile = _Fragile(
+        SETTINGS.topics, Limits(10**10, 10**9, 0), max_payload_bytes=1_000, keep_payload_bytes=1_000
+    )
+    with connect(database_url, "test", autocommit=True) as conn, caplog.at_level(logging.ERROR):
+        outcome = store_apart(
+            conn, "w", Intake(fragile, "quarantine"), inbox.take(100, 1 << 20).messages
+        )
+    assert outcome.reasons == {RejectReason.DECODER_ERROR: 2}
+    assert (outcome.counts.stored, outcome.counts.messages) == (7, 9)
+    assert [row[1] for row in rows(database_url)] == [0, 1, 3, 4, 5, 6, 8]
+    assert caplog.text.count("message kept and rejected") == 2

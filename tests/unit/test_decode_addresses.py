@@ -3,8 +3,8 @@
 import pytest
 
 from services.domain.errors import SettingError
-from services.ingest.mqtt import Address, Backoff, client_id_of, shared
 from services.ingest.settings import IngestSettings
+from services.ingest.subscription import Address, Backoff, client_id_of, shared
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from services.ingest.blocks import WHOLE, Measurement
 from services.ingest.decoders.json_document import Refused, kind_of, read_document, short
 
 UnitOf = Callable[[str], str | None]
-"""Sensor id -> the UCUM code that its registry entry names for payloads without units, or None."""
+"""Sensor id -> the UCUM code that the registry names for its payloads without units."""
 
 QUALITIES: Final = ("good", "estimated")
 ONE_FIELDS: Final = ("time", "values", "units", "sensor_id", "quality")
@@ -34,7 +34,7 @@ class Part:
     """A part of a message that was refused: `body` is it as a message of its own."""
 
     refused: Refused
-    body: bytes | None
+    body: bytes
 
 
 def read_message(
@@ -81,7 +81,7 @@ def _one(
     domain: Domain, sensor_id: str, document: object, unit_of: UnitOf, element: int
 ) -> Measurement:
     fields = _object(document, "a reading")
-    known_fields(fields, ONE_FIELDS, "")
+    known_fields(fields, ONE_FIELDS)
     for name in ("time", "values"):
         if name not in fields:
             raise Refused(RejectReason.MISSING_FIELD, f"the field {name} is missing")
@@ -100,7 +100,7 @@ def _one(
 def _columns(
     domain: Domain, sensor_id: str, document: dict[str, object], unit_of: UnitOf
 ) -> tuple[list[Measurement], list[Part]]:
-    known_fields(document, COLUMNS_FIELDS, "")
+    known_fields(document, COLUMNS_FIELDS)
     columns = _object(document["columns"], "columns")
     metrics = CATALOGUE[domain].by_name
     arrays: dict[str, list[object]] = {}
@@ -173,14 +173,12 @@ def bodies(payload: bytes, elements: Sequence[int]) -> list[bytes]:
     return [body_of(row_as_reading(columns, element, units)) for element in elements]
 
 
-def known_fields(fields: Mapping[str, object], known: Sequence[str], where: str) -> None:
+def known_fields(fields: Mapping[str, object], known: Sequence[str]) -> None:
     """Raises Refused (UNKNOWN_FIELD) for the first name that is not known."""
     for name in fields:
         if name not in known:
-            raise Refused(
-                RejectReason.UNKNOWN_FIELD,
-                f"the field {short(where + name)} is not known; known are {', '.join(known)}",
-            )
+            says = f"the field {short(name)} is not known; known are {', '.join(known)}"
+            raise Refused(RejectReason.UNKNOWN_FIELD, says)
 
 
 def read_time(value: object) -> int:

@@ -1,0 +1,86 @@
+"""What the connection to the broker is made of: address, subscription, and the pauses between tries. No paho here."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from services.domain.errors import SettingError
+
+_PORTS: Final[Mapping[str, int]] = {"mqtt": 1883, "mqtts": 8883}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A broker's address: mqtt[s]://user:password@host:port, with ?ca=FILE for a private authority."""
+
+    host: str
+    port: int
+    tls: bool
+    user: str | None
+    password: str | None
+    ca: str | None
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Raises SettingError when `url` is none; the message never holds the password."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise SettingError("MQTT_URL", "is not mqtt[s]://user:password@host:port") from None
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise SettingError("MQTT_URL", "is not mqtt[s]://user:password@host:port")
+        return cls(
+            parts.hostname,
+            port or _PORTS[parts.scheme],
+            parts.scheme == "mqtts",
+            unquote(parts.username) if parts.username else None,
+            unquote(parts.password) if parts.password else None,
+            parse_qs(parts.query).get("ca", [None])[0],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What the link asks of the broker: see IngestSettings for the words and units."""
+
+    client_id: str
+    filters: tuple[str, ...]
+    qos: int
+    keep_alive_s: int
+    session_expiry_s: int
+    receive_maximum: int
+    reconnect_min_s: float
+    reconnect_max_s: float
+    fast: bool
+
+
+class Backoff:
+    """Pauses that double up to a limit, with jitter so that many clients do not return at once."""
+
+    def __init__(self, first_s: float, longest_s: float) -> None:
+        self._first, self._longest, self._tries = first_s, longest_s, 0
+
+    def next_s(self) -> float:
+        """The next pause, seconds."""
+        pause = min(self._longest, self._first * 2.0 ** min(self._tries, 30))
+        self._tries += 1
+        return pause * random.uniform(0.5, 1.0)
+
+    def reset(self) -> None:
+        """The next pause is the first again."""
+        self._tries = 0
+
+
+def client_id_of(worker: str) -> str:
+    """The MQTT client id of a worker: its session at the broker."""
+    return f"citygauge-ingest-{worker}"
+
+
+def shared(group: str, filters: Mapping[str, object]) -> tuple[str, ...]:
+    """The filters as subscriptions of a share group; as they are for an empty group."""
+    return tuple(f"$share/{group}/{each}" if group else each for each in filters)
