@@ -20,6 +20,7 @@ from services.cli import (
     reference,
     rejected,
     replay,
+    score,
     sensors,
     serve,
     simulate,
@@ -66,6 +67,7 @@ app.command("simulate", rich_help_panel=_FEED)(simulate.simulate)
 app.command("replay", rich_help_panel=_FEED)(replay.replay)
 app.command("decode", rich_help_panel=_LOOK)(decode.decode)
 app.command("backtest", rich_help_panel=_LOOK)(backtest.backtest)
+app.command("score", rich_help_panel=_LOOK)(score.score)
 app.add_typer(rejected.app, name="rejected", rich_help_panel=_LOOK)
 app.add_typer(keys.app, name="keys", rich_help_panel=_LOOK)
 app.command("settings", rich_help_panel=_LOOK)(reference.settings)

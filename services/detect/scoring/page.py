@@ -1,0 +1,195 @@
+"""Puts scored cases on one page: the table, then a picture of each miss, false alarm and hit.
+
+One self-contained document: no script, nothing loaded from elsewhere. It refuses text that is not escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, tzinfo
+from html import escape
+from importlib.resources import files
+from zoneinfo import ZoneInfo
+
+from services.detect.scoring import words
+from services.detect.scoring.alert_lines import AlertLine
+from services.detect.scoring.case_files import Scored
+from services.detect.scoring.drawn_series import DrawnSeries
+from services.detect.scoring.figures import Figures
+from services.detect.scoring.panel import Panel
+from services.detect.scoring.pictures import Pictures
+from services.detect.scoring.plot import draw
+
+_LEGEND = (
+    ("truth", "the event, by the case's truth"),
+    ("other", "another event"),
+    ("unknown", "truth unknown"),
+    ("benign", "harmless by the case's truth"),
+    ("v", "a person was told"),
+    ("v onset", "when it began, as the alert says"),
+    ("v also", "other alerts here"),
+    ("h", "limit"),
+    ("h usual", "what is usual"),
+)
+
+
+def page(cases: Sequence[Scored], series_of: Callable[[Scored], DrawnSeries]) -> str:
+    """The document.
+
+    Args:
+        cases: what was scored, one or more.
+        series_of: reads a case's recording; asked once for each case, so that one at a time is in memory.
+    """
+    style = files("services.detect.scoring").joinpath("page.css").read_text(encoding="utf-8")
+    title = (
+        f"Scorecard of {cases[0].name}" if len(cases) == 1 else f"Scorecard of {len(cases)} cases"
+    )
+    return "\n".join(
+        [
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+            "style-src 'unsafe-inline'\">",
+            f"<title>{escape(title)}</title><style>{style}</style></head><body><main>",
+            f"<h1>{escape(title)}</h1>",
+            '<p class="soft">An event is found when an alert of its family is told at one of its sensors while it '
+            "lasts. The time to detect runs from the start of the event to the moment at which a person knew.</p>",
+            _legend(),
+            *(part for case in cases for part in _case(case, series_of(case))),
+            "</main></body></html>\n",
+        ]
+    )
+
+
+def _legend() -> str:
+    parts = (f'<span><i class="{kind}"></i>{escape(text)}</span>' for kind, text in _LEGEND)
+    return f'<div class="legend" aria-label="How to read the pictures">{"".join(parts)}</div>'
+
+
+def _case(case: Scored, series: DrawnSeries) -> Iterator[str]:
+    matching, pictures = case.matching, Pictures(case, series)
+    zones = {sensor.time_zone for sensor in series.sensors.values()}
+    zone = ZoneInfo(zones.pop()) if len(zones) == 1 else UTC
+    hits = [hit for hit in matching.hits if hit.event.scored]
+    counts = f"{len(matching.misses)} missed, {len(matching.false_alarms)} false alarms, {len(hits)} found"
+    judged = (
+        f"{words.moment(case.truth.start_us, zone, year=True)} to "
+        f"{words.moment(case.truth.end_us, zone, year=True)}"
+    )
+    yield f"<section><h2>{escape(case.name)}</h2>"
+    yield (
+        f'<p class="soft">{escape(counts)}. Judged: {escape(judged)} ({escape(str(zone))}), '
+        f"{len(case.watched.sensor_ids)} sensors.</p>"
+    )
+    yield _table(case)
+    if matching.misses:
+        yield '<h3>Missed</h3><div class="cards">'
+        for event in matching.misses:
+            facts = [
+                _lasted(event.start_us, event.end_us, zone),
+                words.size(event.size),
+                words.meanwhile(event, case.alerts, case.truth.grace_us),
+            ]
+            title = f"{words.event_title(event)} ({event.id})"
+            yield _card("miss", "missed", title, facts, None, pictures.of_miss(event))
+        yield "</div>"
+    if matching.false_alarms:
+        yield '<h3>False alarms</h3><div class="cards">'
+        for episode in matching.false_alarms:
+            first = episode.alerts[0]
+            facts = [
+                f"told {words.moment(first.detected_us, zone, year=True)}",
+                f"{len(episode.alerts)} alerts in this episode" if len(episode.alerts) > 1 else "",
+                f"during {episode.benign.reason.replace('_', ' ')}" if episode.benign else "",
+            ]
+            title = f"{first.kind.replace('_', ' ')} at {first.sensor_id}"
+            panels = pictures.of_false_alarm(episode)
+            yield _card("false", "false alarm", title, facts, first, panels)
+        yield "</div>"
+    for family in sorted({hit.event.family for hit in hits}):
+        mine = [hit for hit in hits if hit.event.family == family]
+        mine.sort(key=lambda hit: -hit.delay_us)
+        is_open = " open" if len(hits) <= 40 else ""
+        yield (
+            f'<details class="group"{is_open}><summary>Found: {escape(family)} ({len(mine)}), slowest first'
+            '</summary><div class="cards">'
+        )
+        for hit in mine:
+            facts = [
+                f"told {words.hit_delay(hit)}",
+                _lasted(hit.event.start_us, hit.event.end_us, zone),
+                words.size(hit.event.size),
+            ]
+            title = f"{hit.alert.kind.replace('_', ' ')} at {hit.alert.sensor_id} ({hit.event.id})"
+            yield _card("hit", "found", title, facts, hit.alert, pictures.of_hit(hit))
+        yield "</div></details>"
+    yield "</section>"
+
+
+def _lasted(start_us: int, end_us: int, zone: tzinfo) -> str:
+    return f"{words.moment(start_us, zone, year=True)} to {words.moment(end_us, zone)}"
+
+
+def _table(case: Scored) -> str:
+    domain = case.truth.domain
+    head = (
+        "",
+        "events",
+        "found",
+        "recall",
+        "precision",
+        "false alarms",
+        words.density_unit(domain),
+    )
+    rows = [_row(name, result, domain) for name, result in case.by_family.items()]
+    rows.append(_row("all", case.whole, domain, " class=whole"))
+    cells = "".join(f"<th>{escape(each)}</th>" for each in (*head, "median time to detect"))
+    return f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _row(name: str, result: Figures, domain: str, mark: str = "") -> str:
+    cells = (
+        name, f"{result.events}", f"{result.found}", words.share(result.recall), words.share(result.precision),
+        f"{result.false_alarms}", words.density(result, domain), words.span(result.median_h),
+    )  # fmt: skip
+    return f"<tr{mark}>{''.join(f'<td>{escape(each)}</td>' for each in cells)}</tr>"
+
+
+def _card(
+    kind: str,
+    badge: str,
+    title: str,
+    facts: Sequence[str],
+    alert: AlertLine | None,
+    panels: Sequence[Panel],
+) -> str:
+    drawn = "".join(draw(panel, f"{badge}: {title}") for panel in panels)
+    told = [each for each in facts if each]
+    parts = [
+        f'<article class="card {kind}"><h4><span class="badge">{badge}</span>{escape(title)}</h4>',
+        f'<p class="facts">{escape(" · ".join(told))}</p>',
+        f'<p class="sentence">{escape(alert.sentence)}</p>' if alert and alert.sentence else "",
+        f'<div class="wide">{drawn}</div>' if drawn else '<p class="soft">No readings to draw.</p>',
+        _evidence(alert.evidence) if alert and alert.evidence else "",
+        "</article>",
+    ]
+    return "".join(parts)
+
+
+def _evidence(evidence: Mapping[str, object]) -> str:
+    numbers = evidence.get("numbers")
+    flat = {key: value for key, value in evidence.items() if key != "numbers"}
+    if isinstance(numbers, Mapping):
+        flat |= {str(key): value for key, value in numbers.items()}
+    rows = "".join(
+        f"<div><dt>{escape(str(key).replace('_', ' '))}</dt><dd>{escape(_shown(value))}</dd></div>"
+        for key, value in flat.items()
+        if value is not None and not isinstance(value, list | tuple | Mapping)
+    )
+    return f"<details><summary>The numbers behind it</summary><dl>{rows}</dl></details>"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return words.number(float(value))
+    return str(value)
