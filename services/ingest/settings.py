@@ -130,4 +130,4 @@ class IngestSettings(BaseModel):
         description="How often the worker writes that it lives and what it holds.",
     )
     metrics_host: str = Field("127.0.0.1", description="Address on which /metrics listens.")
-    metrics_port: int = Field(9101, ge=0, le=65_535, description="Port of /metrics; 0: none.")
+    metrics_port: int = Field(0, ge=0, le=65_535, description="Port of /metrics; 0: none.")
