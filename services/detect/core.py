@@ -153,7 +153,7 @@ class Core:
             if DOMAIN_OF_KIND[kind] is batch.domain and self._size[k]
         ]
         for segment, done_us in self._pace[batch.domain].segments(at[chosen], core_row):
-            for part in self._rounds.split(core_row[segment]):
+            for part in self._rounds.split(core_row[segment]) if segment.size else ():
                 place = segment[part]
                 out += self._round(core_row[place], at, chosen[place], metrics)
             if done_us is not None:

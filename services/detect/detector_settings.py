@@ -86,6 +86,10 @@ class DetectorSettings(BaseModel):
     night_cusum_h: float = Field(
         28.0, gt=0, description="decision limit in sigmas of the sum over nights"
     )
+    zone_sigma_share: float = Field(
+        0.02, gt=0, lt=1, description="the same for the inlets of zones, whose nights are alike"
+    )
+    zone_cusum_h: float = Field(8.0, gt=0, description="decision limit for the inlets of zones")
     intermittent_evidence: float = Field(
         30.0,
         gt=0,

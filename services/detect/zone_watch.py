@@ -30,7 +30,7 @@ class ZoneWatch:
         self.intervals = MeterIntervals(max_litres_per_h=1e8, max_backflow_litres_per_h=1e6)
         self.blocks = HourBlocks()
         self.place = Table({"zone": Field("i2")})
-        self.night = NightFlow(settings, sigma_share=0.02)
+        self.night = NightFlow(settings, settings.zone_sigma_share, settings.zone_cusum_h)
 
     def tables(self) -> dict[str, Table]:
         """All state by name."""

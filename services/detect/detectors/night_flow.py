@@ -37,11 +37,18 @@ class NightFlow:
 
     rule = Rule.NIGHT_FLOW
 
-    def __init__(self, settings: DetectorSettings, sigma_share: float | None = None) -> None:
+    def __init__(
+        self,
+        settings: DetectorSettings,
+        sigma_share: float | None = None,
+        cusum_h: float | None = None,
+    ) -> None:
         self.settings = settings
         self.sigma_share = settings.night_sigma_share if sigma_share is None else sigma_share
         self.episodes = Episodes(off_delay_us=DAY_US // 2)
-        self.cusum = Cusum(k=0.75, h=settings.night_cusum_h, clip=7.0)
+        self.cusum = Cusum(
+            k=0.75, h=settings.night_cusum_h if cusum_h is None else cusum_h, clip=7.0
+        )
         self.nights = Rolling(NIGHTS, "f4")
         self.table = Table(
             {
@@ -114,7 +121,7 @@ class NightFlow:
         since = self.cusum.table["since_us"][rows]
         leak = value - median
         severity = np.where(leak >= s.critical_litres_per_h, 2, 1)
-        bad = watched & (total > s.night_cusum_h)
+        bad = watched & (total > self.cusum.h)
         days = np.where(active | (since == NEVER), 1.0, 1.0 + (end - since) / DAY_US)
         litres = np.where(active, t["litres"][rows], 0.0) + np.maximum(leak, 0) * 24 * days
         changes = self.episodes.step(
@@ -126,11 +133,11 @@ class NightFlow:
             def evidence(i: int) -> Evidence:
                 return Evidence(
                     "flow_litres_per_h", "L/h", round(float(value[i]), 2),
-                    round(float(median[i] + s.night_cusum_h * sigma[i]), 2), round(float(median[i]), 2),
+                    round(float(median[i] + self.cusum.h * sigma[i]), 2), round(float(median[i]), 2),
                     5 * 3600.0, int(number[i]), 0.0,
                     {
                         "sum_sigmas_1": round(float(total[i]), 2),
-                        "sum_limit_1": s.night_cusum_h,
+                        "sum_limit_1": self.cusum.h,
                         "sigma_litres_per_h": round(float(sigma[i]), 2),
                         "litres_per_day": round(float(max(leak[i], 0.0) * 24), 1),
                         "litres_so_far": round(float(litres[i]), 1),
@@ -140,7 +147,7 @@ class NightFlow:
             out = emit(
                 self.rule, subjects.take(at), changes, told,
                 np.where(active, onset, since), severity,
-                1.0 - 0.5 * s.night_cusum_h / np.maximum(total, s.night_cusum_h), evidence,
+                1.0 - 0.5 * self.cusum.h / np.maximum(total, self.cusum.h), evidence,
             )  # fmt: skip
         on = self.episodes.active(rows)
         t["litres"][rows] = np.where(on, litres, 0.0)
