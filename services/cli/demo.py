@@ -8,7 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -16,17 +16,14 @@ import typer
 
 if TYPE_CHECKING:
     from services.cli.demo_books import Books, Snapshot
+    from services.cli.demo_city import City
     from services.cli.demo_parts import Servers, Services
     from services.cli.demo_view import View
     from services.cli.settings import Sources
-    from services.domain.sensor import Sensor
-    from simulators.messages import Message
 
 SIMULATORS: Final = "simulate"
 _LOOK_S: Final = 0.4
 _SETTLE_S: Final = 30.0
-_BACK: Final = timedelta(days=60)
-_START_HOUR: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +84,17 @@ def demo(
 
 
 def _run(wish: Wish, sources: Sources, view: View, stop: threading.Event) -> dict[str, object]:
+    from services.cli.demo_city import City, begin_of
     from services.cli.demo_parts import Servers, Services, WorkFolder, environment_of
     from services.store.migrations import migrate
 
     begun = time.monotonic()
     with (
         ThreadPoolExecutor(max_workers=1) as pool,
-        WorkFolder(wish.keep) as folder,
+        WorkFolder(wish.keep, wish.sensors) as folder,
     ):
         # The city is computed while the database is prepared by another process.
-        city = pool.submit(_City.of, wish.sensors)
+        city = pool.submit(City.of, wish.sensors, begin_of(folder.path / "begin"))
         with Servers(sources, folder.path if wish.keep else None, view.say) as servers:
             view.say("Preparing the schema")
             migrate(servers.database_url)
@@ -110,34 +108,6 @@ def _run(wish: Wish, sources: Sources, view: View, stop: threading.Event) -> dic
                 services.stop()
 
 
-@dataclass(frozen=True, slots=True)
-class _City:
-    """The demo's city.
-
-    Attributes:
-        live: when its live part begins, RFC 3339.
-        history: messages of the days before.
-    """
-
-    live: str
-    sensors: list[Sensor]
-    history: list[Message]
-
-    @classmethod
-    def of(cls, sensors: int) -> _City:
-        from services.cli.simulate import Field, scenario_of
-        from services.domain.instant import parse_time
-        from simulators import stream
-        from simulators.city.models import City
-
-        begin = (datetime.now(UTC) - _BACK).replace(
-            hour=_START_HOUR, minute=0, second=0, microsecond=0
-        )
-        live = begin.isoformat().replace("+00:00", "Z")
-        city = City(scenario_of(Field.CITY, "city", sensors, None), parse_time(live))
-        return cls(live, list(city.sensors), list(stream.history(city)))
-
-
 class _Demo:
     """One demo, its servers running."""
 
@@ -148,18 +118,20 @@ class _Demo:
         stop: threading.Event,
         servers: Servers,
         services: Services,
-        city: _City,
+        city: City,
         environment: dict[str, str],
         begun: float,
     ) -> None:
         self._wish, self._view, self._stop = wish, view, stop
         self._servers, self._services, self._city = servers, services, city
         self._environment, self._begun = environment, begun
+        self._resume: list[str] = []
         self._progress, self._go = services.log("progress"), services.log("go")
 
     def run(self) -> dict[str, object]:
         from services.cli.demo_books import Books
         from services.store.connection import connect
+        from services.store.past import newest_time
 
         for file in (self._progress, self._go):
             file.unlink(missing_ok=True)
@@ -167,8 +139,12 @@ class _Demo:
             self._register()
             begin = datetime.fromisoformat(self._city.live)
             books = Books(conn, self._progress, len(self._city.sensors), begin)
+            newest = newest_time(conn) if self._wish.keep else None
             self._start_services()
-            self._publish_history(books)
+            if newest is None:
+                self._publish_history(books)
+            else:
+                self._resume = ["--resume", newest.isoformat()]
             self._start_city(books)
             self._watch(books)
             return self._close(books)
@@ -224,7 +200,8 @@ class _Demo:
         from services.cli.demo_parts import answers
 
         self._view.say("Starting detection, which learns the history first")
-        books.begin_detection("detect")
+        if not self._resume:
+            books.begin_detection("detect")
         self._services.start("detect")
         url = f"http://127.0.0.1:{self._environment['CITYGAUGE_DETECT_METRICS_PORT']}/metrics"
         learnt = partial(answers, url, r"^citygauge_detect_rebuilds_total\{.*\} [1-9]")
@@ -238,7 +215,7 @@ class _Demo:
         options = ["city", "--part", "live", "--start", self._city.live]
         options += ["--speed", str(self._wish.speed)]
         options += ["--sensors", str(self._wish.sensors), "--progress", str(self._progress)]
-        options += ["--wait-for", str(self._go)]
+        options += ["--wait-for", str(self._go), *self._resume]
         if self._wish.seconds is not None:
             options += ["--for", str(self._wish.seconds)]
         url = self._servers.device_mqtt_url

@@ -196,17 +196,20 @@ def answers(url: str, pattern: str = "") -> bool:
 
 
 class WorkFolder:
-    """A folder for the demo's logs and, where it is kept, its servers. Use it in a `with` block."""
+    """A folder for the demo's logs and, where it is kept, its servers. Use it in a `with` block.
 
-    def __init__(self, kept: bool) -> None:
-        self.kept = kept
+    Cities of different sizes are kept apart.
+    """
+
+    def __init__(self, kept: bool, sensors: int) -> None:
+        self.kept, self._sensors = kept, sensors
         self.path = Path()
 
     def __enter__(self) -> Self:
         _sweep()
         if self.kept:
             make_cache_folder()
-            self.path = cache_folder() / "demo"
+            self.path = cache_folder() / f"demo-{self._sensors}"
             self.path.mkdir(exist_ok=True)
         else:
             self.path = Path(tempfile.mkdtemp(prefix=f"{_MARK}{os.getpid()}-"))

@@ -79,6 +79,9 @@ def simulate(
     wait_for: Path | None = typer.Option(
         None, help="Begin the live part when this file is there.", hidden=True
     ),
+    resume: str | None = typer.Option(
+        None, help="Leave out the live part before this time.", hidden=True
+    ),
     mqtt: str | None = typer.Option(
         None, "--mqtt-url", help="The broker; MQTT_URL when not given.", metavar="URL"
     ),
@@ -92,6 +95,7 @@ def simulate(
     The same seed and scenario give the same readings at any speed. Virtual time never runs ahead of the clock on
     the wall. Ends with one JSON object: what the broker acknowledged.
     """
+    from services.domain.instant import parse_time
     from simulators.city.models import City
     from simulators.publish import Publisher
 
@@ -108,7 +112,7 @@ def simulate(
             from simulators.pace import Pace
             from simulators.pump import Progress, pump
 
-            report = Progress(progress)
+            report, begin_us = Progress(progress), live_us
             if part is not Part.LIVE:
                 pump(
                     stream.history(city),
@@ -118,13 +122,14 @@ def simulate(
                     progress=report,
                 )
             else:
-                for _ in city.readings(live_us):
+                begin_us = live_us if resume is None else max(live_us, parse_time(resume))
+                for _ in city.readings(begin_us):
                     pass
             while wait_for is not None and not wait_for.exists() and not stop.wait(_LOOK_S):
                 pass
             if part is not Part.HISTORY:
                 messages = stream.live(city, chosen)
-                pace = Pace(pace_speed, live_us)
+                pace = Pace(pace_speed, begin_us)
                 pump(messages, publisher, pace, stop=stop, seconds=for_, progress=report)
             done = publisher.flush()
             report.close(publisher)

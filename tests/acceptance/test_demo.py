@@ -148,3 +148,25 @@ def test_given_servers_are_used_and_none_is_started(
     assert "Starting TimescaleDB" not in done.stderr
     assert "Starting the MQTT broker" not in done.stderr
     assert json.loads(done.stdout)["balanced"]
+
+
+def test_a_kept_city_goes_on_where_it_was(surroundings: dict[str, str], prefix: Prefix) -> None:
+    cache = Path(surroundings["TMPDIR"]) / "cache"
+    cache.mkdir(mode=0o755)
+    (cache / prefix.root.name).symlink_to(prefix.root)
+    ends = []
+    for _ in range(2):
+        done = subprocess.run(
+            [*COMMAND, "--for", "1", "--json", "--sensors", "16", "--keep"],
+            env={**surroundings, "CITYGAUGE_CACHE_DIR": str(cache)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=150,
+        )
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)
+        ends.append(result["simulated_until"])
+    assert ends[0] < ends[1]
+    assert 0 < result["published"] < 1000
+    assert result["duplicates"] < result["stored"]

@@ -1,0 +1,49 @@
+"""The demo's city: its devices, and the days before it that detection learns from. Nothing is sent here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from services.domain.sensor import Sensor
+    from simulators.messages import Message
+
+_BACK: Final = timedelta(days=60)
+_START_HOUR: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """The demo's city.
+
+    Attributes:
+        live: when its live part begins, RFC 3339.
+        history: messages of the days before.
+    """
+
+    live: str
+    sensors: list[Sensor]
+    history: list[Message]
+
+    @classmethod
+    def of(cls, sensors: int, live: str) -> City:
+        from services.cli.simulate import Field, scenario_of
+        from services.domain.instant import parse_time
+        from simulators import stream
+        from simulators.city.models import City as Devices
+
+        city = Devices(scenario_of(Field.CITY, "city", sensors, None), parse_time(live))
+        return cls(live, list(city.sensors), list(stream.history(city)))
+
+
+def begin_of(file: Path) -> str:
+    """When the city's live part begins: as the file of an earlier demo says, or some weeks ago."""
+    if not file.exists():
+        begin = (datetime.now(UTC) - _BACK).replace(
+            hour=_START_HOUR, minute=0, second=0, microsecond=0
+        )
+        file.write_text(begin.isoformat().replace("+00:00", "Z"))
+    return file.read_text()
