@@ -32,12 +32,11 @@ context.get('pool').query({
 """
 _MANY: Final = """
 const rows = msg.payload;
-context.get('pool').query({
-    name: 'many',
-    text: 'INSERT INTO reading (time, sensor, value) SELECT * FROM ' +
-          'unnest($1::timestamptz[], $2::text[], $3::float8[]) ON CONFLICT DO NOTHING',
-    values: [rows.map(r => r.time), rows.map(r => r.sensor), rows.map(r => r.value)],
-}).then(() => node.done(), error => node.error(error, msg));
+const marks = rows.map((row, i) => `($${3 * i + 1}, $${3 * i + 2}, $${3 * i + 3})`).join(', ');
+context.get('pool').query(
+    'INSERT INTO reading (time, sensor, value) VALUES ' + marks + ' ON CONFLICT DO NOTHING',
+    rows.flatMap(row => [row.time, row.sensor, row.value]),
+).then(() => node.done(), error => node.error(error, msg));
 """
 _WRITING: Final[Mapping[str, str]] = {"each": _ONE, "batch": _MANY}
 _SETTINGS: Final = """module.exports = {{
