@@ -1,6 +1,6 @@
 # The commands of a developer's day. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-ingest setup browser lock clean
+.PHONY: help demo test check bench bench-ingest scorecard setup browser lock clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -27,6 +27,9 @@ bench: $(READY) ## measure the hot paths
 
 bench-ingest: $(READY) ## ingest beside its peers, in one run; BENCH_ARGS="--rounds 1" for a short one
 	@$(BIN)/python -m benchmarks ingest_peers -- $(BENCH_ARGS)
+
+scorecard: $(READY) ## the detectors on labelled cases, against published figures and our aims
+	@$(BIN)/python -m benchmarks.scorecard
 
 setup: $(READY) ## .venv from the locked packages; the others do it when needed
 

@@ -27,6 +27,7 @@ COMMANDS = [
     "notify",
     "rejected",
     "replay",
+    "score",
     "sensors",
     "settings",
     "simulate",

@@ -1,0 +1,184 @@
+"""The page of a scored case: each miss, false alarm and hit is drawn, every text is escaped, nothing is loaded."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from services.detect.recordings import read_recording
+from services.detect.scoring.case_files import Scored, cases_below, score_case
+from services.detect.scoring.drawn_series import RATE, DrawnSeries, Line
+from services.detect.scoring.page import page
+from services.detect.scoring.panel import Band, Level, Mark, Panel, value_range
+from services.detect.scoring.plot import draw
+from services.domain.errors import InvalidInput
+from services.domain.instant import DAY_US, HOUR_US, isoformat, parse_time
+
+START_US = parse_time("2026-05-01T00:00:00Z")
+EVIL = '"><script>alert(1)</script>&'
+
+
+def write_case(folder: Path, sentence: str = "Water runs.") -> Path:
+    """An hourly register of 20 days that leaks 20 L/h from the 10th to the 12th, and three alerts."""
+    sensor = "A"
+    folder.mkdir(parents=True, exist_ok=True)
+    register = 1000.0
+    rows = ["time,sensor_id,kind,metric,value"]
+    for hour in range(20 * 24):
+        at = START_US + hour * HOUR_US
+        register += 30.0 if hour % 24 == 7 else 0.0
+        register += 20.0 if 9 * 24 <= hour < 11 * 24 else 0.0
+        if not 100 <= hour < 110:
+            rows.append(f"{isoformat(at)},{sensor},customer_meter,register_l,{register}")
+    (folder / "readings.csv").write_text("\n".join(rows) + "\n")
+    leak = {"id": "e1", "series": [sensor], "kind": "continuous_flow", "size": {"lph": 20}}
+    window = {"start": "2026-05-10T00:00:00Z", "end": "2026-05-12T00:00:00Z"}
+    later = {"start": "2026-05-15T00:00:00Z", "end": "2026-05-16T00:00:00Z"}
+    (folder / "truth.json").write_text(
+        json.dumps(
+            {
+                "case": "made",
+                "domain": "water",
+                "eval_start": "2026-05-02T00:00:00Z",
+                "eval_end": "2026-05-21T00:00:00Z",
+                "events": [
+                    {**leak, **window},
+                    {**leak, **later, "id": "e2", "kind": "backflow", "size": {"x": EVIL}},
+                ],
+                "benign": [{"series": [sensor], "kind": EVIL, **later}],
+            }
+        )
+    )
+    evidence = {
+        "metric": "flow_litres_per_h", "unit": "L/h", "value": 20.0, "threshold": 4.0, "baseline": 1.0,
+        "numbers": {"litres_so_far": 480.0, "text": EVIL},
+    }  # fmt: skip
+    alerts = [
+        {"sensor_id": sensor, "kind": "continuous_flow", "detected_at": "2026-05-11T00:30:00Z",
+         "started_at": "2026-05-10T00:00:00Z", "ended_at": None, "sentence": sentence, "evidence": evidence},
+        {"sensor_id": sensor, "kind": "stuck_meter", "detected_at": "2026-05-15T12:00:00Z"},
+        {"sensor_id": "unknown", "kind": EVIL, "detected_at": "2026-05-18T00:00:00Z"},
+    ]  # fmt: skip
+    (folder / "alerts.jsonl").write_text("".join(json.dumps(each) + "\n" for each in alerts))
+    return folder
+
+
+def scored(folder: Path) -> Scored:
+    return score_case("made", folder, folder / "alerts.jsonl")
+
+
+def rendered(folder: Path) -> str:
+    return page([scored(folder)], lambda case: DrawnSeries(read_recording(case.folder)))
+
+
+class Tags(HTMLParser):
+    """Collects the tags and the attributes of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [f"{name}={value}" for name, value in attrs if name in ("src", "href")]
+        self.links += [name for name, _ in attrs if name.startswith("on")]
+
+
+def test_every_hit_miss_and_false_alarm_has_its_card_and_picture(tmp_path: Path) -> None:
+    text = rendered(write_case(tmp_path))
+    assert len(re.findall('<article class="card hit"', text)) == 1
+    assert len(re.findall('<article class="card miss"', text)) == 1
+    assert len(re.findall('<article class="card false"', text)) == 2
+    assert Tags(text).tags.count("svg") == 4
+    assert "told 24.5 h after its start" in text
+    assert "Water runs." in text
+    assert "litres so far" in text
+    assert "meanwhile told: stuck meter" in text
+
+
+def test_pictures_are_wellformed_and_show_truth_limit_usual_and_the_moment_of_telling(
+    tmp_path: Path,
+) -> None:
+    text = rendered(write_case(tmp_path))
+    pictures = [ElementTree.fromstring(each) for each in re.findall("<svg.*?</svg>", text)]
+    classes = [{each.get("class") for each in picture.iter()} for picture in pictures]
+    hit = next(each for each in classes if "threshold" in each)
+    assert {"truth", "told", "onset", "threshold", "usual", "series"} <= hit
+    for picture in pictures:
+        numbers = re.findall(r"-?\d+\.\d", " ".join(each.get("d", "") for each in picture.iter()))
+        assert all(-10 <= float(each) <= 700 for each in numbers)
+
+
+def test_every_text_is_escaped_and_nothing_is_loaded_or_run(tmp_path: Path) -> None:
+    tags = Tags(rendered(write_case(tmp_path, sentence=EVIL)))
+    assert "script" not in tags.tags
+    assert tags.links == []
+    assert "&lt;script&gt;" in rendered(tmp_path)
+
+
+def test_registers_become_rates_and_gaps_stay_gaps(tmp_path: Path) -> None:
+    series = DrawnSeries(read_recording(write_case(tmp_path)))
+    line = series.line("A", RATE, START_US, START_US + 20 * DAY_US)
+    leaking = line.values[
+        (line.at_us > START_US + 10 * DAY_US) & (line.at_us < START_US + 11 * DAY_US)
+    ]
+    assert sorted(set(leaking.tolist())) == [20.0, 50.0]
+    gap = START_US + 105 * HOUR_US
+    before, after = int(np.searchsorted(line.at_us, gap)) - 1, int(np.searchsorted(line.at_us, gap))
+    assert np.isfinite(line.values[before])
+    assert np.isnan(line.values[after])
+
+
+def line(values: list[float]) -> Line:
+    at = START_US + HOUR_US * np.arange(len(values), dtype=np.int64)
+    return Line("A", RATE, at, np.array(values, np.float64), steps=False)
+
+
+def test_a_peak_does_not_hide_a_small_leak() -> None:
+    values = [2.0] * 50 + [300.0] + [2.0] * 50
+    panel = Panel((line(values),), START_US, START_US + 101 * HOUR_US, about=2.0)
+    low, high, peak = value_range(panel)
+    assert (low, high, peak) == (0.0, 10.0, 300.0)
+    assert "peaks cut off" in draw(panel, "a leak")
+
+
+@pytest.mark.parametrize("values", [[], [np.nan], [5.0], [0.0, 0.0], [-3.0, 4.0], [1e12, -1e12]])
+def test_odd_series_are_drawn(values: list[float]) -> None:
+    panel = Panel(
+        (line(values),), START_US, START_US + DAY_US,
+        (Band("truth", START_US - DAY_US, START_US + 2 * DAY_US),),
+        (Mark("told", START_US + DAY_US, "told"), Mark("told", START_US + 9 * DAY_US)),
+        (Level("threshold", 1.0), Level("usual", 1.0)),
+    )  # fmt: skip
+    ElementTree.fromstring(draw(panel, EVIL))
+
+
+def test_a_long_series_is_thinned_but_keeps_its_extremes() -> None:
+    values = np.ones(100_000)
+    values[50_000], values[70_000] = 9.0, -4.0
+    at = START_US + 1_000_000 * np.arange(len(values), dtype=np.int64)
+    panel = Panel((Line("A", RATE, at, values, steps=False),), int(at[0]), int(at[-1]))
+    text = draw(panel, "long")
+    assert len(text) < 60_000
+    path = next(
+        each for each in ElementTree.fromstring(text).iter() if each.get("class") == "series"
+    )
+    heights = [float(each) for each in re.findall(r" (-?[\d.]+)", path.get("d", ""))]
+    assert len(set(heights)) == 3
+
+
+def test_cases_are_found_below_a_folder_or_in_it(tmp_path: Path) -> None:
+    write_case(tmp_path / "water" / "one")
+    write_case(tmp_path / "two")
+    assert [name for name, _ in cases_below(tmp_path)] == ["two", "water/one"]
+    assert [name for name, _ in cases_below(tmp_path / "two")] == ["two"]
+    with pytest.raises(InvalidInput, match=r"truth\.json"):
+        cases_below(tmp_path / "water" / "none")
