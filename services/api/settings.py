@@ -45,6 +45,11 @@ class ApiSettings(BaseModel):
         False,
         description="Send the session cookie over HTTPS only. Set it when the console is reached through TLS.",
     )
+    first_key_file: str = Field(
+        "",
+        description="File for the API key that is made at the first start, readable by its owner alone; "
+        "empty: citygauge/api-key in the user's state folder.",
+    )
     key_cache_s: float = Field(
         5.0,
         ge=0,

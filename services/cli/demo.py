@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -98,7 +99,7 @@ def _run(wish: Wish, sources: Sources, view: View, stop: threading.Event) -> dic
         with Servers(sources, folder.path if wish.keep else None, view.say) as servers:
             view.say("Preparing the schema")
             migrate(servers.database_url)
-            environment = environment_of(servers, sources)
+            environment = environment_of(servers, sources, folder.path)
             services = Services(environment, folder.path)
             try:
                 made = city.result()
@@ -174,6 +175,9 @@ class _Demo:
         token = self._environment["CITYGAUGE_API_LOGIN_TOKEN"]
         self._view.say(f"Console        {api}/login?token={token}  (signs in once)")
         self._view.say(f"API documents  {api}/docs")
+        key = self._environment["CITYGAUGE_API_FIRST_KEY_FILE"]
+        if Path(key).exists():
+            self._view.say(f"API key        in {key}")
         self._view.say(f"Metrics        {api}/metrics  {'  '.join(metrics)}")
 
     def _publish_history(self, books: Books) -> None:

@@ -165,7 +165,7 @@ class Services:
         self._running.clear()
 
 
-def environment_of(servers: Servers, sources: Sources) -> dict[str, str]:
+def environment_of(servers: Servers, sources: Sources, folder: Path) -> dict[str, str]:
     """What every service of the demo is given: addresses, and settings for simulated time."""
     given = {
         "DATABASE_URL": servers.database_url,
@@ -175,6 +175,7 @@ def environment_of(servers: Servers, sources: Sources) -> dict[str, str]:
         "CITYGAUGE_INGEST_SESSION_EXPIRY_S": "0",
         "CITYGAUGE_DETECT_CLOCK": "stream",
         "CITYGAUGE_API_HOST": "127.0.0.1",
+        "CITYGAUGE_API_FIRST_KEY_FILE": str(folder / "api-key"),
         "CITYGAUGE_API_LOGIN_TOKEN": secrets.token_urlsafe(32),
         "CITYGAUGE_API_SESSION_SECRET": secrets.token_urlsafe(32),
     }

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import typer
 
 from services.cli.process import database_url, mqtt_url, start_log, stop_on_signals
 from services.cli.settings import Section, Sources
+from services.domain.errors import Unavailable
 
 
 def migrate(
@@ -80,8 +85,8 @@ def notify() -> None:
 def api() -> None:
     """Serve the HTTP API under /v1, its documentation under /docs, and the operators' console at /.
 
-    Needs DATABASE_URL. It listens on loopback unless told otherwise, and asks for an API key
-    (`citygauge keys create`).
+    Needs DATABASE_URL. It listens on loopback unless told otherwise, and asks for an API key: the first one is made
+    at the first start and left in a file that only you can read; `citygauge keys create` makes more.
     """
     from services.api.service import run
     from services.api.settings import ApiSettings
@@ -90,4 +95,35 @@ def api() -> None:
     settings = sources.load(Section.API, ApiSettings)
     database = database_url(sources)
     start_log()
+    _leave_first_key(database, Path(settings.first_key_file or _state_folder() / "api-key"))
     run(settings, database, stop_on_signals())
+
+
+def _state_folder() -> Path:
+    state = os.environ.get("XDG_STATE_HOME")
+    return Path(state) / "citygauge" if state else Path.home() / ".local/state/citygauge"
+
+
+def _leave_first_key(database: str, path: Path) -> None:
+    """Make the first key where there is none. Without one the API still starts: keys can be made later."""
+    from services.api.keys import ensure_first_key
+    from services.store.migrations import pending
+
+    try:
+        if pending(database):
+            typer.echo("The schema is not up to date: run `citygauge migrate`.", err=True)
+            return
+        secret = ensure_first_key(database, path)
+    except Unavailable as error:
+        typer.echo(f"No API key was looked for: {error}", err=True)
+    except OSError as error:
+        typer.echo(
+            f"No API key was made: {path} cannot be written ({error.strerror}). "
+            "Set api.first_key_file, or run `citygauge keys create`.",
+            err=True,
+        )
+    else:
+        if secret is not None:
+            # A log is not a place for secrets: only a person at a terminal is shown the key itself.
+            shown = f": {secret}" if sys.stderr.isatty() else ""
+            typer.echo(f"The first API key is in {path}{shown}", err=True)
