@@ -13,7 +13,8 @@ help: ## this list
 demo: $(READY) ## a whole city in one process: database, broker, simulators, console
 	@$(BIN)/citygauge demo
 
-test: $(READY) ## every test; the browser's are skipped where there is no Chromium
+test: $(READY) ## every test; the browser's are skipped, saying so, where no Chromium can be had
+	-@$(BIN)/python -m services.embedded.browser
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(READY) ## style, types and the direction of imports
