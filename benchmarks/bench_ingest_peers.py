@@ -23,7 +23,7 @@ from benchmarks.peers.medians import Median, median
 from benchmarks.peers.pipelines import PIPELINES, Name
 from benchmarks.peers.programs import ProgramEnded
 from benchmarks.peers.tables import SERVER_SETTINGS, prepare
-from benchmarks.peers.trial import TEMPLATE, Bench, NotReady, Outcome
+from benchmarks.peers.trial import TEMPLATE, Bench, LoadFailed, NotReady, Outcome
 from services.embedded.database import EmbeddedDatabase
 from services.embedded.processes import interrupt_on_terminate
 
@@ -100,7 +100,7 @@ def _try(
         return
     try:
         outcomes.append(bench.run(PIPELINES[name], plan))
-    except (NotInstallable, NotReady, ProgramEnded) as error:
+    except (NotInstallable, NotReady, ProgramEnded, LoadFailed) as error:
         skipped[name] = str(error)
         print(f"{name} is skipped: {error}", flush=True)
 

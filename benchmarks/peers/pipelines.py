@@ -109,10 +109,10 @@ PIPELINES: Final[Mapping[Name, Pipeline]] = {
         "the broker's ceiling at QoS 0", _subscriber(0), None, Form.NATIVE, qos=0
     ),
     Name.RECEIVE: Pipeline(
-        "floor: receive, acknowledge",
+        "the ceiling again: acknowledged in bulk",
         lambda messages, _: _python("floor", "receive", str(messages)),
         None,
-        Form.FLAT,
+        Form.NATIVE,
     ),
     Name.FLOOR: Pipeline(
         "floor: receive, msgspec, COPY",

@@ -39,6 +39,10 @@ class NotReady(RuntimeError):
     """A pipeline did not take the probe in time."""
 
 
+class LoadFailed(RuntimeError):
+    """The load generator gave up: the broker took or acknowledged nothing for too long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one run measured.
@@ -83,7 +87,7 @@ class Bench:
         """One run.
 
         Raises:
-            NotInstallable, NotReady, ProgramEnded: the pipeline is not there, does not start, or dies.
+            NotInstallable, NotReady, ProgramEnded, LoadFailed: the pipeline is not there, does not start, or dies.
         """
         url = self._database.clone(TEMPLATE)
         try:
@@ -176,7 +180,7 @@ def _load(url: str, *plans: Plan) -> Iterator[subprocess.Popen[str]]:
         try:
             assert process.stdout is not None
             if process.stdout.readline().strip() != "ready":
-                raise NotReady("the load generator did not start")
+                raise LoadFailed("the load generator did not start")
             yield process
         finally:
             process.kill()
@@ -187,7 +191,10 @@ def _publish(load: subprocess.Popen[str]) -> Published:
     assert load.stdout is not None
     load.stdin.write("go\n")
     load.stdin.flush()
-    facts: dict[str, Any] = json.loads(load.stdout.readline())
+    line = load.stdout.readline()
+    if not line:
+        raise LoadFailed("the load generator ended before everything was published")
+    facts: dict[str, Any] = json.loads(line)
     return Published(**facts)
 
 

@@ -104,7 +104,7 @@ def _print_case(case: Scored, verbose: bool) -> None:
         typer.echo(f"  {case.whole.benign} of the false alarms during something harmless")
     if verbose:
         for event in case.matching.misses:
-            else_told = words.meanwhile(event, case.alerts, case.truth.grace_us)
+            else_told = words.meanwhile(event, case.alerts, case.truth)
             typer.echo(f"  {words.miss_line(event, UTC)}; {else_told}")
         for episode in case.matching.false_alarms:
             typer.echo(f"  {words.false_alarm_line(episode, UTC)}")

@@ -175,6 +175,14 @@ def test_a_long_series_is_thinned_but_keeps_its_extremes() -> None:
     assert len(set(heights)) == 3
 
 
+def test_several_cases_have_an_overview_with_links_that_lead_somewhere(tmp_path: Path) -> None:
+    folders = [write_case(tmp_path / name) for name in ("one", "two")]
+    cases = [score_case(f"a/{path.name}", path, path / "alerts.jsonl") for path in folders]
+    text = page(cases, lambda case: DrawnSeries(read_recording(case.folder)))
+    assert Tags(text).links == ["href=#case-a-one", "href=#case-a-two"]
+    assert '<section id="case-a-two">' in text
+
+
 def test_cases_are_found_below_a_folder_or_in_it(tmp_path: Path) -> None:
     write_case(tmp_path / "water" / "one")
     write_case(tmp_path / "two")

@@ -15,7 +15,7 @@ from services.detect.scoring import words
 from services.detect.scoring.alert_lines import AlertLine
 from services.detect.scoring.case_files import Scored
 from services.detect.scoring.drawn_series import DrawnSeries
-from services.detect.scoring.figures import Figures
+from services.detect.scoring.figures import Figures, pool
 from services.detect.scoring.panel import Panel
 from services.detect.scoring.pictures import Pictures
 from services.detect.scoring.plot import draw
@@ -54,11 +54,28 @@ def page(cases: Sequence[Scored], series_of: Callable[[Scored], DrawnSeries]) ->
             f"<h1>{escape(title)}</h1>",
             '<p class="soft">An event is found when an alert of its family is told at one of its sensors while it '
             "lasts. The time to detect runs from the start of the event to the moment at which a person knew.</p>",
+            _overview(cases) if len(cases) > 1 else "",
             _legend(),
             *(part for case in cases for part in _case(case, series_of(case))),
             "</main></body></html>\n",
         ]
     )
+
+
+def _overview(cases: Sequence[Scored]) -> str:
+    """One line a case, with a link to its section; all of a domain pooled below it."""
+    parts = []
+    for domain in sorted({case.truth.domain for case in cases}):
+        mine = [case for case in cases if case.truth.domain == domain]
+        rows = [_row(case.name, case.whole, domain, link=f"#{_anchor(case)}") for case in mine]
+        if len(mine) > 1:
+            rows.append(_row("all", pool(case.whole for case in mine), domain, whole=True))
+        parts.append(_rows_table(rows, domain))
+    return "".join(parts)
+
+
+def _anchor(case: Scored) -> str:
+    return "case-" + "".join(c if c.isalnum() else "-" for c in case.name)
 
 
 def _legend() -> str:
@@ -76,9 +93,9 @@ def _case(case: Scored, series: DrawnSeries) -> Iterator[str]:
         f"{words.moment(case.truth.start_us, zone, year=True)} to "
         f"{words.moment(case.truth.end_us, zone, year=True)}"
     )
-    yield f"<section><h2>{escape(case.name)}</h2>"
+    yield f'<section id="{_anchor(case)}"><h2>{escape(case.name)}</h2>'
     yield (
-        f'<p class="soft">{escape(counts)}. Judged: {escape(judged)} ({escape(str(zone))}), '
+        f'<p class="soft facts">{escape(counts)}. Judged: {escape(judged)} ({escape(str(zone))}), '
         f"{len(case.watched.sensor_ids)} sensors.</p>"
     )
     yield _table(case)
@@ -88,7 +105,7 @@ def _case(case: Scored, series: DrawnSeries) -> Iterator[str]:
             facts = [
                 _lasted(event.start_us, event.end_us, zone),
                 words.size(event.size),
-                words.meanwhile(event, case.alerts, case.truth.grace_us),
+                words.meanwhile(event, case.alerts, case.truth),
             ]
             title = f"{words.event_title(event)} ({event.id})"
             yield _card("miss", "missed", title, facts, None, pictures.of_miss(event))
@@ -132,6 +149,11 @@ def _lasted(start_us: int, end_us: int, zone: tzinfo) -> str:
 
 def _table(case: Scored) -> str:
     domain = case.truth.domain
+    rows = [_row(name, result, domain) for name, result in case.by_family.items()]
+    return _rows_table([*rows, _row("all", case.whole, domain, whole=True)], domain)
+
+
+def _rows_table(rows: Sequence[str], domain: str) -> str:
     head = (
         "",
         "events",
@@ -141,18 +163,21 @@ def _table(case: Scored) -> str:
         "false alarms",
         words.density_unit(domain),
     )
-    rows = [_row(name, result, domain) for name, result in case.by_family.items()]
-    rows.append(_row("all", case.whole, domain, " class=whole"))
     cells = "".join(f"<th>{escape(each)}</th>" for each in (*head, "median time to detect"))
-    return f'<div class="wide"><table><thead><tr>{cells}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    return (
+        f'<div class="wide"><table><thead><tr>{cells}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
-def _row(name: str, result: Figures, domain: str, mark: str = "") -> str:
+def _row(name: str, result: Figures, domain: str, *, whole: bool = False, link: str = "") -> str:
     cells = (
-        name, f"{result.events}", f"{result.found}", words.share(result.recall), words.share(result.precision),
+        f"{result.events}", f"{result.found}", words.share(result.recall), words.share(result.precision),
         f"{result.false_alarms}", words.density(result, domain), words.span(result.median_h),
     )  # fmt: skip
-    return f"<tr{mark}>{''.join(f'<td>{escape(each)}</td>' for each in cells)}</tr>"
+    first = f'<a href="{escape(link)}">{escape(name)}</a>' if link else escape(name)
+    mark = ' class="whole"' if whole else ""
+    return f"<tr{mark}><td>{first}</td>{''.join(f'<td>{escape(each)}</td>' for each in cells)}</tr>"
 
 
 def _card(

@@ -10,7 +10,7 @@ from typing import Any
 from services.detect.scoring.alert_lines import AlertLine
 from services.detect.scoring.figures import Figures
 from services.detect.scoring.matching import Episode, Hit
-from services.detect.scoring.truth import Event, names
+from services.detect.scoring.truth import Event, Truth, names
 from services.domain.instant import from_us
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -74,13 +74,14 @@ def event_title(event: Event) -> str:
     return f"{event.kind.replace('_', ' ')} at {places(event.series)}"
 
 
-def meanwhile(event: Event, alerts: Iterable[AlertLine], grace_us: int) -> str:
+def meanwhile(event: Event, alerts: Iterable[AlertLine], truth: Truth) -> str:
     """What else was told at a missed event's sensors while it lasted: 'meanwhile told: burst, silent (2)'."""
     told = Counter(
         each.kind.replace("_", " ")
         for each in alerts
-        if event.start_us <= each.detected_us <= event.end_us + grace_us
+        if event.start_us <= each.detected_us <= event.end_us + truth.grace_us
         and names(event.series, each.sensor_id)
+        and (not truth.scored_sensors or each.sensor_id in truth.scored_sensors)
     )
     listed = ", ".join(kind if n == 1 else f"{kind} ({n})" for kind, n in sorted(told.items()))
     return f"meanwhile told: {listed}" if listed else "meanwhile nothing was told"
