@@ -106,7 +106,7 @@ def traffic(sensors: int, batches: int) -> tuple[float, int]:
     core = Core(
         DetectorSettings(),
         [
-            (i, Sensor(f"S{i}", SensorKind.TRAFFIC_STATION, road=f"R{i // 50}", position_m=800.0 * (i % 50), cadence_s=30))
+            (i, Sensor(f"S{i}", SensorKind.TRAFFIC_STATION, road=f"R{i // 50}", position_m=800.0 * (i % 50)))
             for i in range(sensors)
         ],
     )  # fmt: skip
