@@ -74,11 +74,12 @@ def bars(
         (Name.OURS, (Name.CEILING, Name.RECEIVE), 0.9),
         (Name.OURS_QOS_0, (Name.CEILING_QOS_0,), 0.85),
     ):
+        known = [flood[name] for name in ceilings if flood.get(name)]
+        if not known:
+            continue
         shares = [
             run.readings_per_s / max(each.readings_per_s for each in fastest)
-            for run, *fastest in zip(
-                flood.get(ours, ()), *(flood.get(name, ()) for name in ceilings), strict=False
-            )
+            for run, *fastest in zip(flood.get(ours, ()), *known, strict=False)
         ]
         if shares:
             found.append(
