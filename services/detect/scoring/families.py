@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from services.domain.condition import Rule
-
 
 class Family(StrEnum):
     """What is wrong, however the detector calls it."""
@@ -50,9 +48,6 @@ _FINDS: Final[Mapping[Family, frozenset[Family]]] = {
     Family.MISSING: frozenset({Family.MISSING, Family.MALFUNCTION}),
 }
 """Event's family -> the alerts that find it, where one physical fault has several honest names."""
-
-RULES: Final[Mapping[Rule, Family]] = {rule: Family(_FAMILY_OF[rule.value]) for rule in Rule}
-"""Every rule of the service has a family: a rule without one stops the import."""
 
 
 def family_of(kind: str) -> str:
