@@ -33,7 +33,6 @@ RECORDED_NAMES: Final[Mapping[Rule, str]] = {
     Rule.NIGHT_FLOW: "night_flow",
     Rule.INTERMITTENT_LEAK: "intermittent_leak",
     Rule.CONGESTION: "congestion",
-    Rule.UNUSUAL_CONGESTION: "slow_traffic",
     Rule.INCIDENT: "incident",
     Rule.SENSOR_FAULT: "detector_malfunction",
     Rule.ZONE_LEAK: "dma_leak",

@@ -30,7 +30,7 @@ from services.domain.errors import CitygaugeError, InvalidInput
 from services.domain.instant import OLDEST_US
 from services.domain.sensor import SHARDS, Sensor
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 _MAGIC: Final = b"CGS1"
 _LARGEST: Final = 1e13
 """A value beyond is taken as missing: no meter, no road, and no safe square."""

@@ -10,11 +10,10 @@ from itertools import pairwise
 import numpy as np
 
 from services.detect.detector_settings import DetectorSettings
-from services.detect.detectors.congestion import Congestion
+from services.detect.detectors.congestion import Congestion, Traffic
 from services.detect.detectors.incident import Incident
 from services.detect.detectors.sensor_fault import SensorFault
 from services.detect.detectors.stuck_station import StuckStation
-from services.detect.detectors.unusual_congestion import UnusualCongestion
 from services.detect.emission import Subjects
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.hour_of_week import LocalClock
@@ -55,7 +54,6 @@ class RoadWatch:
         self.stuck = StuckStation(settings)
         self.fault = SensorFault(settings)
         self.congestion = Congestion(settings)
-        self.unusual = UnusualCongestion(settings)
         self.incident = Incident()
         self.downstream = np.empty(0, np.intp)
         self._sensors: list[Sensor] = []
@@ -68,7 +66,7 @@ class RoadWatch:
             "speeds": self.speeds.table,
             "flows": self.flows.table,
         }
-        for detector in (self.stuck, self.fault, self.congestion, self.unusual, self.incident):
+        for detector in (self.stuck, self.fault, self.congestion, self.incident):
             for name, table in detector.tables.items():
                 named[f"{detector.rule.value}.{name}"] = table
         return named
@@ -103,7 +101,6 @@ class RoadWatch:
         occupancy = np.where((occupancy >= 0) & (occupancy <= 100), occupancy, np.nan)
         subjects = Subjects(self.ids, rows)
         slot = self.clock.slot(self.last["zone"][rows], at_us)
-        usual = self.speeds.expected(rows, slot)
         usual_flow, _, _ = self.flows.expected(rows, slot)
         out = self.stuck.step(subjects, at_us, speed, occupancy)
         out += self.fault.step(
@@ -123,11 +120,19 @@ class RoadWatch:
         moving = np.where((vehicles == 0) | (speed < 0), np.nan, speed)
         mean, number = self.recent.push(rows, at_us, moving)
         expected = np.clip(_SPAN_US / np.maximum(cadence, SECOND_US), 1, self.recent.width)
-        known_usual = np.where(usual[2] >= 1.0, usual[0], np.nan)
         out += self.congestion.step(
-            subjects, at_us, mean, number, expected, known_usual, vehicles, faulty
+            subjects,
+            at_us,
+            Traffic(
+                mean,
+                number,
+                expected,
+                *self.speeds.expected(rows, slot),
+                vehicles,
+                faulty,
+                self.incident.episodes.active(rows),
+            ),
         )
-        out += self.unusual.step(subjects, at_us, mean, number, expected, usual, faulty)
         self.incident.take(
             rows, at_us, dt / SECOND_US, moving, vehicles / np.where(hours > 0, hours, np.nan)
         )
@@ -135,9 +140,7 @@ class RoadWatch:
         self.flows.learn(
             rows, slot, np.where(hours > 0, vehicles / np.maximum(hours, 1e-9), np.nan), share
         )
-        self.speeds.learn(
-            rows, slot, mean, np.where(self.unusual.episodes.active(rows), 0.0, share)
-        )
+        self.speeds.learn(rows, slot, mean, np.where(self.congestion.unusual(rows), 0.0, share))
         return out
 
     def look(self, end_us: int) -> list[Condition]:
@@ -159,6 +162,7 @@ class RoadWatch:
             local // DAY_US,
             doubtful,
             self.last["cadence_us"][:n],
+            self.congestion.episodes.active(rows),
         )
 
     def _link(self) -> None:

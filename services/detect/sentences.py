@@ -166,36 +166,35 @@ def _intermittent(c: Condition, s: Sensor) -> str:
 
 
 def _congestion(c: Condition, s: Sensor) -> str:
-    recurrent = c.evidence.numbers.get("recurrent_1")
-    habit = (
-        ""
-        if recurrent is None
-        else (
-            " It is slow here at this hour as a rule."
-            if recurrent
-            else " That is not usual at this hour."
+    cause = " The incident just downstream is the likely cause." if _number(c, "incident_1") else ""
+    usual = f"usually {c.evidence.baseline or 0:.0f} km/h"
+    if not c.evidence.numbers.get("below_limit_1", 1.0):
+        return (
+            f"Traffic is much slower than usual at {_where(s)} since {_since(c, s)}: {_value(c):.0f} km/h over five "
+            f"minutes, {usual} at this hour (alarm below {c.evidence.threshold or 0:.0f} km/h).{cause} "
+            "First: look at the camera downstream for an accident or a blocked lane."
         )
-    )
+    recurrent = c.evidence.numbers.get("recurrent_1")
+    if recurrent is None:
+        habit = ""
+    elif not recurrent:
+        habit = f" That is not usual at this hour ({usual})."
+    elif _number(c, "unusual_1"):
+        habit = f" It is slow here at this hour as a rule, but not as slow as this ({usual})."
+    else:
+        habit = f" It is slow here at this hour as a rule ({usual})."
     return (
         f"Traffic is slow at {_where(s)} since {_since(c, s)}: {_value(c):.0f} km/h over five minutes, "
-        f"limit {c.evidence.threshold or 0:.0f} km/h.{habit} "
+        f"limit {c.evidence.threshold or 0:.0f} km/h.{habit}{cause} "
         "First: look at the camera upstream and warn drivers before the tail of the queue."
     )
 
 
-def _unusual(c: Condition, s: Sensor) -> str:
-    return (
-        f"Traffic is much slower than it ever is at this hour at {_where(s)} since {_since(c, s)}: "
-        f"{_value(c):.0f} km/h, "
-        f"usually {c.evidence.baseline or 0:.0f} km/h (alarm below {c.evidence.threshold or 0:.0f} km/h). "
-        "First: look at the camera downstream for an accident or a blocked lane."
-    )
-
-
 def _incident(c: Condition, s: Sensor) -> str:
+    queue = " The jam told at this station is its queue." if _number(c, "congestion_1") else ""
     return (
         f"An incident is likely just downstream of {_where(s)} since {_since(c, s)}: {_value(c):.0f} km/h here, "
-        f"{_number(c, 'downstream_km_per_h'):.0f} km/h at the next station. "
+        f"{_number(c, 'downstream_km_per_h'):.0f} km/h at the next station.{queue} "
         "First: look at the cameras between the two stations; have a patrol ready."
     )
 
@@ -270,7 +269,6 @@ _RAISES: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
     Rule.NIGHT_FLOW: _night,
     Rule.INTERMITTENT_LEAK: _intermittent,
     Rule.CONGESTION: _congestion,
-    Rule.UNUSUAL_CONGESTION: _unusual,
     Rule.INCIDENT: _incident,
     Rule.SENSOR_FAULT: _fault,
     Rule.ZONE_LEAK: _zone,
@@ -284,7 +282,6 @@ _CLEARS: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
     Rule.NIGHT_FLOW: _over("the nights are back to normal at"),
     Rule.INTERMITTENT_LEAK: _over("pauses are as frequent as before at"),
     Rule.CONGESTION: _over("traffic flows again at"),
-    Rule.UNUSUAL_CONGESTION: _over("traffic is as usual again at"),
     Rule.INCIDENT: _over("the incident has dissolved near"),
     Rule.SENSOR_FAULT: _over("the readings make sense again at"),
     Rule.ZONE_LEAK: _over("inflow is back to normal at"),

@@ -21,7 +21,6 @@ class Rule(StrEnum):
     SILENT = "silent"
     STUCK = "stuck"
     CONGESTION = "congestion"
-    UNUSUAL_CONGESTION = "unusual_congestion"
     INCIDENT = "incident"
     SENSOR_FAULT = "sensor_fault"
     ZONE_LEAK = "zone_leak"

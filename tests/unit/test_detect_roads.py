@@ -7,7 +7,7 @@ import numpy as np
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
 from services.domain.catalogue import Domain, SensorKind
-from services.domain.condition import Change, Condition, Rule
+from services.domain.condition import Change, Condition, Rule, Severity
 from services.domain.instant import DAY_US, SECOND_US
 from services.domain.sensor import Sensor
 from tests.oracles.feeds import START_US, batch, feed_road, stations
@@ -54,22 +54,97 @@ def test_a_short_dip_and_hours_without_vehicles_are_no_congestion() -> None:
     assert said(empty, count=0.0) == []
 
 
-def test_a_jam_of_every_day_is_congestion_and_a_jam_of_one_day_is_unusual_too() -> None:
+def known_road(jam_of_every_day: bool) -> Core:
+    """A station with nine days of habit from 08 to 12, with or without a jam from 10 to 11."""
     core = Core(DetectorSettings(), stations(1))
-    out: dict[int, list[Condition]] = {}
-    for day in range(10):
+    for day in range(9):
         speed = free(240, day)
-        speed[120 * MINUTE : 180 * MINUTE] = 45 + np.random.default_rng(day).normal(0, 3, 120)
-        if day == 9:
-            speed[30 * MINUTE : 60 * MINUTE] = 40
-        out[day] = feed_road(core, speed, start_us=START_US + day * DAY_US + 8 * 3600 * SECOND_US)
-    assert [c.rule for c in out[8] if c.change is Change.RAISE] == [Rule.CONGESTION]
-    ninth = [c for c in out[9] if c.change is Change.RAISE]
-    assert sorted(c.rule for c in ninth) == [
-        Rule.CONGESTION, Rule.CONGESTION, Rule.UNUSUAL_CONGESTION,
+        if jam_of_every_day:
+            jam = 45 + np.random.default_rng(day).normal(0, 3, 60 * MINUTE)
+            speed[120 * MINUTE : 180 * MINUTE] = jam
+        feed_road(core, speed, start_us=START_US + day * DAY_US + 8 * 3600 * SECOND_US)
+    return core
+
+
+def ninth_day(core: Core, speed: np.ndarray) -> list[Condition]:
+    return feed_road(core, speed, start_us=START_US + 9 * DAY_US + 8 * 3600 * SECOND_US)
+
+
+def around(km_per_h: float, minutes: int) -> np.ndarray:
+    """Speeds that scatter, as those of a sensor that is alive do."""
+    return km_per_h + np.random.default_rng(7).normal(0, 1, minutes * MINUTE)
+
+
+def changes(conditions: list[Condition]) -> list[tuple[Change, Severity]]:
+    assert {c.rule for c in conditions} <= {Rule.CONGESTION}
+    assert len({c.onset_us for c in conditions}) == sum(
+        c.change is Change.RAISE for c in conditions
+    )
+    return [(c.change, c.severity) for c in conditions]
+
+
+def test_a_jam_of_one_day_is_one_alert_that_says_it_is_unusual_and_that_of_every_day_is_not() -> (
+    None
+):
+    speed = free(240, 99)
+    speed[30 * MINUTE : 60 * MINUTE] = around(40, 30)
+    speed[120 * MINUTE : 180 * MINUTE] = around(45, 60)
+    once, daily = (
+        [c for c in ninth_day(known_road(True), speed) if c.change is change]
+        for change in (Change.RAISE, Change.CLEAR)
+    )
+    assert [c.rule for c in once] == [c.rule for c in daily] == [Rule.CONGESTION] * 2
+    told = [c.evidence.numbers for c in once]
+    assert [c.severity for c in once] == [Severity.WARNING, Severity.INFO]
+    assert [n["recurrent_1"] for n in told] == [0.0, 1.0]
+    assert [n["unusual_1"] for n in told] == [1.0, 0.0]
+    assert [n["below_limit_1"] for n in told] == [1.0, 1.0]
+    assert [c.evidence.threshold for c in once] == [64.0, 64.0]
+
+
+def test_traffic_far_below_its_habit_and_above_the_limit_is_told_for_information() -> None:
+    speed = free(240, 99)
+    speed[30 * MINUTE : 60 * MINUTE] = around(72, 30)
+    conditions = ninth_day(known_road(False), speed)
+    assert changes(conditions) == [
+        (Change.RAISE, Severity.INFO), (Change.CLEAR, Severity.INFO),
     ]  # fmt: skip
-    recurrent = [c.evidence.numbers["recurrent_1"] for c in ninth if c.rule is Rule.CONGESTION]
-    assert recurrent == [0.0, 1.0]
+    told = conditions[0].evidence
+    assert told.numbers["below_limit_1"] == 0.0
+    assert told.threshold == told.numbers["unusual_limit_km_per_h"]
+    assert told.value is not None
+    assert told.threshold is not None
+    assert told.baseline is not None
+    assert 64 < told.value < told.threshold < 0.75 * told.baseline + 0.1
+
+
+def test_a_slowdown_that_becomes_a_jam_rises_in_severity_and_stays_one_alert_until_all_is_usual() -> (
+    None
+):
+    speed = free(240, 99)
+    speed[30 * MINUTE : 50 * MINUTE] = around(72, 20)  # far below the habit alone
+    speed[50 * MINUTE : 80 * MINUTE] = around(50, 30)  # a jam
+    speed[80 * MINUTE : 100 * MINUTE] = around(78, 20)  # no jam any more, but not as usual
+    conditions = ninth_day(known_road(False), speed)
+    assert changes(conditions) == [
+        (Change.RAISE, Severity.INFO),
+        (Change.UPDATE, Severity.WARNING),
+        (Change.CLEAR, Severity.INFO),  # what it is now; the alert keeps its highest
+    ]
+    begin = START_US + 9 * DAY_US + 8 * 3600 * SECOND_US
+    _, worse, over = conditions
+    assert worse.evidence.numbers["below_limit_1"] == 1.0
+    assert worse.evidence.threshold == 64.0
+    assert 0 < worse.at_us - (begin + 50 * 60 * SECOND_US) <= 6 * 60 * SECOND_US
+    assert over.at_us > begin + 100 * 60 * SECOND_US
+
+
+def test_an_unusual_jam_does_not_stay_open_in_hours_that_have_no_habit() -> None:
+    core = known_road(False)
+    speed = free(480, 99)  # 08 to 16: nothing is known from 12 on
+    speed[200 * MINUTE : 300 * MINUTE] = around(70, 100)
+    conditions = ninth_day(core, speed)
+    assert [c.change for c in conditions] == [Change.RAISE, Change.CLEAR]
 
 
 def test_a_value_that_never_changes_is_stuck_after_half_an_hour_and_zero_is_not() -> None:

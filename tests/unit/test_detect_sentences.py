@@ -75,25 +75,46 @@ def test_silent_and_never_seen() -> None:
 
 
 def test_congestion_says_whether_it_is_usual() -> None:
-    said = condition(Rule.CONGESTION, "km/h", 41.6, 64.0, recurrent_1=0.0)
+    said = condition(Rule.CONGESTION, "km/h", 41.6, 64.0, 103.0, recurrent_1=0.0, unusual_1=1.0)
     assert sentence(said, STATION) == (
         "Traffic is slow at station A1-12, A1 northbound at 9.6 km since Mon 13 Jul 22:05: 42 km/h over five minutes, "
-        "limit 64 km/h. That is not usual at this hour. First: look at the camera upstream and warn drivers before the "
-        "tail of the queue."
+        "limit 64 km/h. That is not usual at this hour (usually 103 km/h). First: look at the camera upstream and warn "
+        "drivers before the tail of the queue."
     )
-    assert " It is slow here at this hour as a rule." in sentence(
-        condition(Rule.CONGESTION, "km/h", 41.6, 64.0, recurrent_1=1.0), STATION
+    assert " It is slow here at this hour as a rule (usually 45 km/h). First:" in sentence(
+        condition(Rule.CONGESTION, "km/h", 41.6, 64.0, 45.0, recurrent_1=1.0), STATION
+    )
+    assert (
+        " It is slow here at this hour as a rule, but not as slow as this (usually 60 km/h)."
+        in sentence(
+            condition(Rule.CONGESTION, "km/h", 20.0, 64.0, 60.0, recurrent_1=1.0, unusual_1=1.0),
+            STATION,
+        )
     )
     assert "usual" not in sentence(condition(Rule.CONGESTION, "km/h", 41.6, 64.0), STATION)
 
 
-def test_unusual_congestion() -> None:
-    said = condition(Rule.UNUSUAL_CONGESTION, "km/h", 38.0, 77.0, 103.0)
+def test_slow_for_the_hour_and_not_below_the_limit() -> None:
+    said = condition(
+        Rule.CONGESTION, "km/h", 76.0, 83.0, 110.0, below_limit_1=0.0, unusual_1=1.0, recurrent_1=0.0
+    )  # fmt: skip
     assert sentence(said, STATION) == (
-        "Traffic is much slower than it ever is at this hour at station A1-12, A1 northbound at 9.6 km since "
-        "Mon 13 Jul 22:05: 38 km/h, usually 103 km/h (alarm below 77 km/h). First: look at the "
-        "camera downstream for an "
-        "accident or a blocked lane."
+        "Traffic is much slower than usual at station A1-12, A1 northbound at 9.6 km since Mon 13 Jul 22:05: 76 km/h "
+        "over five minutes, usually 110 km/h at this hour (alarm below 83 km/h). First: look at the camera downstream "
+        "for an accident or a blocked lane."
+    )
+
+
+def test_a_jam_and_an_incident_at_one_station_name_each_other() -> None:
+    jam = condition(Rule.CONGESTION, "km/h", 41.6, 64.0, incident_1=1.0)
+    assert " The incident just downstream is the likely cause. First:" in sentence(jam, STATION)
+    incident = condition(
+        Rule.INCIDENT, "km/h", 20.0, 75.0, downstream_km_per_h=101.0, congestion_1=1.0
+    )
+    assert sentence(incident, STATION) == (
+        "An incident is likely just downstream of station A1-12, A1 northbound at 9.6 km since Mon 13 Jul 22:05: "
+        "20 km/h here, 101 km/h at the next station. The jam told at this station is its queue. First: look at the "
+        "cameras between the two stations; have a patrol ready."
     )
 
 

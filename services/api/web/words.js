@@ -11,7 +11,6 @@ export const RULES = {
   stuck: "Sensor repeats one value",
   sensor_fault: "Sensor gives impossible values",
   congestion: "Traffic is jammed",
-  unusual_congestion: "Jam that is unusual at this hour",
   incident: "Sudden jam: possible accident",
 };
 export const SEVERITIES = { critical: "Critical", warning: "Warning", info: "Notice" };

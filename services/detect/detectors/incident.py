@@ -87,12 +87,13 @@ class Incident:
         day: Array,
         doubtful: Array,
         cadence_us: Array,
+        congested: Array,
     ) -> list[Condition]:
         """Compare neighbours at the end of a bin; only stations that spoke in it are judged.
 
         Args:
             downstream: (rows,) row of the next station, -1 none; hour, day: (rows,) local; doubtful: (rows,) bool;
-            cadence_us: (rows,).
+            cadence_us: (rows,); congested: (rows,) bool, a jam at the station has been told already.
         """
         t = self.table
         n = t.n
@@ -150,6 +151,7 @@ class Incident:
                         "downstream_flow_veh_per_h": _finite(t["flow"][safe[i]]) or 0.0,
                         "downstream_flow_before_veh_per_h": _finite(t["long_flow"][safe[i]]) or 0.0,
                         "bottleneck_share_1": round(float(around[i]), 3),
+                        "congestion_1": float(congested[rows[i]]),
                     },
                 )  # fmt: skip
 

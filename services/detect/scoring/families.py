@@ -31,7 +31,7 @@ KINDS: Final[Mapping[Family, str]] = {
     Family.BACKFLOW: "backflow reverse_flow",
     Family.STUCK: "stuck stuck_meter dead_meter zero_consumption no_flow stopped_meter",
     Family.MISSING: "missing missing_data comms_loss gap no_data sensor_offline offline silent",
-    Family.CONGESTION: "congestion slow_traffic queue bottleneck unusual_congestion",
+    Family.CONGESTION: "congestion slow_traffic queue bottleneck",
     Family.INCIDENT: "incident accident",
     Family.MALFUNCTION: (
         "malfunction detector_malfunction stuck_detector detector_fault sensor_fault stuck_sensor flatline"
