@@ -7,10 +7,8 @@ time is an argument, `now_us` of `tick`.
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -20,18 +18,17 @@ from services.detect.meter_watch import MeterWatch
 from services.detect.pace import Pace
 from services.detect.road_watch import RoadWatch
 from services.detect.rounds import Rounds
+from services.detect.state import CorruptState, ShardState, opened, packed
 from services.detect.table import NEVER, Array, Rows, Table
 from services.detect.watch import Watch
 from services.detect.zone_watch import ZoneWatch
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import DOMAIN_OF_KIND, Domain, SensorKind
 from services.domain.condition import Condition
-from services.domain.errors import CitygaugeError, InvalidInput
+from services.domain.errors import InvalidInput
 from services.domain.instant import OLDEST_US
 from services.domain.sensor import SHARDS, Sensor
 
-STATE_VERSION: Final = 2
-_MAGIC: Final = b"CGS1"
 _LARGEST: Final = 1e13
 """A value beyond is taken as missing: no meter, no road, and no safe square."""
 _FARTHEST_US: Final = 4_102_444_800_000_000  # 2100-01-01
@@ -45,10 +42,8 @@ WATCHES: Final[Mapping[SensorKind, Callable[[DetectorSettings], Watch]]] = {
     SensorKind.TRAFFIC_LANE: RoadWatch,
 }
 """Which watch looks after a kind; kinds without one are watched for silence alone. One watch object a kind."""
-
-
-class CorruptState(CitygaugeError, ValueError):
-    """Bytes that should hold a shard's state do not, or were written by another version: rebuild from history."""
+_ALONE: Final = frozenset({SensorKind.WATER_METER})
+"""Kinds whose sensors are judged each by itself: for them alone the feed is not cut at the pace of its time."""
 
 
 class Core:
@@ -150,9 +145,10 @@ class Core:
         lookers = [
             self._watches[kind]
             for k, kind in enumerate(self._kinds)
-            if DOMAIN_OF_KIND[kind] is batch.domain and self._size[k]
+            if DOMAIN_OF_KIND[kind] is batch.domain and self._size[k] and kind not in _ALONE
         ]
-        for segment, done_us in self._pace[batch.domain].segments(at[chosen], core_row):
+        pace = self._pace[batch.domain].segments(at[chosen], core_row, cut=bool(lookers))
+        for segment, done_us in pace:
             for part in self._rounds.split(core_row[segment]) if segment.size else ():
                 place = segment[part]
                 out += self._round(core_row[place], at, chosen[place], metrics)
@@ -168,17 +164,24 @@ class Core:
         times = at[index]
         out = self._silent.observe(self._ids, rows, times)
         kinds = self._kind[rows]
-        for k, kind in enumerate(self._kinds):
-            mine = np.flatnonzero(kinds == k) if (kinds != k).any() else slice(None)
-            if isinstance(mine, slice) or mine.size:
-                watch = self._watches[kind]
-                where = index[mine]
-                values = [
-                    metrics[c][where] if c in metrics else np.full(len(where), np.nan)
-                    for c in watch.columns
-                ]
-                out += watch.step(self._watch_row[rows[mine]].astype(np.intp), times[mine], values)
+        first = int(kinds[0])
+        if (kinds == first).all():
+            return out + self._watch(first, rows, times, index, metrics) if first >= 0 else out
+        for k in range(len(self._kinds)):
+            mine = np.flatnonzero(kinds == k)
+            if mine.size:
+                out += self._watch(k, rows[mine], times[mine], index[mine], metrics)
         return out
+
+    def _watch(
+        self, k: int, rows: Rows, times: Array, index: Rows, metrics: Mapping[str, Array]
+    ) -> list[Condition]:
+        watch = self._watches[self._kinds[k]]
+        values = [
+            metrics[c][index] if c in metrics else np.full(len(index), np.nan)
+            for c in watch.columns
+        ]
+        return watch.step(self._watch_row[rows].astype(np.intp), times, values)
 
     def tick(self, now_us: int) -> list[Condition]:
         """What time alone tells at now_us. Call it when the feed has been read up to now_us, not while it lags."""
@@ -218,31 +221,21 @@ class Core:
     def dumps(self, shard: int) -> bytes:
         """The state of a shard's sensors, versioned; `loads` in another core of the same sensors continues exactly."""
         rows = np.flatnonzero(self._shard == shard)
-        numbers = np.array([self._number[row] for row in rows.tolist()], np.int64)
-        parts = [numbers.tobytes(), self._kind[rows].tobytes()]
-        layout: list[list[object]] = []
+        arrays: dict[str, Array] = {}
         for name, k, table in self._tables():
             mine = (
                 rows if k is None else self._watch_row[rows[self._kind[rows] == k]].astype(np.intp)
             )
             for field, array in table.take(mine).items():
-                parts.append(np.ascontiguousarray(array).tobytes())
-                layout.append([f"{name}.{field}", array.dtype.str, list(array.shape)])
-        body = b"".join(parts)
-        header = json.dumps(
-            {
-                "version": STATE_VERSION,
-                "shard": shard,
-                "sensors": len(rows),
-                "held_until": {d.value: us for d, us in self._silent.held_until.items()},
-                "pace": {d.value: pace.facts() for d, pace in self._pace.items()},
-                "kinds": [kind.value for kind in self._kinds],
-                "layout": layout,
-                "crc": zlib.crc32(body),
-            }
-        ).encode()
+                arrays[f"{name}.{field}"] = array
+        facts = {
+            "held_until": {d.value: us for d, us in self._silent.held_until.items()},
+            "pace": {d.value: pace.facts() for d, pace in self._pace.items()},
+            "kinds": [kind.value for kind in self._kinds],
+        }
+        numbers = np.array([self._number[row] for row in rows.tolist()], np.int64)
         self._changed[shard] = False
-        return b"".join((_MAGIC, len(header).to_bytes(4, "little"), header, body))
+        return packed(shard, ShardState(numbers, self._kind[rows], arrays, facts))
 
     def loads(self, shard: int, data: bytes) -> None:
         """Set a shard's state to what `dumps` wrote; sensors that are not known here are skipped.
@@ -250,33 +243,22 @@ class Core:
         Raises:
             CorruptState: wrong magic, version, shard or checksum. Nothing has changed then.
         """
-        header, body = _opened(shard, data)
-        count = int(header["sensors"])
-        numbers = np.frombuffer(body, np.int64, count)
-        known = (numbers >= 0) & (numbers < len(self._row_of))
+        state = opened(shard, data, [kind.value for kind in self._kinds])
+        known = (state.numbers >= 0) & (state.numbers < len(self._row_of))
         rows = (
-            np.where(known, self._row_of[np.where(known, numbers, 0)], -1)
+            np.where(known, self._row_of[np.where(known, state.numbers, 0)], -1)
             if len(self._row_of)
-            else np.full(count, -1)
+            else np.full(len(known), -1)
         )
-        kinds = np.frombuffer(body, np.int8, count, numbers.nbytes)
-        offset = numbers.nbytes + kinds.nbytes
-        stored: dict[str, Array] = {}
-        for name, dtype, shape in header["layout"]:
-            size = int(np.prod(shape, dtype=np.int64))
-            stored[name] = np.frombuffer(body, np.dtype(dtype), size, offset).reshape(shape)
-            offset += stored[name].nbytes
-        if header["kinds"] != [kind.value for kind in self._kinds]:
-            raise CorruptState(f"the state of shard {shard} knows other kinds of sensors")
         try:
-            self._restore(rows, kinds, stored)
+            self._restore(rows, state.kinds, state.arrays)
         except (KeyError, ValueError, IndexError) as error:
             raise CorruptState(
                 f"the state of shard {shard} does not fit this version: {error}"
             ) from error
-        for name, facts in header["pace"].items():
+        for name, facts in state.facts["pace"].items():
             self._pace[Domain(name)].restore(facts)
-        for domain, us in header["held_until"].items():
+        for domain, us in state.facts["held_until"].items():
             key = Domain(domain)
             self._silent.held_until[key] = max(us, self._silent.held_until.get(key, NEVER))
         self._silent.forget_schedule()
@@ -301,25 +283,3 @@ class Core:
 def _clean(column: Array) -> Array:
     """The column with everything that is no measurement (infinite, absurd) as NaN."""
     return np.where(np.abs(column) <= _LARGEST, column, np.nan)
-
-
-def _opened(shard: int, data: bytes) -> tuple[dict[str, Any], memoryview]:
-    view = memoryview(data)
-    if bytes(view[:4]) != _MAGIC:
-        raise CorruptState(f"the state of shard {shard} has the wrong magic bytes")
-    size = int.from_bytes(view[4:8], "little")
-    try:
-        header = json.loads(bytes(view[8 : 8 + size]))
-        version, stored, crc = header["version"], header["shard"], header["crc"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptState(
-            f"the header of the state of shard {shard} is damaged: {error}"
-        ) from error
-    if version != STATE_VERSION or stored != shard:
-        raise CorruptState(
-            f"state of version {version}, shard {stored}; wanted {STATE_VERSION}, {shard}"
-        )
-    body = view[8 + size :]
-    if zlib.crc32(body) != crc:
-        raise CorruptState(f"the checksum of the state of shard {shard} does not fit")
-    return header, body

@@ -26,13 +26,20 @@ class Pace:
         self.claim_us = NEVER
         self.claimant = -1
 
-    def segments(self, at_us: Array, sensor: Rows) -> Iterator[tuple[Rows, int | None]]:
+    def segments(
+        self, at_us: Array, sensor: Rows, cut: bool = True
+    ) -> Iterator[tuple[Rows, int | None]]:
         """Parts of the feed (positions) within one bin; the end of the bin in microseconds where it is complete then.
 
         Args:
             at_us: (n,) times in the order of the feed; sensor: (n,) who says so.
+            cut: False takes the feed as one part without an end, where nobody asks for the bins.
         """
         newest = self._newest(at_us, sensor)
+        if not cut:
+            self.clock_us = int(newest[-1])
+            yield np.arange(len(at_us)), None
+            return
         bins = newest // BIN_US
         before = self.clock_us // BIN_US if self.clock_us != NEVER else bins[0]
         cuts = np.flatnonzero(np.diff(bins, prepend=before))

@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.detect.core import Core, CorruptState
+from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
+from services.detect.state import CorruptState
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Condition, Rule
