@@ -30,6 +30,10 @@ class Transitions:
         return bool(self.raised.size or self.updated.size or self.cleared.size)
 
 
+_NONE: Final = np.empty(0, np.intp)
+_NOTHING: Final = Transitions(_NONE, _NONE, _NONE)
+
+
 class Episodes:
     """On or off, for one rule, of each sensor.
 
@@ -81,6 +85,22 @@ class Episodes:
             onset_us: (n,) when the present bad spell began in the data; kept from the raise on.
             severity: (n,) rank, 0 to 2; rises within an episode, never falls.
         """
+        t = self.table
+        active = t["active"][rows]
+        busy = np.flatnonzero(active | bad)
+        if busy.size < len(rows):  # most are off and look well
+            t["since_us"][rows] = np.where(active | bad, t["since_us"][rows], NEVER)
+            if busy.size == 0:
+                return _NOTHING
+            some = self._busy(
+                rows[busy], at_us[busy], bad[busy], good[busy], onset_us[busy], severity[busy]
+            )
+            return Transitions(busy[some.raised], busy[some.updated], busy[some.cleared])
+        return self._busy(rows, at_us, bad, good, onset_us, severity)
+
+    def _busy(
+        self, rows: Rows, at_us: Array, bad: Array, good: Array, onset_us: Array, severity: Array
+    ) -> Transitions:
         t = self.table
         active = t["active"][rows]
         towards = np.where(active, good, bad)

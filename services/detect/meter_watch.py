@@ -17,7 +17,7 @@ from services.detect.detectors.stuck_meter import StuckMeter
 from services.detect.emission import Subjects
 from services.detect.table import Array, Field, Rows, Table
 from services.detect.windows.blocks import Blocks, HourBlocks
-from services.detect.windows.hour_of_week import LocalClock
+from services.detect.windows.hour_of_week import LocalClock, slot_of_local
 from services.detect.windows.intervals import MeterIntervals
 from services.detect.windows.slots import SlotBaseline
 from services.domain.condition import Condition
@@ -88,16 +88,14 @@ class MeterWatch:
         register, consumption, flow = values
         intervals = self.intervals.step(rows, at_us, register, consumption, flow)
         subjects = Subjects(self.ids, rows)
-        out = self.backflow.step(
-            subjects, intervals, self.intervals.table["resolution"][rows].astype(np.float64)
-        )
+        out = self.backflow.step(subjects, intervals, self.intervals.table["resolution"])
         at, start, end, litres, hours, gap = self.blocks.step(intervals)
         if at.size == 0:
             return out
         rows = rows[at]
-        zone = self.learned["zone"][rows]
         middle = (start + end) // 2
-        slot = self.clock.slot(zone, middle)
+        local = middle + self.clock.offset_us(self.learned["zone"][rows], middle)
+        slot = slot_of_local(local)
         blocks = Blocks(rows, start, end, litres, hours, litres <= 1e-6, gap, slot)
         subjects = Subjects(self.ids, rows)
         chance = self._chance_of_zero(rows, slot)
@@ -106,11 +104,10 @@ class MeterWatch:
         flowing = self.continuous.episodes.active(rows) | self.continuous.suspicious(rows)
         out += self.burst.step(subjects, blocks, ~flowing & ~gap)
         loud = self.continuous.episodes.active(rows) | self.burst.episodes.active(rows)
-        resting, _, _ = self.pause.expected(rows, slot)
+        resting, _ = self.pause.level(rows, slot)
         out += self.intermittent.step(subjects, blocks, np.nan_to_num(resting), known, loud)
         out += self.stuck.step(subjects, blocks, chance)
-        local_day = (middle + self.clock.offset_us(zone, middle)) // DAY_US
-        out += self.night.step(subjects, blocks, local_day)
+        out += self.night.step(subjects, blocks, local // DAY_US)
         teach = (
             ~flowing & ~self.intermittent.suspicious(rows) & ~self.burst.episodes.active(rows)
             & (self.stuck.resting_hours(rows) <= _HOLIDAY_H) & (~gap | (blocks.zero & (hours < 6)))
@@ -124,7 +121,7 @@ class MeterWatch:
         return out
 
     def _chance_of_zero(self, rows: Rows, slot: Array) -> Array:
-        level, _, visits = self.zero.expected(rows, slot)
+        level, visits = self.zero.level(rows, slot)
         # before the hour is known: the share of hours without use so far, none at the very beginning
         seen = self.learned["hours"][rows].astype(np.float64)
         prior = self.learned["zero_hours"][rows] / (seen + _PRIOR_H)

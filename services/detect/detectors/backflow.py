@@ -43,14 +43,14 @@ class Backflow:
         return {"fall": self.table, "episodes": self.episodes.table}
 
     def step(self, subjects: Subjects, intervals: Intervals, resolution: Array) -> list[Condition]:
-        """Take one interval of each of n meters; resolution (n,) L as learned."""
+        """Take one interval of each of n meters; resolution (rows,) L as learned, of all."""
         t, rows = self.table, intervals.rows
         back = (intervals.event == MeterEvent.BACKFLOW) & ~intervals.late & (intervals.litres < 0)
         watched = back | (t["last_us"][rows] != NEVER)
         if not watched.any():
             return []
         i = np.flatnonzero(watched)
-        rows, back, resolution = rows[i], back[i], resolution[i]
+        rows, back = rows[i], back[i]
         at, begin, litres_now = intervals.end_us[i], intervals.start_us[i], intervals.litres[i]
         names = subjects.take(i)
         last = t["last_us"][rows]
@@ -59,7 +59,9 @@ class Backflow:
         start = np.where(keep, t["start_us"][rows], np.where(back, begin, NEVER))
         litres = np.where(keep, t["litres"][rows], 0.0) + np.where(back, -litres_now, 0.0)
         falls = np.where(keep, t["falls"][rows], 0) + back
-        limit = np.maximum(self.settings.backflow_litres, 2.0 * resolution)
+        limit = np.maximum(
+            self.settings.backflow_litres, 2.0 * resolution[rows].astype(np.float64)
+        )
         bad = back & (litres >= limit)
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         severity = np.where(litres >= 100.0, 2, 1)

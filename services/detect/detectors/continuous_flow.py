@@ -77,15 +77,15 @@ class ContinuousFlow:
         zero = blocks.zero
         active = self.episodes.active(rows)
         lost = blocks.gap & ~zero & ~active & (blocks.hours > _GAP_H)
-        t["start_us"][rows[lost]] = (
-            NEVER  # pauses may have been overlooked: the run begins after the gap
-        )
-        for name in ("hours", "gap_hours", "log_chance", "litres", "least_hours"):
-            t[name][rows[lost]] = 0.0
-        t["least"][rows[lost]] = np.inf
-        t["earlier_least"][rows[lost]] = np.inf
-        fresh = t["start_us"][rows] == NEVER
-        start = np.where(fresh & ~zero, blocks.start_us, t["start_us"][rows])
+        if lost.any():  # pauses may have been overlooked: the run begins after the gap
+            t["start_us"][rows[lost]] = NEVER
+            for name in ("hours", "gap_hours", "log_chance", "litres", "least_hours"):
+                t[name][rows[lost]] = 0.0
+            t["least"][rows[lost]] = np.inf
+            t["earlier_least"][rows[lost]] = np.inf
+        start = t["start_us"][rows]
+        fresh = start == NEVER
+        start = np.where(fresh & ~zero, blocks.start_us, start)
         counted = ~zero & ~blocks.gap
         hours = t["hours"][rows] + np.where(counted, blocks.hours, 0.0)
         gap_hours = t["gap_hours"][rows] + np.where(blocks.gap & ~zero & ~fresh, blocks.hours, 0.0)
@@ -93,13 +93,12 @@ class ContinuousFlow:
             counted, np.log1p(-np.clip(chance_of_zero, 0.002, 0.98)), 0.0
         )
         # the least rate of the last 12 to 24 hours: a run that grows shows
-        turned = t["least_hours"][rows] >= _HALF_DAY_H
-        earlier = np.where(turned, t["least"][rows], t["earlier_least"][rows])
-        newest = np.where(turned, np.inf, t["least"][rows])
+        half_day, least_before = t["least_hours"][rows], t["least"][rows]
+        turned = half_day >= _HALF_DAY_H
+        earlier = np.where(turned, least_before, t["earlier_least"][rows])
+        newest = np.where(turned, np.inf, least_before)
         newest = np.where(zero, newest, np.minimum(newest, blocks.rate))
-        least_hours = np.where(turned, 0.0, t["least_hours"][rows]) + np.where(
-            zero, 0.0, blocks.hours
-        )
+        least_hours = np.where(turned, 0.0, half_day) + np.where(zero, 0.0, blocks.hours)
         least = np.minimum(newest, earlier)
         litres = t["litres"][rows] + np.where(zero, 0.0, blocks.litres)
         number = t["blocks"][rows] + counted
@@ -145,7 +144,9 @@ class ContinuousFlow:
                 self.rule, subjects, changes, blocks.end_us,
                 np.where(active, onset, start), severity, score, evidence,
             )  # fmt: skip
-        over = zero & (~active | np.isin(np.arange(len(rows)), changes.cleared))
+        ended = ~active
+        ended[changes.cleared] = True
+        over = zero & ended
         for name, value, empty in (
             ("start_us", start, NEVER), ("hours", hours, 0.0), ("gap_hours", gap_hours, 0.0),
             ("log_chance", log_chance, 0.0), ("least", newest, np.inf),

@@ -76,6 +76,14 @@ class IntermittentLeak:
         step = np.where(pause, np.log(_RARER), np.log((1 - _RARER * p0) / (1 - p0)))
         step = np.where(blocks.gap | ~known | (p0 < _RESTING), 0.0, step)
         before = t["sum"][rows]
+        doubt = (before > 0) | (step > 0)
+        if not doubt.all():  # for the others the sum is zero and stays so
+            some = np.flatnonzero(doubt)
+            if some.size == 0:
+                return []
+            subjects, blocks, mute = subjects.take(some), blocks.take(some), mute[some]
+            rows, p0, pause = blocks.rows, p0[some], pause[some]
+            step, before = step[some], before[some]
         limit = s.intermittent_evidence
         total = np.clip(before + step, 0.0, _CAP * limit)
         start = np.where((before <= 0) & (total > 0), blocks.start_us, t["start_us"][rows])

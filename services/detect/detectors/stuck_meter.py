@@ -52,6 +52,13 @@ class StuckMeter:
     def step(self, subjects: Subjects, blocks: Blocks, chance_of_zero: Array) -> list[Condition]:
         """Take one finished block of each of n meters; chance_of_zero (n,) as learned for its hour."""
         s, t, rows = self.settings, self.table, blocks.rows
+        resting = blocks.zero | (t["start_us"][rows] != NEVER)
+        if not resting.all():  # for the others nothing has begun and nothing ends
+            some = np.flatnonzero(resting)
+            if some.size == 0:
+                return []
+            subjects, blocks = subjects.take(some), blocks.take(some)
+            rows, chance_of_zero = blocks.rows, chance_of_zero[some]
         zero = blocks.zero
         start, hours = t["start_us"][rows], t["hours"][rows]
         longest = t["longest_h"][rows].astype(np.float64)

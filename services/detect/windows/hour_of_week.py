@@ -80,5 +80,9 @@ class LocalClock:
 
     def slot(self, zone: Array, us: Array) -> Array:
         """(n,) intp hour of the local week, 0..167."""
-        local = us + self.offset_us(zone, us) + _MONDAY_SHIFT_US
-        return ((local // HOUR_US) % SLOTS).astype(np.intp)
+        return slot_of_local(us + self.offset_us(zone, us))
+
+
+def slot_of_local(local_us: Array) -> Array:
+    """(n,) intp hour of the local week of instants that carry their offset already."""
+    return (((local_us + _MONDAY_SHIFT_US) // HOUR_US) % SLOTS).astype(np.intp)

@@ -102,16 +102,15 @@ class MeterIntervals:
 
         start, litres, event = self._from_register(rows, at_us, register, use, first)
         without = np.isnan(litres) & np.isnan(register) & use
-        reported = np.where(np.isfinite(consumption), consumption, flow * cadence / HOUR_US)
-        span = np.where(gap, np.minimum(cadence, dt), dt)
-        span = np.where(first, cadence, span)
-        by_flow = np.isnan(consumption) & np.isfinite(flow)
-        reported = np.where(by_flow, flow * span / HOUR_US, reported)
-        take = without & np.isfinite(reported) & (span > 0)
-        litres = np.where(take, reported, litres)
-        start = np.where(take, at_us - span.astype(np.int64), start)
-        gap = np.where(take, False, gap)
-        event = np.where(take & (reported < 0), np.int8(MeterEvent.BACKFLOW), event)
+        if without.any():
+            span = np.where(gap, np.minimum(cadence, dt), dt)
+            span = np.where(first, cadence, span)
+            reported = np.where(np.isfinite(consumption), consumption, flow * span / HOUR_US)
+            take = without & np.isfinite(reported) & (span > 0)
+            litres = np.where(take, reported, litres)
+            start = np.where(take, at_us - span.astype(np.int64), start)
+            gap = np.where(take, False, gap)
+            event = np.where(take & (reported < 0), np.int8(MeterEvent.BACKFLOW), event)
         hours = np.maximum(at_us - start, 0) / HOUR_US
         wild = np.abs(litres) > self.max_rate * np.maximum(hours, 1 / 60)
         if wild.any():

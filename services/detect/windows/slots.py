@@ -75,23 +75,36 @@ class SlotBaseline:
 
         Level and spread are NaN where neither the slot nor the same hour of another day has been seen.
         """
-        hours = (slot % 24)[:, None] + _DAYS
-        at = rows[:, None] * SLOTS + hours
-        level, spread, weight = (self.table[n].reshape(-1) for n in ("level", "spread", "weight"))
-        w = weight.take(at).astype(np.float64)
-        w += self.shrink * (hours == slot[:, None]) * w  # its own day speaks louder
-        total = w.sum(axis=1)
-        known = np.where(total > 0, total, 1.0)
-        pooled_m = np.einsum("ij,ij->i", w, level.take(at)) / known
-        pooled_s = np.einsum("ij,ij->i", w, spread.take(at)) / known
-        own = rows * SLOTS + slot
-        w0 = weight.take(own).astype(np.float64)
-        share = w0 / (w0 + self.shrink)
-        m = share * level.take(own) + (1 - share) * pooled_m
-        s = share * spread.take(own) + (1 - share) * pooled_s
+        at, w, total, share, own = self._pool(rows, slot)
         empty = total <= 0
+        s = self._blend("spread", at, w, total, share, own)
         return (
-            np.where(empty, np.nan, m),
+            np.where(empty, np.nan, self._blend("level", at, w, total, share, own)),
             np.where(empty, np.nan, np.maximum(s, self.floor)),
             np.minimum(total, 1e6),
         )
+
+    def level(self, rows: Rows, slot: Array) -> tuple[Array, Array]:
+        """(n,) level and (n,) visits, as `expected` gives them, where nobody asks for the spread."""
+        at, w, total, share, own = self._pool(rows, slot)
+        m = self._blend("level", at, w, total, share, own)
+        return np.where(total <= 0, np.nan, m), np.minimum(total, 1e6)
+
+    def _pool(self, rows: Rows, slot: Array) -> tuple[Array, Array, Array, Array, Array]:
+        """(n, 7) places of the hour on all days, (n, 7) weights, (n,) their sums, share of the own day, its place."""
+        hours = (slot % 24)[:, None] + _DAYS
+        at = rows[:, None] * SLOTS + hours
+        weight = self.table["weight"].reshape(-1)
+        w = weight.take(at).astype(np.float64)
+        w += self.shrink * (hours == slot[:, None]) * w  # its own day speaks louder
+        own = rows * SLOTS + slot
+        w0 = weight.take(own).astype(np.float64)
+        return at, w, w.sum(axis=1), w0 / (w0 + self.shrink), own
+
+    def _blend(
+        self, name: str, at: Array, w: Array, total: Array, share: Array, own: Array
+    ) -> Array:
+        values = self.table[name].reshape(-1)
+        pooled = np.einsum("ij,ij->i", w, values.take(at)) / np.where(total > 0, total, 1.0)
+        blended: Array = share * values.take(own) + (1 - share) * pooled
+        return blended
