@@ -21,7 +21,7 @@ from services.detect.rounds import Rounds
 from services.detect.state import CorruptState, ShardState, opened, packed
 from services.detect.table import NEVER, Array, Rows, Table
 from services.detect.watch import Watch
-from services.detect.zone_watch import ZoneWatch
+from services.detect.zone_watch import ZoneFlows, ZoneWatch
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import DOMAIN_OF_KIND, Domain, SensorKind
 from services.domain.condition import Condition
@@ -37,7 +37,7 @@ _NUMBER_LIMIT: Final = 1 << 27
 WATCHES: Final[Mapping[SensorKind, Callable[[DetectorSettings], Watch]]] = {
     SensorKind.WATER_METER: MeterWatch,
     SensorKind.DMA_INLET: ZoneWatch,
-    SensorKind.DMA_OUTLET: ZoneWatch,
+    SensorKind.DMA_OUTLET: ZoneFlows,
     SensorKind.TRAFFIC_STATION: RoadWatch,
     SensorKind.TRAFFIC_LANE: RoadWatch,
 }
@@ -62,6 +62,7 @@ class Core:
         self._watches: dict[SensorKind, Watch] = {
             kind: make(settings) for kind, make in WATCHES.items()
         }
+        self._zones = ZoneWatch.among(self._watches.values())
         self._kinds: Final = tuple(self._watches)
         self._ids: list[str] = []
         self._row_of = np.full(0, -1, np.int32)
@@ -117,6 +118,8 @@ class Core:
         self._silent.add(list(fresh.values()))
         for kind, chosen in by_kind.items():
             self._watches[kind].add(chosen)
+            if kind is SensorKind.WATER_METER:
+                self._zones.add_meters(chosen)
 
     def step(self, batch: ReadingBatch, now_us: int) -> list[Condition]:
         """Take a batch of the feed and return what it changes, by round.

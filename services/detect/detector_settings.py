@@ -86,10 +86,12 @@ class DetectorSettings(BaseModel):
     night_cusum_h: float = Field(
         28.0, gt=0, description="decision limit in sigmas of the sum over nights"
     )
-    zone_sigma_share: float = Field(
-        0.02, gt=0, lt=1, description="the same for the inlets of zones, whose nights are alike"
+    zone_cusum_h: float = Field(
+        6.0, gt=0, description="decision limit in sigmas of the sum over days for the leak of a zone"
     )
-    zone_cusum_h: float = Field(8.0, gt=0, description="decision limit for the inlets of zones")
+    balance_cusum_h: float = Field(
+        12.0, gt=0, description="decision limit in sigmas of the sum over hours for a zone's balance"
+    )
     intermittent_evidence: float = Field(
         30.0,
         gt=0,

@@ -5,6 +5,8 @@ It learns each meter's chance of an hour without use and refuses to learn from w
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from services.detect.detector_settings import DetectorSettings
@@ -18,7 +20,7 @@ from services.detect.emission import Subjects
 from services.detect.table import Array, Field, Rows, Table
 from services.detect.windows.blocks import Blocks, HourBlocks
 from services.detect.windows.hour_of_week import LocalClock, slot_of_local
-from services.detect.windows.intervals import MeterIntervals
+from services.detect.windows.intervals import Intervals, MeterIntervals
 from services.detect.windows.slots import SlotBaseline
 from services.domain.condition import Condition
 from services.domain.instant import DAY_US, SECOND_US
@@ -38,6 +40,7 @@ class MeterWatch:
 
     def __init__(self, settings: DetectorSettings) -> None:
         self.ids: list[str] = []
+        self.hear: Callable[[Rows, Intervals], None] | None = None
         self.clock = LocalClock()
         self.intervals = MeterIntervals()
         self.blocks = HourBlocks()
@@ -87,6 +90,8 @@ class MeterWatch:
         """One reading of each of `rows` (distinct)."""
         register, consumption, flow = values
         intervals = self.intervals.step(rows, at_us, register, consumption, flow)
+        if self.hear is not None:
+            self.hear(rows, intervals)
         subjects = Subjects(self.ids, rows)
         out = self.backflow.step(subjects, intervals, self.intervals.table["resolution"])
         at, start, end, litres, hours, gap = self.blocks.step(intervals)

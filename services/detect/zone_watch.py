@@ -1,74 +1,202 @@
-"""The watch over inlets and outlets of district metered areas: readings -> blocks of an hour -> the rules for zones.
+"""The watch over district metered areas: flows of inlets and outlets, and the meters' consumption, by full hour.
 
-It refuses to know customers; `night_flow` judges the net inflow of the least hour.
+Inlets of one zone are added up, its outlets taken off; the first inlet of a zone speaks for it. Hours are judged one
+hour after they ended, when the feed's time says so: what has not come by then is missing. Where meters cover the zone
+its mass balance is judged, else its net inflow. It refuses to look at single customers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from services.detect.detector_settings import DetectorSettings
-from services.detect.detectors.night_flow import NightFlow
+from services.detect.detectors.zone_balance import ZoneBalance
+from services.detect.detectors.zone_leak import ZoneLeak
 from services.detect.emission import Subjects
+from services.detect.meter_watch import MeterWatch
 from services.detect.table import Array, Field, Rows, Table
-from services.detect.windows.blocks import Blocks, HourBlocks
+from services.detect.windows.hour_bins import HourBins
 from services.detect.windows.hour_of_week import LocalClock
-from services.detect.windows.intervals import MeterIntervals
+from services.detect.windows.intervals import Intervals, MeterIntervals
 from services.domain.condition import Condition
-from services.domain.instant import DAY_US, SECOND_US
+from services.domain.instant import HOUR_US, SECOND_US
 from services.domain.sensor import Sensor
 
+_ENOUGH = 0.5
+"""Share of an hour that an inlet must cover."""
+_MOST = 0.9
+"""Share of its meters' hours that a zone must cover."""
+_BACK_H = 24
+"""So many hours back are judged when the feed's time leaps."""
 
-class ZoneWatch:
-    """All inlets, or all outlets."""
+
+class ZoneFlows:
+    """Outlets (or any pipes) of zones: hourly litres, judged by nobody alone."""
 
     columns = ("register_litres", "consumption_litres", "flow_litres_per_h")
 
     def __init__(self, settings: DetectorSettings) -> None:
+        del settings
         self.ids: list[str] = []
-        self.clock = LocalClock()
+        self.zones: list[str | None] = []
         self.intervals = MeterIntervals(max_litres_per_h=1e8, max_backflow_litres_per_h=1e6)
-        self.blocks = HourBlocks()
-        self.place = Table({"zone": Field("i2")})
-        self.night = NightFlow(settings, settings.zone_sigma_share, settings.zone_cusum_h)
+        self.bins = HourBins()
 
     def tables(self) -> dict[str, Table]:
         """All state by name."""
-        named = {
-            "intervals": self.intervals.table,
-            "blocks": self.blocks.table,
-            "place": self.place,
-        }
-        for name, table in self.night.tables.items():
-            named[f"{self.night.rule.value}.{name}"] = table
-        return named
+        return {"intervals": self.intervals.table, "bins": self.bins.table}
 
     def add(self, sensors: list[Sensor]) -> None:
-        """New inlets at the end."""
+        """New pipes at the end."""
         first = len(self.ids)
         self.ids.extend(sensor.id for sensor in sensors)
+        self.zones.extend(sensor.zone for sensor in sensors)
         for table in self.tables().values():
             table.add(len(sensors))
         for i, sensor in enumerate(sensors):
-            self.place["zone"][first + i] = self.clock.zone(sensor.time_zone)
             if sensor.cadence_s:
                 self.intervals.table["cadence_us"][first + i] = sensor.cadence_s * SECOND_US
 
     def look(self, end_us: int) -> list[Condition]:
-        """Nothing: each sensor is judged by itself."""
+        """Nothing: the inlets' watch looks."""
         del end_us
         return []
 
     def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
         """One reading of each of `rows` (distinct)."""
-        intervals = self.intervals.step(rows, at_us, *values)
-        at, start, end, litres, hours, gap = self.blocks.step(intervals)
-        if at.size == 0:
+        flown = self.intervals.step(rows, at_us, *values)
+        self.bins.add(rows, flown.start_us, flown.end_us, flown.litres)
+        return []
+
+    def rates(self, rows: Rows, hour: int) -> Array:
+        """(n,) L/h of one hour since 1970; NaN where less than half of it is known."""
+        litres, covered = self.bins.read(rows, hour)
+        known = covered >= _ENOUGH
+        return np.where(known, litres / np.where(known, covered, 1.0), np.nan)
+
+
+class ZoneWatch(ZoneFlows):
+    """All inlets, and with them their zones."""
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.clock = LocalClock()
+        self.place = Table({"zone": Field("i2"), "done": Field("i8", -1)})
+        self.metered = HourBins()
+        self.leak = ZoneLeak(settings)
+        self.balance = ZoneBalance(settings)
+        self.outlets: ZoneFlows | None = None
+        self._leader: dict[str, int] = {}
+        self._leads = np.empty(0, np.intp)
+        self._customers: dict[str, int] = {}
+        self._meter_zones: list[str | None] = []
+        self._of_meter = np.empty(0, np.intp)
+        super().__init__(settings)
+
+    @classmethod
+    def among(cls, watches: Iterable[object]) -> ZoneWatch:
+        """The zones' watch among all watches, told of the others that it listens to."""
+        chosen = list(watches)
+        zones = next(watch for watch in chosen if isinstance(watch, cls))
+        for watch in chosen:
+            if isinstance(watch, MeterWatch):
+                watch.hear = zones.hear
+            elif isinstance(watch, ZoneFlows) and watch is not zones:
+                zones.outlets = watch
+        return zones
+
+    def tables(self) -> dict[str, Table]:
+        """All state by name."""
+        named = super().tables() | {"place": self.place, "metered": self.metered.table}
+        for part, detector in (("leak", self.leak), ("balance", self.balance)):
+            for name, table in detector.tables.items():
+                named[f"{part}.{name}"] = table
+        return named
+
+    def add(self, sensors: list[Sensor]) -> None:
+        """New inlets at the end."""
+        first = len(self.ids)
+        super().add(sensors)
+        leads = [int(lead) for lead in self._leads]
+        for i, sensor in enumerate(sensors):
+            row = first + i
+            self.place["zone"][row] = self.clock.zone(sensor.time_zone)
+            leads.append(self._leader.setdefault(sensor.zone, row) if sensor.zone else row)
+        self._leads = np.array(leads, np.intp)
+        self._link()
+
+    def add_meters(self, sensors: list[Sensor]) -> None:
+        """New customer meters at the end; `hear` speaks of them by their order."""
+        for sensor in sensors:
+            self._meter_zones.append(sensor.zone)
+            if sensor.zone:
+                self._customers[sensor.zone] = self._customers.get(sensor.zone, 0) + 1
+        self._link()
+
+    def _link(self) -> None:
+        self._of_meter = np.array(
+            [self._leader.get(zone, -1) if zone else -1 for zone in self._meter_zones], np.intp
+        )
+
+    def hear(self, meters: Rows, intervals: Intervals) -> None:
+        """What customer meters counted; meters (n,) by their order of `add_meters`."""
+        zone = self._of_meter[meters]
+        here = (zone >= 0) & (intervals.litres >= 0)
+        if here.any():
+            self.metered.add(
+                zone[here], intervals.start_us[here], intervals.end_us[here], intervals.litres[here]
+            )
+
+    def look(self, end_us: int) -> list[Condition]:
+        """Judge the hours that ended an hour ago."""
+        last = end_us // HOUR_US - 2
+        done = self.place["done"][: len(self.ids)]
+        if not len(done) or done.min() >= last:
             return []
-        rows = rows[at]
-        zone = self.place["zone"][rows]
-        middle = (start + end) // 2
-        slot = self.clock.slot(zone, middle)
-        blocks = Blocks(rows, start, end, litres, hours, litres <= np.float64(1e-6), gap, slot)
-        local_day = (middle + self.clock.offset_us(zone, middle)) // DAY_US
-        return self.night.step(Subjects(self.ids, rows), blocks, local_day)
+        out: list[Condition] = []
+        begin = last - _BACK_H + 1 if done.max() < last - _BACK_H else int(done.max()) + 1
+        for hour in range(begin, last + 1):
+            out += self._judge(hour, (hour + 2) * HOUR_US)
+        self.place["done"][: len(self.ids)] = last
+        return out
+
+    def _judge(self, hour: int, told_us: int) -> list[Condition]:
+        every = np.arange(len(self.ids))
+        rates = self.rates(every, hour)
+        net = np.zeros(len(every))
+        np.add.at(net, self._leads, rates)  # NaN of one inlet makes the zone NaN
+        if self.outlets is not None and self.outlets.ids:
+            taken = self.outlets.rates(np.arange(len(self.outlets.ids)), hour)
+            for i, zone in enumerate(self.outlets.zones):
+                if zone in self._leader:
+                    net[self._leader[zone]] -= taken[i]
+        rows = every[(self._leads == every) & np.isfinite(net)]
+        if rows.size == 0:
+            return []
+        out: list[Condition] = []
+        customers = np.zeros(len(every))
+        for zone, number in self._customers.items():
+            if zone in self._leader:
+                customers[self._leader[zone]] = number
+        litres, covered = self.metered.read(rows, hour)
+        share = covered / np.maximum(customers[rows], 1.0)
+        metered = (customers[rows] > 0) & (share >= _MOST)
+        if metered.any():
+            m = rows[metered]
+            out += self.balance.step(
+                Subjects(self.ids, m),
+                hour,
+                told_us,
+                net[m],
+                (litres / np.maximum(share, _MOST))[metered],
+            )
+        rest = rows[~self.balance.covers(rows, hour) & ~self.balance.episodes.active(rows)]
+        if rest.size:
+            start = np.full(len(rest), hour * HOUR_US)
+            middle = start + HOUR_US // 2
+            local = middle + self.clock.offset_us(self.place["zone"][rest], middle)
+            out += self.leak.step(
+                Subjects(self.ids, rest), start, start + HOUR_US, net[rest], local // HOUR_US
+            )
+        return out

@@ -1,0 +1,340 @@
+"""Has the inflow of a zone risen by something that is no demand? The leak in the mains of a district.
+
+Question: does the day's inflow hold a constant part that its habit does not have, day after day?
+Formula: a day runs from 06 to 06 h local, x(h) is its hourly inflow less the leak known so far, s(h) the learned shape
+    of this day of the week as shares of the level. Two witnesses, in L/h:
+    *offset* b of the regression x / s = a + b / s over the day's hours: demand follows weather and season in
+    proportion (a), a leak runs alike at all hours (b);
+    *night* n = mean of x over 01-05 h less its share of the level of the last weeks, less the median of 28 such n.
+    z = witness / sigma, sigma = 1.4826 median |witness| over the last 28 days without an excess;
+    S = max(0, S + min(z, 4) - k) (Page 1954), k = .75 (offset) and 1 (night), raised when S exceeds h (offset) or .8 h
+    (night): two days at least, so a holiday is no leak. The mean of the witness since S left zero is added to the leak
+    known and the sums begin anew, so that a second leak on top is found as well. Downward sums likewise: a leak that
+    has lost 60 % of its largest rate has ended.
+    The habit learns on calm days alone (no sum beyond half its limit, |z| <= 3) and is frozen for the first four weeks
+    of a leak; after that it learns from inflow less leak.
+Units: L/h. Defaults: h = 6 sigmas; smallest sigma .2 % (offset) and 1.5 % (night) of the level. The night needs 7
+    values and the offset 14, after a first week of learning: two and three weeks. info below 5 % of the usual inflow,
+    critical from 40 %.
+Source: CUSUM on night flow and on the day, the practice of water companies; the offset witness is our own.
+Missing: a day with fewer than 18 hours is skipped; without three night hours its night says nothing. Late readings do
+    not enter. Duplicates and irregular stamps: the window of intervals settles them. Needs hourly or finer readings.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from services.detect.conditions import Episodes
+from services.detect.detector_settings import DetectorSettings
+from services.detect.emission import Subjects, emit
+from services.detect.table import NEVER, Array, Field, Rows, Table
+from services.detect.windows.rolling import Rolling
+from services.domain.condition import Condition, Evidence, Rule
+from services.domain.instant import DAY_US
+
+HOURS: Final = 24
+DAY_BEGINS_H: Final = 6
+_NIGHT: Final = slice(19, 23)
+"""01-05 h, in hours after the day's begin."""
+_NEEDED_H: Final = 18
+_DAYS: Final = 28
+_LEARN: Final = 0.15
+_SLOW: Final = 0.05
+_K: Final = (0.75, 1.0)
+_CLIP: Final = 4.0
+_FLOORS: Final = (0.002, 0.015)
+_WITNESSES: Final = 2
+_KNOWN: Final = (14, 7)
+_ENDED: Final = 0.4
+"""A leak that has fallen below this share of its largest rate has ended."""
+_NIGHT_LIMIT: Final = 0.8
+"""The night's limit as a share of the offset's."""
+_SETTLED: Final = 14
+_ODD: Final = 3.0
+_HELD_US: Final = 28 * DAY_US
+"""So long is the habit frozen in a leak; after that it goes on learning from inflow less leak."""
+_CRITICAL: Final = 0.4
+_WARNING: Final = 0.05
+"""Leak as a share of the usual inflow."""
+
+
+class ZoneLeak:
+    """Offset and night of each day against the habit of the zone."""
+
+    rule = Rule.ZONE_LEAK
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        self.limits = settings.zone_cusum_h * np.array((1.0, _NIGHT_LIMIT))
+        self.episodes = Episodes()
+        self.rings = (Rolling(_DAYS, "f4"), Rolling(_DAYS, "f4"))
+        self.table = Table(
+            {
+                "day": Field("i4", -1),
+                "end_us": Field("i8", NEVER),
+                "start_us": Field("i8", NEVER),
+                "hours": Field("f4", np.nan, (HOURS,)),
+                "shape": Field("f4", 0.0, (7, HOURS)),
+                "weight": Field("f4", 0.0, (7, HOURS)),
+                "night": Field("f8", np.nan, (7,)),
+                "level": Field("f8", np.nan),
+                "first_level": Field("f8", np.nan),
+                "known": Field("f8"),
+                "base": Field("f8"),
+                "peak": Field("f8"),
+                "litres": Field("f8"),
+                "sums": Field("f8", 0.0, (_WITNESSES, 2)),
+                "totals": Field("f8", 0.0, (_WITNESSES, 2)),
+                "days": Field("i4", 0, (_WITNESSES, 2)),
+                "since_us": Field("i8", NEVER, (_WITNESSES, 2)),
+            }
+        )
+
+    @property
+    def tables(self) -> dict[str, Table]:
+        """All state, by name."""
+        return {
+            "zone": self.table,
+            "episodes": self.episodes.table,
+            "offsets": self.rings[0].table,
+            "nights": self.rings[1].table,
+        }
+
+    def step(
+        self, subjects: Subjects, start_us: Array, end_us: Array, rate: Array, local_hour: Array
+    ) -> list[Condition]:
+        """Take one finished hour of each of n zones.
+
+        Args:
+            start_us, end_us: (n,) the block of about an hour.
+            rate: (n,) L/h.
+            local_hour: (n,) hours since 1970, local, of the block's middle.
+        """
+        t, rows = self.table, subjects.rows
+        day, hour = np.divmod(local_hour - DAY_BEGINS_H, HOURS)
+        over = (t["day"][rows] >= 0) & (day > t["day"][rows])
+        out: list[Condition] = []
+        if over.any():
+            at = np.flatnonzero(over)
+            out = self._finish(subjects.take(at), end_us[at])
+        fresh = day > t["day"][rows]
+        if fresh.any():
+            r = rows[fresh]
+            t["hours"][r] = np.nan
+            t["day"][r] = day[fresh]
+            t["start_us"][r] = start_us[fresh]
+        use = day == t["day"][rows]
+        r = rows[use]
+        t["hours"][r, hour[use]] = rate[use]
+        t["end_us"][r] = end_us[use]
+        return out
+
+    def _finish(self, subjects: Subjects, told_us: Array) -> list[Condition]:
+        """Judge the full day of each of the zones."""
+        t, rows = self.table, subjects.rows
+        enough = np.isfinite(t["hours"][rows]).sum(axis=1) >= _NEEDED_H
+        if not enough.any():
+            return []
+        if not enough.all():
+            subjects, told_us = subjects.take(np.flatnonzero(enough)), told_us[enough]
+            rows = subjects.rows
+        hours = t["hours"][rows].astype(np.float64)
+        weekday = (t["day"][rows] + 3) % 7
+        net = hours - t["known"][rows][:, None]
+        shape = t["shape"][rows, weekday].astype(np.float64)
+        weight = t["weight"][rows, weekday].astype(np.float64)
+        usable = np.isfinite(net) & (weight > 0) & (shape > 0.02)
+        judged = (usable.sum(axis=1) >= _NEEDED_H) & np.isfinite(t["level"][rows])
+        offset, night, today = self._witnesses(rows, weekday, net, shape, usable, judged)
+        level = np.where(judged, t["level"][rows], np.nan)
+        sums, sigma, calm = self._accumulate(rows, (offset, night), level, t["start_us"][rows])
+        out = self._decide(subjects, told_us, hours, level, sums, sigma)
+        self._learn(rows, weekday, net, today, calm)
+        return out
+
+    def _witnesses(
+        self, rows: Rows, weekday: Array, net: Array, shape: Array, usable: Array, judged: Array
+    ) -> tuple[Array, Array, Array]:
+        """(n,) offset and night in L/h, and the day's level; NaN where nothing is known."""
+        safe = np.where(usable, shape, 1.0)
+        u = np.where(usable, 1.0 / safe, 0.0)
+        y = np.where(usable, net / safe, 0.0)
+        n = np.maximum(usable.sum(axis=1), 1)
+        mu = u.sum(axis=1) / n
+        du = np.where(usable, u - mu[:, None], 0.0)
+        spread = (du * du).sum(axis=1)
+        known = judged & (spread > 1e-3 * n * mu * mu)
+        offset = np.where(known, (du * y).sum(axis=1) / np.where(known, spread, 1.0), np.nan)
+        dark = usable[:, _NIGHT]
+        count = dark.sum(axis=1)
+        dark_mean = np.where(dark, net[:, _NIGHT], 0.0).sum(axis=1) / np.maximum(count, 1)
+        usual = self.table["night"][rows, weekday] * self._season(rows)
+        night = np.where(judged & (count >= 3), dark_mean - usual, np.nan)
+        ratio = np.sort(np.where(usable, y, np.inf), axis=1)
+        middle = ratio[np.arange(len(ratio)), n // 2]
+        plain = np.where(np.isfinite(net), net, 0.0).sum(axis=1) / np.maximum(
+            np.isfinite(net).sum(axis=1), 1
+        )
+        return offset, night, np.where(judged, middle, plain)
+
+    def _accumulate(
+        self, rows: Rows, witnesses: tuple[Array, Array], level: Array, start_us: Array
+    ) -> tuple[Array, Array, Array]:
+        """(n, 2, 2) sums by witness and direction (up, down), (n, 2) sigma, (n,) whether the day is calm."""
+        quiet = np.ones(len(rows), np.bool_)
+        t = self.table
+        sums, totals, days = t["sums"][rows], t["totals"][rows], t["days"][rows]
+        since = t["since_us"][rows]
+        sigma = np.full((len(rows), _WITNESSES), np.nan)
+        for w, value in enumerate(witnesses):
+            ring = self.rings[w]
+            centre = np.nan_to_num(ring.median_mad(rows)[0]) if w == 1 else np.zeros(len(rows))
+            spread = ring_spread(ring, rows, centre)
+            sigma[:, w] = np.maximum(spread, _FLOORS[w] * np.abs(level))
+            ready = np.isfinite(value) & (ring.count(rows) >= _KNOWN[w])
+            excess = value - centre
+            z = np.where(ready, excess / np.where(ready, sigma[:, w], 1.0), 0.0)
+            for d, sign in enumerate((1.0, -1.0)):
+                before = sums[:, w, d]
+                step = np.minimum(sign * z, _CLIP) - _K[w]
+                after = np.where(ready, np.maximum(0.0, before + step), before)
+                begins = (before <= 0) & (after > 0)
+                since[:, w, d] = np.where(begins, start_us, since[:, w, d])
+                held = np.where(begins | (after <= 0), 0.0, totals[:, w, d])
+                count = np.where(begins | (after <= 0), 0, days[:, w, d])
+                grown = ready & (after > 0)
+                totals[:, w, d] = held + np.where(grown, excess, 0.0)
+                days[:, w, d] = count + grown
+                sums[:, w, d] = after
+            quiet &= (np.abs(z) <= _ODD) & (sums[:, w].max(axis=1) < 0.5 * self.limits[w])
+            calm = np.isfinite(value) & ~(ready & ((z > 2.5) | (z < -_CLIP)))
+            ring.push(rows[calm], value[calm])
+        t["sums"][rows], t["totals"][rows], t["days"][rows] = sums, totals, days
+        t["since_us"][rows] = since
+        return sums, sigma, quiet
+
+    def _decide(
+        self, subjects: Subjects, told_us: Array, hours: Array, level: Array, sums: Array,
+        sigma: Array,
+    ) -> list[Condition]:  # fmt: skip
+        t, rows = self.table, subjects.rows
+        index = np.arange(len(rows))
+        active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
+        crossing = sums / self.limits[None, :, None]
+        best = np.argmax(crossing, axis=1)  # (n, 2): which witness, by direction
+        top = np.take_along_axis(crossing, best[:, None, :], axis=1)[:, 0, :]
+        crossed = top > 1.0
+        direction = np.where(crossed[:, 0] & (top[:, 0] >= top[:, 1]), 0, 1)
+        moved = crossed.any(axis=1)
+        chosen = best[index, direction]
+        mean = t["totals"][rows][index, chosen, direction] / np.maximum(
+            t["days"][rows][index, chosen, direction], 1
+        )
+        since = t["since_us"][rows][index, chosen, direction]
+        believed = moved & (active | (direction == 0))
+        known = t["known"][rows] + np.where(believed, mean, 0.0)
+        base = t["base"][rows]
+        leak = known - base
+        peak = np.where(active, np.maximum(t["peak"][rows], leak), np.maximum(leak, 0.0))
+        up, down = moved & (direction == 0), moved & (direction == 1)
+        ended = active & down & (leak < _ENDED * peak)
+        share = np.where(level > 0, leak / np.where(level > 0, level, 1.0), 0.0)
+        severity = np.where(share >= _CRITICAL, 2, np.where(share >= _WARNING, 1, 0))
+        begun = np.where(active, onset, np.where(since == NEVER, told_us, since))
+        day_h = np.isfinite(hours).sum(axis=1)
+        rate = np.where(ended, t["known"][rows] - base, leak)
+        spell = np.where(active, day_h, np.maximum(told_us - begun, 0) / 3.6e9)
+        litres = np.where(active, t["litres"][rows], 0.0) + np.maximum(rate, 0.0) * spell
+        usual = hours_mean(hours) - leak
+        changes = self.episodes.step(rows, told_us, up, ended, begun, severity)
+        t["known"][rows] = np.where(ended, base, known)
+        t["peak"][rows] = np.where((active | up) & ~ended, peak, 0.0)
+        t["litres"][rows] = np.where((active | up) & ~ended, litres, 0.0)
+        if moved.any():
+            for name in ("sums", "totals", "days"):
+                t[name][rows[moved]] = 0
+            t["since_us"][rows[moved]] = NEVER
+        if not changes:
+            return []
+
+        def evidence(i: int) -> Evidence:
+            w = int(chosen[i])
+            return Evidence(
+                "flow_litres_per_h", "L/h",
+                round(float(usual[i] + rate[i]), 1),
+                round(float(usual[i] + self.limits[w] * sigma[i, w]), 1),
+                round(float(usual[i]), 1),
+                float((told_us[i] - begun[i]) / 1e6), int(day_h[i]), round(1 - float(day_h[i]) / HOURS, 3),
+                {
+                    "leak_litres_per_h": round(float(rate[i]), 1),
+                    "litres_per_day": round(float(max(rate[i], 0.0) * 24), 1),
+                    "litres_so_far": round(float(litres[i]), 1),
+                    "sum_sigmas_1": round(float(sums[i, w, direction[i]]), 2),
+                    "sum_limit_1": round(float(self.limits[w]), 2),
+                    "sigma_litres_per_h": round(float(sigma[i, w]), 2),
+                    "night_1": float(w),
+                },
+            )  # fmt: skip
+
+        return emit(
+            self.rule, subjects, changes, told_us, begun, severity,
+            1.0 - 0.5 / np.maximum(top.max(axis=1), 1.0), evidence,
+        )  # fmt: skip
+
+    def _season(self, rows: Rows) -> Array:
+        """(n,) the level as a multiple of what it was at the end of the second week."""
+        first, level = self.table["first_level"][rows], self.table["level"][rows]
+        known = (first > 0) & (level > 0)
+        return np.where(known, level / np.where(known, first, 1.0), 1.0)
+
+    def _learn(self, rows: Rows, weekday: Array, net: Array, today: Array, calm: Array) -> None:
+        """The habit of the day's inflow less what is known to leak."""
+        t = self.table
+        level = t["level"][rows]
+        first = np.isnan(level)
+        sane = today > 0
+        near = np.clip(today, 0.8 * level, 1.25 * level)
+        young = np.maximum(_SLOW, 1.0 / (t["weight"][rows].max(axis=2).sum(axis=1) + 1.0))
+        level = np.where(first, today, level + young * (near - level))
+        t["level"][rows] = level = np.where(sane, level, t["level"][rows])
+        settling = t["weight"][rows].max(axis=2).sum(axis=1) < _SETTLED
+        t["first_level"][rows] = np.where(settling, level, t["first_level"][rows])
+        shape, weight = t["shape"][rows, weekday], t["weight"][rows, weekday]
+        share = net / np.where(sane, today, 1.0)[:, None]
+        onset = self.episodes.onset_us(rows)
+        held = self.episodes.active(rows) & (t["end_us"][rows] - onset < _HELD_US)
+        use = np.isfinite(share) & (sane & calm & ~held)[:, None]
+        pace = np.maximum(_LEARN, 1.0 / (weight + 1.0))
+        moved = shape + pace * (np.where(use, share, 0.0) - shape)
+        t["shape"][rows, weekday] = np.where(use, moved, shape)
+        t["weight"][rows, weekday] = np.where(use, weight + 1.0, weight)
+        dark = net[:, _NIGHT]
+        count = np.isfinite(dark).sum(axis=1)
+        dark_mean = np.where(np.isfinite(dark), dark, 0.0).sum(axis=1) / np.maximum(count, 1)
+        ratio = dark_mean / self._season(rows)
+        old = t["night"][rows, weekday]
+        pace = pace[:, 21]
+        ratio = np.where(np.isnan(old), ratio, old + pace * (ratio - old))
+        t["night"][rows, weekday] = np.where((count >= 3) & sane & calm & ~held, ratio, old)
+
+
+def ring_spread(ring: Rolling, rows: Rows, centre: Array) -> Array:
+    """(n,) 1.4826 times the median distance of the rings' values from (n,) centre; NaN where empty."""
+    values = np.abs(ring.values(rows).astype(np.float64) - centre[:, None])
+    ordered = np.sort(values, axis=1)
+    count = ring.count(rows)
+    middle = np.clip(count - 1, 0, None) / 2
+    index = np.arange(len(rows))
+    low, high = np.floor(middle).astype(np.intp), np.ceil(middle).astype(np.intp)
+    spread: Array = 0.7413 * (ordered[index, low] + ordered[index, high])
+    return spread
+
+
+def hours_mean(hours: Array) -> Array:
+    """(n,) mean of the finite hours of each day; zero where there are none."""
+    known = np.isfinite(hours)
+    total: Array = np.where(known, hours, 0.0).sum(axis=1)
+    mean: Array = total / np.maximum(known.sum(axis=1), 1)
+    return mean
