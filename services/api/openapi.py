@@ -1,11 +1,10 @@
 """The OpenAPI document: title, words, and the answers that every operation may give beside its own.
 
-`python -m services.api.openapi` prints it; docs/openapi.json is that output, and a test holds them together.
+docs/openapi.json is the document of the default settings; `citygauge reference docs` writes it, a test holds it true.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, Final
@@ -94,18 +93,3 @@ def _entry(status: int) -> dict[str, Any]:
         }
     assert MEDIA_TYPE in entry["content"]
     return entry
-
-
-def main() -> None:
-    """Print the document."""
-    import json
-
-    from services.api.app import create_app
-    from services.api.settings import ApiSettings
-
-    app = create_app(ApiSettings(), "postgresql://nobody@127.0.0.1/none")
-    sys.stdout.write(json.dumps(app.openapi(), indent=1, ensure_ascii=False) + "\n")
-
-
-if __name__ == "__main__":
-    main()

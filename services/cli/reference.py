@@ -1,4 +1,4 @@
-"""Pages that are made from the code: settings, commands, metrics; and the command that shows the settings in force.
+"""Pages made from the code: settings, commands, metrics, formats; and the command that shows the settings in force.
 
 Tests hold the pages and the code together; `citygauge reference docs` writes them again.
 """
@@ -6,6 +6,7 @@ Tests hold the pages and the code together; `citygauge reference docs` writes th
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
@@ -73,7 +74,7 @@ def settings(
 
 
 def write_reference(
-    folder: Path = typer.Argument(Path("docs"), help="Where settings.md, cli.md, metrics.md go."),
+    folder: Path = typer.Argument(Path("docs"), help="Where the pages go."),
 ) -> None:
     """Write the pages that are made from the code."""
     for name, text in pages().items():
@@ -87,7 +88,23 @@ def pages() -> dict[str, str]:
         "settings.md": _page(_settings_page()),
         "cli.md": _page(_commands_page()),
         "metrics.md": _page(_metrics_page()),
+        "openapi.json": _openapi(),
+        "native-payload.schema.json": _schema(),
     }
+
+
+def _openapi() -> str:
+    from services.api.app import create_app
+    from services.api.settings import ApiSettings
+
+    document = create_app(ApiSettings(), "postgresql://nobody@127.0.0.1/none").openapi()
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _schema() -> str:
+    from services.ingest.schema import render
+
+    return render()
 
 
 def _page(lines: Iterator[str]) -> str:

@@ -155,10 +155,3 @@ def _columns(domain: Domain, metrics: tuple[Metric, ...]) -> dict[str, Any]:
             },
         },
     }
-
-
-if __name__ == "__main__":
-    from pathlib import Path
-
-    target = Path(__file__).parents[2] / "docs" / "native-payload.schema.json"
-    target.write_text(render())

@@ -29,7 +29,7 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def test_the_committed_document_is_current(document: dict[str, Any]) -> None:
     assert json.loads(DOCUMENT.read_text()) == json.loads(json.dumps(document)), (
-        "run: .venv/bin/python -m services.api.openapi > docs/openapi.json"
+        "run: .venv/bin/citygauge reference docs"
     )
 
 

@@ -283,7 +283,7 @@ def _rows_filled(domain: Domain, document: dict[str, object]) -> bool:
 
 def test_the_published_schema_is_current() -> None:
     file = Path(__file__).parents[2] / "docs" / "native-payload.schema.json"
-    assert file.read_text() == render(), "write it again: python -m services.ingest.schema"
+    assert file.read_text() == render(), "write it again: citygauge reference docs"
     jsonschema.Draft202012Validator.check_schema(native_schema())
 
 
