@@ -101,7 +101,7 @@ class RoadWatch:
         occupancy = np.where((occupancy >= 0) & (occupancy <= 100), occupancy, np.nan)
         subjects = Subjects(self.ids, rows)
         slot = self.clock.slot(self.last["zone"][rows], at_us)
-        usual_flow, _, _ = self.flows.expected(rows, slot)
+        usual_flow, _ = self.flows.level(rows, slot)
         out = self.stuck.step(subjects, at_us, speed, occupancy)
         out += self.fault.step(
             subjects,

@@ -230,7 +230,8 @@ def test_a_clock_that_ran_ten_years_ahead_is_left_behind() -> None:
     ]
     speeds = [90.0, 90.0] + [20.0] * 59
     said = core.step(
-        batch(Domain.TRAFFIC, [0] * len(at), at, speed_km_per_h=speeds, count_veh=[9.0] * len(at)), 0
+        batch(Domain.TRAFFIC, [0] * len(at), at, speed_km_per_h=speeds, count_veh=[9.0] * len(at)),
+        0,
     )
     assert [c.rule.value for c in said if c.change.value == "raise"] == ["congestion"]
 

@@ -59,9 +59,7 @@ class Backflow:
         start = np.where(keep, t["start_us"][rows], np.where(back, begin, NEVER))
         litres = np.where(keep, t["litres"][rows], 0.0) + np.where(back, -litres_now, 0.0)
         falls = np.where(keep, t["falls"][rows], 0) + back
-        limit = np.maximum(
-            self.settings.backflow_litres, 2.0 * resolution[rows].astype(np.float64)
-        )
+        limit = np.maximum(self.settings.backflow_litres, 2.0 * resolution[rows].astype(np.float64))
         bad = back & (litres >= limit)
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         severity = np.where(litres >= 100.0, 2, 1)

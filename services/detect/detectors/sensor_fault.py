@@ -167,6 +167,8 @@ class SensorFault:
         """(n,) microseconds for which the apparent length of vehicles has been off its habit; -1 where it is not."""
         t = self.table
         known = (vehicles >= 3) & (speed >= _FREE_KM_PER_H) & (occupancy >= 0.5) & (dt_us > 0)
+        if not known.any():
+            return self._run("misfit_us", rows, at_us, known, known)
         length = np.log(
             np.where(known, occupancy * speed * dt_us / np.where(known, vehicles, 1.0), 1.0)
         )
@@ -186,8 +188,10 @@ class SensorFault:
     def _run(self, name: str, rows: Array, at_us: Array, sign: Array, known: Array) -> Array:
         """(n,) microseconds that the sign has lasted; -1 where it does not hold."""
         since = self.table[name][rows]
-        since = np.where(
-            known, np.where(sign, np.where(since == NEVER, at_us, since), NEVER), since
-        )
+        off = since == NEVER
+        if off.all() and not sign.any():
+            return np.full(len(rows), -1, np.int64)
+        since = np.where(known, np.where(sign, np.where(off, at_us, since), NEVER), since)
         self.table[name][rows] = since
-        return np.where(since == NEVER, -1, at_us - np.where(since == NEVER, 0, since))
+        off = since == NEVER
+        return np.where(off, -1, at_us - np.where(off, 0, since))
