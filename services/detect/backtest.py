@@ -69,11 +69,14 @@ def run_case(
 
     def told(conditions: list[Condition]) -> Iterator[dict[str, Any]]:
         for event in cases.take(conditions):
-            alert = book[event.alert_id] = fold(book.get(event.alert_id), event)
+            before = book.get(event.alert_id)
+            alert = book[event.alert_id] = fold(before, event)
             if event.kind is EventKind.ESCALATED:
                 escalated.append((event, alert))
-            if event.kind is EventKind.CLEARED:
-                yield _line(book.pop(event.alert_id), by_id[alert.subject].domain)
+            if event.kind is EventKind.CLEARED and before is not None:
+                del book[event.alert_id]
+                line = _line(alert, by_id[alert.subject].domain)
+                yield line | {"sentence": before.sentence, "ended_sentence": alert.sentence}
 
     for until, batch in recording.slices(TICK_US):
         if (start_us is not None and until <= start_us) or (end_us is not None and until > end_us):

@@ -231,18 +231,21 @@ def fold(alert: Alert | None, event: AlertEvent) -> Alert:
 def _changed(alert: Alert, event: AlertEvent) -> Alert:
     data = event.data
     match event.kind:
-        case EventKind.UPDATED | EventKind.ESCALATED | EventKind.CLEARED:
+        case EventKind.UPDATED | EventKind.ESCALATED:
             severity = choice_of(data, "severity", Severity)
-            cleared = event.kind is EventKind.CLEARED
-            worse = severity.rank > alert.severity.rank and not cleared
+            worse = severity.rank > alert.severity.rank
             return replace(
                 alert,
                 score=number_of(data, "score"),
                 sentence=text_of(data, "sentence"),
                 evidence=mapping_of(data, "evidence"),
                 severity=severity if worse else alert.severity,
-                cleared_at=event.at if cleared else None,
             )
+        case EventKind.CLEARED:  # the numbers that proved the case stay; those of its end are in the log
+            number_of(data, "score")
+            mapping_of(data, "evidence")
+            choice_of(data, "severity", Severity)
+            return replace(alert, sentence=text_of(data, "sentence"), cleared_at=event.at)
         case EventKind.ACKNOWLEDGED:
             return replace(alert, acknowledged_at=event.at, acknowledged_by=event.actor)
         case EventKind.SHELVED:

@@ -116,6 +116,15 @@ def test_clearing_keeps_the_severity_and_ends_the_activity() -> None:
     assert alert.state == "cleared"
 
 
+def test_clearing_keeps_the_numbers_that_proved_the_case() -> None:
+    normal = replace(EVIDENCE, value=0.0, numbers={"litres": 99.0})
+    ended = condition(Change.CLEAR, 90, evidence=normal, score=0.1)
+    alert = say(raised(), ended, "Water pauses again.")
+    assert alert.evidence["value"] == 42.0
+    assert alert.score == 0.9
+    assert alert.sentence == "Water pauses again."
+
+
 def test_an_alert_that_cleared_before_anyone_looked_still_waits_for_a_person() -> None:
     alert = in_state("cleared")
     assert EventKind.ACKNOWLEDGED.value in allowed_changes(alert)
