@@ -80,9 +80,9 @@ def feed_hourly(
 
 def feed_road(
     core: Core,
-    speed: Sequence[float],
-    count: Sequence[float] | float = 10.0,
-    occupancy: Sequence[float] | float | None = None,
+    speed: Sequence[float] | np.ndarray,
+    count: Sequence[float] | np.ndarray | float = 10.0,
+    occupancy: Sequence[float] | np.ndarray | float | None = None,
     number: int = 0,
     step_s: int = 30,
     start_us: int = START_US + 8 * HOUR_US,

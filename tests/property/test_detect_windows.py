@@ -93,7 +93,8 @@ def test_cusum_equals_pages_sum_and_knows_its_beginning(z: list[float]) -> None:
 def test_timed_mean_equals_the_mean_of_the_span(steps: list[tuple[int, float]]) -> None:
     window = TimedMean(300, width=8)
     window.table.add(1)
-    times, values = [], []
+    times: list[int] = []
+    values: list[float] = []
     got = math.nan
     for step, x in steps:
         times.append((times[-1] if times else 0) + step)

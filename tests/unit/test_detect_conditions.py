@@ -12,7 +12,7 @@ ROW = np.array([0])
 def looks(episodes: Episodes, seen: list[tuple[int, str, int]]) -> list[tuple[int, str, int]]:
     """(time, bad | good | between, severity) -> (time, change, onset)."""
     episodes.table.add(1)
-    out = []
+    out: list[tuple[int, str, int]] = []
     for at, look, severity in seen:
         onset = int(episodes.onset_us(ROW)[0])
         changes = episodes.step(
