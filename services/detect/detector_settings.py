@@ -89,6 +89,9 @@ class DetectorSettings(BaseModel):
     zone_cusum_h: float = Field(
         6.0, gt=0, description="decision limit in sigmas of the sum over days for the leak of a zone"
     )
+    zone_burst_h: float = Field(
+        7.0, gt=0, description="decision limit in sigmas of the sum over hours for a zone's burst"
+    )
     balance_cusum_h: float = Field(
         12.0, gt=0, description="decision limit in sigmas of the sum over hours for a zone's balance"
     )

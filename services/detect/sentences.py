@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Rule
 from services.domain.instant import from_us
 from services.domain.sensor import Sensor
@@ -95,6 +96,14 @@ def _chance(value: float) -> str:
 
 
 def _burst(c: Condition, s: Sensor) -> str:
+    if s.kind is SensorKind.DMA_INLET:
+        return (
+            f"A main has probably burst in the zone fed by {_where(s)}, since {_since(c, s)}: "
+            f"{_rate(_value(c))} where {_rate(c.evidence.baseline or 0.0)} is usual, "
+            f"{_rate(_number(c, 'leak_litres_per_h'))} too much for {_span(c.evidence.window_s)}, "
+            f"{_litres(_number(c, 'litres_so_far'))} so far. "
+            "First: rule out fire-fighting and flushing, then send a crew and look where pressure has dropped."
+        )
     return (
         f"Far more water than usual is running at {_where(s)} since {_since(c, s)}: {_rate(_value(c))} for "
         f"{_span(c.evidence.window_s)}, where {_rate(c.evidence.threshold or 0.0)} is the most it should be. "

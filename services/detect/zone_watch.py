@@ -13,6 +13,7 @@ import numpy as np
 
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.zone_balance import ZoneBalance
+from services.detect.detectors.zone_burst import ZoneBurst
 from services.detect.detectors.zone_leak import ZoneLeak
 from services.detect.emission import Subjects
 from services.detect.meter_watch import MeterWatch
@@ -28,6 +29,8 @@ _ENOUGH = 0.5
 """Share of an hour that an inlet must cover."""
 _MOST = 0.9
 """Share of its meters' hours that a zone must cover."""
+_STALLED_H = 6
+"""An inlet's own time serves where the feed's time lags so many hours behind it (a lone sensor after a gap)."""
 _BACK_H = 24
 """So many hours back are judged when the feed's time leaps."""
 
@@ -85,6 +88,7 @@ class ZoneWatch(ZoneFlows):
         self.place = Table({"zone": Field("i2"), "done": Field("i8", -1)})
         self.metered = HourBins()
         self.leak = ZoneLeak(settings)
+        self.burst = ZoneBurst(settings)
         self.balance = ZoneBalance(settings)
         self.outlets: ZoneFlows | None = None
         self._leader: dict[str, int] = {}
@@ -109,7 +113,11 @@ class ZoneWatch(ZoneFlows):
     def tables(self) -> dict[str, Table]:
         """All state by name."""
         named = super().tables() | {"place": self.place, "metered": self.metered.table}
-        for part, detector in (("leak", self.leak), ("balance", self.balance)):
+        for part, detector in (
+            ("leak", self.leak),
+            ("burst", self.burst),
+            ("balance", self.balance),
+        ):
             for name, table in detector.tables.items():
                 named[f"{part}.{name}"] = table
         return named
@@ -148,20 +156,37 @@ class ZoneWatch(ZoneFlows):
                 zone[here], intervals.start_us[here], intervals.end_us[here], intervals.litres[here]
             )
 
-    def look(self, end_us: int) -> list[Condition]:
-        """Judge the hours that ended an hour ago."""
-        last = end_us // HOUR_US - 2
-        done = self.place["done"][: len(self.ids)]
-        if not len(done) or done.min() >= last:
-            return []
+    def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
+        """One reading of each of `rows` (distinct); judges where the feed's time has stood still for hours."""
+        super().step(rows, at_us, values)
+        leads = self._leads[rows]
+        own = at_us // HOUR_US - _STALLED_H
+        done = self.place["done"][leads]
         out: list[Condition] = []
-        begin = last - _BACK_H + 1 if done.max() < last - _BACK_H else int(done.max()) + 1
-        for hour in range(begin, last + 1):
-            out += self._judge(hour, (hour + 2) * HOUR_US)
-        self.place["done"][: len(self.ids)] = last
+        for last in np.unique(own[(done >= 0) & (own > done)]):
+            out += self._judge_until(np.unique(leads[own == last]), int(last))
         return out
 
-    def _judge(self, hour: int, told_us: int) -> list[Condition]:
+    def look(self, end_us: int) -> list[Condition]:
+        """Judge the hours that ended an hour ago."""
+        every = np.arange(len(self.ids))
+        last = end_us // HOUR_US - 2
+        done = self.place["done"][: len(every)]
+        done[done > last + _BACK_H] = last  # a clock that was ahead for long
+        return self._judge_until(every, last)
+
+    def _judge_until(self, rows: Rows, last: int) -> list[Condition]:
+        done = self.place["done"]
+        due = rows[done[rows] < last]
+        if not due.size:
+            return []
+        out: list[Condition] = []
+        for hour in range(max(int(done[due].min()), last - _BACK_H) + 1, last + 1):
+            out += self._judge(due[done[due] < hour], hour, (hour + 2) * HOUR_US)
+        done[due] = last
+        return out
+
+    def _judge(self, due: Rows, hour: int, told_us: int) -> list[Condition]:
         every = np.arange(len(self.ids))
         rates = self.rates(every, hour)
         net = np.zeros(len(every))
@@ -171,7 +196,7 @@ class ZoneWatch(ZoneFlows):
             for i, zone in enumerate(self.outlets.zones):
                 if zone in self._leader:
                     net[self._leader[zone]] -= taken[i]
-        rows = every[(self._leads == every) & np.isfinite(net)]
+        rows = due[(self._leads[due] == due) & np.isfinite(net[due])]
         if rows.size == 0:
             return []
         out: list[Condition] = []
@@ -196,7 +221,11 @@ class ZoneWatch(ZoneFlows):
             start = np.full(len(rest), hour * HOUR_US)
             middle = start + HOUR_US // 2
             local = middle + self.clock.offset_us(self.place["zone"][rest], middle)
-            out += self.leak.step(
-                Subjects(self.ids, rest), start, start + HOUR_US, net[rest], local // HOUR_US
-            )
+            subjects = Subjects(self.ids, rest)
+            out += self.burst.step(
+                subjects, start, np.full(len(rest), told_us), net[rest],
+                self.leak.expected(rest, local // HOUR_US), self.leak.table["level"][rest],
+                local // HOUR_US % 24,
+            )  # fmt: skip
+            out += self.leak.step(subjects, start, start + HOUR_US, net[rest], local // HOUR_US)
         return out

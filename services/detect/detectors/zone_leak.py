@@ -81,6 +81,7 @@ class ZoneLeak:
                 "night": Field("f8", np.nan, (7,)),
                 "level": Field("f8", np.nan),
                 "first_level": Field("f8", np.nan),
+                "latest": Field("f8", np.nan),
                 "known": Field("f8"),
                 "base": Field("f8"),
                 "peak": Field("f8"),
@@ -130,6 +131,14 @@ class ZoneLeak:
         t["hours"][r, hour[use]] = rate[use]
         t["end_us"][r] = end_us[use]
         return out
+
+    def expected(self, rows: Rows, local_hour: Array) -> Array:
+        """(n,) L/h usual at the hour (local, since 1970) at the last day's level, with the leak known; else NaN."""
+        t = self.table
+        day, hour = np.divmod(local_hour - DAY_BEGINS_H, HOURS)
+        place = (rows, (day + 3) % 7, hour)
+        known = t["weight"][place] > 0
+        return np.where(known, t["level"][rows] * t["shape"][place] + t["known"][rows], np.nan)
 
     def _finish(self, subjects: Subjects, told_us: Array) -> list[Condition]:
         """Judge the full day of each of the zones."""
@@ -299,6 +308,7 @@ class ZoneLeak:
         young = np.maximum(_SLOW, 1.0 / (t["weight"][rows].max(axis=2).sum(axis=1) + 1.0))
         level = np.where(first, today, level + young * (near - level))
         t["level"][rows] = level = np.where(sane, level, t["level"][rows])
+        t["latest"][rows] = np.where(sane, today, t["latest"][rows])
         settling = t["weight"][rows].max(axis=2).sum(axis=1) < _SETTLED
         t["first_level"][rows] = np.where(settling, level, t["first_level"][rows])
         shape, weight = t["shape"][rows, weekday], t["weight"][rows, weekday]
