@@ -10,7 +10,6 @@ messages are published at a fixed rate and seen by a listener on the feed: the l
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import select
 import socket
@@ -24,6 +23,7 @@ import numpy as np
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from benchmarks.report import Cell, table, write
 from services.domain.catalogue import SensorKind
 from services.domain.sensor import Sensor
 from services.embedded.broker import EmbeddedBroker
@@ -42,6 +42,12 @@ from tests.waiting import wait_until
 SENSORS = 2_000
 TICK = os.sysconf("SC_CLK_TCK")
 START_S = 1_793_000_000
+CASES = {
+    "one": "one reading a message",
+    "one, plain paho": "the same, plain paho",
+    "hundred": "100 readings a message",
+}
+"""Case -> its title in the table."""
 
 
 class RawPublisher:
@@ -298,7 +304,7 @@ def lag(url: str, mqtt_url: str, device_url: str, rate: int, seconds: float) -> 
 def main() -> None:
     """Prints the table and writes build/bench/ingest.json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=60_000)
+    parser.add_argument("--messages", type=int, default=120_000)
     parser.add_argument("--rates", type=int, nargs="*", default=[100, 5_000])
     options = parser.parse_args()
     results: dict[str, dict[str, float]] = {}
@@ -323,11 +329,36 @@ def main() -> None:
             results[name] = drain(url, mqtt, device, postmaster, load, worker=worker, **settings)  # type: ignore[arg-type]
         for rate in options.rates:
             results[f"lag at {rate}/s"] = lag(url, mqtt, device, rate, 3.0)
-    for name, found in results.items():
-        print(f"{name:18}", "  ".join(f"{key} {value:,.1f}" for key, value in found.items()))
-    target = Path("build/bench/ingest.json")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(results, indent=2) + "\n")
+    show(results)
+    write("ingest", {"results": results})
+
+
+def show(results: dict[str, dict[str, float]]) -> None:
+    """Print the two tables."""
+    ceiling_per_s = results["ceiling"]["messages_per_s"]
+    rows: list[list[Cell]] = [["broker's ceiling", ceiling_per_s, None, 1.0, None, None, None]]
+    for name, title in CASES.items():
+        found = results[name]
+        rows.append(
+            [
+                title,
+                found["messages_per_s"],
+                found["readings_per_s"],
+                found["messages_per_s"] / ceiling_per_s if name != "hundred" else None,
+                found["worker_us"],
+                found["database_us"],
+                found["rss_mb"],
+            ]
+        )
+    head = ("draining a backlog, QoS 1", "messages/s", "readings/s", "of ceiling")
+    costs = ("service us", "database us", "service MB")
+    print(table("Ingest (us: CPU microseconds a reading)", (*head, *costs), rows))
+    lags: list[list[Cell]] = [
+        [name.removeprefix("lag at "), found["p50_ms"], found["p99_ms"]]
+        for name, found in results.items()
+        if name.startswith("lag")
+    ]
+    print("\n" + table("Lag from publish to commit, ms", ("messages", "p50", "p99"), lags))
 
 
 if __name__ == "__main__":
