@@ -224,7 +224,7 @@ class ZoneWatch(ZoneFlows):
             subjects = Subjects(self.ids, rest)
             out += self.burst.step(
                 subjects, start, np.full(len(rest), told_us), net[rest],
-                self.leak.expected(rest, local // HOUR_US), self.leak.table["level"][rest],
+                self.leak.expected(rest, local // HOUR_US), self.leak.level(rest),
                 local // HOUR_US % 24,
             )  # fmt: skip
             out += self.leak.step(subjects, start, start + HOUR_US, net[rest], local // HOUR_US)

@@ -32,17 +32,12 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.rolling import Rolling
+from services.detect.windows.zone_habit import HOURS, NEEDED_H, ZoneHabit, hours_mean
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import DAY_US
 
-HOURS: Final = 24
 DAY_BEGINS_H: Final = 6
-_NIGHT: Final = slice(19, 23)
-"""01-05 h, in hours after the day's begin."""
-_NEEDED_H: Final = 18
 _DAYS: Final = 28
-_LEARN: Final = 0.15
-_SLOW: Final = 0.05
 _K: Final = (0.75, 1.0)
 _CLIP: Final = 4.0
 _FLOORS: Final = (0.002, 0.015)
@@ -52,7 +47,6 @@ _ENDED: Final = 0.4
 """A leak that has fallen below this share of its largest rate has ended."""
 _NIGHT_LIMIT: Final = 0.8
 """The night's limit as a share of the offset's."""
-_SETTLED: Final = 14
 _ODD: Final = 3.0
 _HELD_US: Final = 28 * DAY_US
 """So long is the habit frozen in a leak; after that it goes on learning from inflow less leak."""
@@ -69,6 +63,7 @@ class ZoneLeak:
     def __init__(self, settings: DetectorSettings) -> None:
         self.limits = settings.zone_cusum_h * np.array((1.0, _NIGHT_LIMIT))
         self.episodes = Episodes()
+        self.habit = ZoneHabit()
         self.rings = (Rolling(_DAYS, "f4"), Rolling(_DAYS, "f4"))
         self.table = Table(
             {
@@ -76,12 +71,6 @@ class ZoneLeak:
                 "end_us": Field("i8", NEVER),
                 "start_us": Field("i8", NEVER),
                 "hours": Field("f4", np.nan, (HOURS,)),
-                "shape": Field("f4", 0.0, (7, HOURS)),
-                "weight": Field("f4", 0.0, (7, HOURS)),
-                "night": Field("f8", np.nan, (7,)),
-                "level": Field("f8", np.nan),
-                "first_level": Field("f8", np.nan),
-                "latest": Field("f8", np.nan),
                 "known": Field("f8"),
                 "base": Field("f8"),
                 "peak": Field("f8"),
@@ -98,6 +87,7 @@ class ZoneLeak:
         """All state, by name."""
         return {
             "zone": self.table,
+            "habit": self.habit.table,
             "episodes": self.episodes.table,
             "offsets": self.rings[0].table,
             "nights": self.rings[1].table,
@@ -133,17 +123,18 @@ class ZoneLeak:
         return out
 
     def expected(self, rows: Rows, local_hour: Array) -> Array:
-        """(n,) L/h usual at the hour (local, since 1970) at the last day's level, with the leak known; else NaN."""
-        t = self.table
+        """(n,) L/h usual at the hour (local, since 1970), with the leak known; NaN where unknown."""
         day, hour = np.divmod(local_hour - DAY_BEGINS_H, HOURS)
-        place = (rows, (day + 3) % 7, hour)
-        known = t["weight"][place] > 0
-        return np.where(known, t["level"][rows] * t["shape"][place] + t["known"][rows], np.nan)
+        return self.habit.expected(rows, (day + 3) % 7, hour) + self.table["known"][rows]
+
+    def level(self, rows: Rows) -> Array:
+        """(n,) L/h, the level of the last weeks; NaN where unknown."""
+        return self.habit.table["level"][rows]
 
     def _finish(self, subjects: Subjects, told_us: Array) -> list[Condition]:
         """Judge the full day of each of the zones."""
         t, rows = self.table, subjects.rows
-        enough = np.isfinite(t["hours"][rows]).sum(axis=1) >= _NEEDED_H
+        enough = np.isfinite(t["hours"][rows]).sum(axis=1) >= NEEDED_H
         if not enough.any():
             return []
         if not enough.all():
@@ -152,41 +143,13 @@ class ZoneLeak:
         hours = t["hours"][rows].astype(np.float64)
         weekday = (t["day"][rows] + 3) % 7
         net = hours - t["known"][rows][:, None]
-        shape = t["shape"][rows, weekday].astype(np.float64)
-        weight = t["weight"][rows, weekday].astype(np.float64)
-        usable = np.isfinite(net) & (weight > 0) & (shape > 0.02)
-        judged = (usable.sum(axis=1) >= _NEEDED_H) & np.isfinite(t["level"][rows])
-        offset, night, today = self._witnesses(rows, weekday, net, shape, usable, judged)
-        level = np.where(judged, t["level"][rows], np.nan)
+        offset, night, today, level = self.habit.witnesses(rows, weekday, net)
         sums, sigma, calm = self._accumulate(rows, (offset, night), level, t["start_us"][rows])
         out = self._decide(subjects, told_us, hours, level, sums, sigma)
-        self._learn(rows, weekday, net, today, calm)
+        began = self.episodes.onset_us(rows)
+        held = self.episodes.active(rows) & (t["end_us"][rows] - began < _HELD_US)
+        self.habit.learn(rows, weekday, net, today, calm & ~held)
         return out
-
-    def _witnesses(
-        self, rows: Rows, weekday: Array, net: Array, shape: Array, usable: Array, judged: Array
-    ) -> tuple[Array, Array, Array]:
-        """(n,) offset and night in L/h, and the day's level; NaN where nothing is known."""
-        safe = np.where(usable, shape, 1.0)
-        u = np.where(usable, 1.0 / safe, 0.0)
-        y = np.where(usable, net / safe, 0.0)
-        n = np.maximum(usable.sum(axis=1), 1)
-        mu = u.sum(axis=1) / n
-        du = np.where(usable, u - mu[:, None], 0.0)
-        spread = (du * du).sum(axis=1)
-        known = judged & (spread > 1e-3 * n * mu * mu)
-        offset = np.where(known, (du * y).sum(axis=1) / np.where(known, spread, 1.0), np.nan)
-        dark = usable[:, _NIGHT]
-        count = dark.sum(axis=1)
-        dark_mean = np.where(dark, net[:, _NIGHT], 0.0).sum(axis=1) / np.maximum(count, 1)
-        usual = self.table["night"][rows, weekday] * self._season(rows)
-        night = np.where(judged & (count >= 3), dark_mean - usual, np.nan)
-        ratio = np.sort(np.where(usable, y, np.inf), axis=1)
-        middle = ratio[np.arange(len(ratio)), n // 2]
-        plain = np.where(np.isfinite(net), net, 0.0).sum(axis=1) / np.maximum(
-            np.isfinite(net).sum(axis=1), 1
-        )
-        return offset, night, np.where(judged, middle, plain)
 
     def _accumulate(
         self, rows: Rows, witnesses: tuple[Array, Array], level: Array, start_us: Array
@@ -292,43 +255,6 @@ class ZoneLeak:
             1.0 - 0.5 / np.maximum(top.max(axis=1), 1.0), evidence,
         )  # fmt: skip
 
-    def _season(self, rows: Rows) -> Array:
-        """(n,) the level as a multiple of what it was at the end of the second week."""
-        first, level = self.table["first_level"][rows], self.table["level"][rows]
-        known = (first > 0) & (level > 0)
-        return np.where(known, level / np.where(known, first, 1.0), 1.0)
-
-    def _learn(self, rows: Rows, weekday: Array, net: Array, today: Array, calm: Array) -> None:
-        """The habit of the day's inflow less what is known to leak."""
-        t = self.table
-        level = t["level"][rows]
-        first = np.isnan(level)
-        sane = today > 0
-        near = np.clip(today, 0.8 * level, 1.25 * level)
-        young = np.maximum(_SLOW, 1.0 / (t["weight"][rows].max(axis=2).sum(axis=1) + 1.0))
-        level = np.where(first, today, level + young * (near - level))
-        t["level"][rows] = level = np.where(sane, level, t["level"][rows])
-        t["latest"][rows] = np.where(sane, today, t["latest"][rows])
-        settling = t["weight"][rows].max(axis=2).sum(axis=1) < _SETTLED
-        t["first_level"][rows] = np.where(settling, level, t["first_level"][rows])
-        shape, weight = t["shape"][rows, weekday], t["weight"][rows, weekday]
-        share = net / np.where(sane, today, 1.0)[:, None]
-        onset = self.episodes.onset_us(rows)
-        held = self.episodes.active(rows) & (t["end_us"][rows] - onset < _HELD_US)
-        use = np.isfinite(share) & (sane & calm & ~held)[:, None]
-        pace = np.maximum(_LEARN, 1.0 / (weight + 1.0))
-        moved = shape + pace * (np.where(use, share, 0.0) - shape)
-        t["shape"][rows, weekday] = np.where(use, moved, shape)
-        t["weight"][rows, weekday] = np.where(use, weight + 1.0, weight)
-        dark = net[:, _NIGHT]
-        count = np.isfinite(dark).sum(axis=1)
-        dark_mean = np.where(np.isfinite(dark), dark, 0.0).sum(axis=1) / np.maximum(count, 1)
-        ratio = dark_mean / self._season(rows)
-        old = t["night"][rows, weekday]
-        pace = pace[:, 21]
-        ratio = np.where(np.isnan(old), ratio, old + pace * (ratio - old))
-        t["night"][rows, weekday] = np.where((count >= 3) & sane & calm & ~held, ratio, old)
-
 
 def ring_spread(ring: Rolling, rows: Rows, centre: Array) -> Array:
     """(n,) 1.4826 times the median distance of the rings' values from (n,) centre; NaN where empty."""
@@ -340,11 +266,3 @@ def ring_spread(ring: Rolling, rows: Rows, centre: Array) -> Array:
     low, high = np.floor(middle).astype(np.intp), np.ceil(middle).astype(np.intp)
     spread: Array = 0.7413 * (ordered[index, low] + ordered[index, high])
     return spread
-
-
-def hours_mean(hours: Array) -> Array:
-    """(n,) mean of the finite hours of each day; zero where there are none."""
-    known = np.isfinite(hours)
-    total: Array = np.where(known, hours, 0.0).sum(axis=1)
-    mean: Array = total / np.maximum(known.sum(axis=1), 1)
-    return mean
