@@ -1,6 +1,6 @@
 # The commands of a developer's day. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-ingest scorecard setup browser lock clean
+.PHONY: help demo test check bench bench-ingest scorecard setup browser screenshots lock clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -36,6 +36,9 @@ setup: $(READY) ## .venv from the locked packages; the others do it when needed
 
 browser: $(READY) ## prepare a Chromium for the tests of the console
 	@$(BIN)/python -m services.embedded.browser
+
+screenshots: $(READY) ## pictures of the console on the demo's city, into docs/images
+	@$(BIN)/python -m tests.browser.screenshots
 
 lock: $(READY) ## choose the newest packages again and lock them
 	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet uv

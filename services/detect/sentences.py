@@ -92,7 +92,12 @@ def _continuous(c: Condition, s: Sensor) -> str:
 
 
 def _chance(value: float) -> str:
-    return f"1 in {round(1 / value):,}" if value > 1e-9 else "less than 1 in a billion"
+    """In round numbers: more digits would claim a knowledge that nobody has."""
+    return (
+        f"about 1 in {float(f'{1 / value:.1g}'):,.0f}"
+        if value > 1e-9
+        else "less than 1 in a billion"
+    )
 
 
 def _burst(c: Condition, s: Sensor) -> str:

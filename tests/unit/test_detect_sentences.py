@@ -44,8 +44,8 @@ def test_continuous_flow() -> None:
     assert sentence(said, METER) == (
         "Water has been running without a pause at meter Elm Street 4 (M-17), zone North since Mon 13 Jul 22:05 "
         "(26 hours), never below 15 L/h. This meter normally pauses: by its own habit a run this long has a chance of "
-        "1 in 50,000. About 400 L lost so far, 370 L a day. First: call the customer and have the stop valve closed "
-        "for ten minutes; if the meter still turns, the leak is on the service pipe."
+        "about 1 in 50,000. About 400 L lost so far, 370 L a day. First: call the customer and have the stop valve "
+        "closed for ten minutes; if the meter still turns, the leak is on the service pipe."
     )
 
 

@@ -126,7 +126,7 @@ class ContinuousFlow:
             def evidence(i: int) -> Evidence:
                 return Evidence(
                     "flow_litres_per_h", "L/h",
-                    round(float(leak[i]), 2), 0.0, None,
+                    round(float(leak[i]), 2), None, None,
                     float((hours[i] + gap_hours[i]) * 3600), int(number[i]),
                     round(float(gap_hours[i] / max(hours[i] + gap_hours[i], 1e-9)), 4),
                     {
