@@ -48,6 +48,18 @@ def test_continuous_flow_is_told_within_a_day_and_clears_with_the_repair(rate: f
     assert over.evidence.numbers["litres_so_far"] == pytest.approx(60 * rate, rel=0.4)
 
 
+def test_evidence_says_which_share_of_the_run_was_not_seen() -> None:
+    use = home(WEEKS3 + 96)
+    begin = WEEKS3 + 20
+    use[begin : begin + 60] += 5.0
+    whole, _ = (c.evidence for c in said(use.copy()) if c.rule is Rule.CONTINUOUS_FLOW)
+    use[begin + 3 : begin + 8] = np.nan
+    (found,) = raised(said(use), Rule.CONTINUOUS_FLOW)
+    assert whole.missing_share == 0
+    lost_h = found.evidence.missing_share * found.evidence.window_s / 3600
+    assert lost_h == pytest.approx(6, abs=0.1)  # five readings, one interval of six hours
+
+
 def test_severity_follows_the_rate_and_rises_with_it() -> None:
     use = home(WEEKS3 + 96)
     use[WEEKS3:] += 2.0

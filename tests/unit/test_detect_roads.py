@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
@@ -52,6 +53,23 @@ def test_a_short_dip_and_hours_without_vehicles_are_no_congestion() -> None:
     assert said(speed) == []
     empty = np.full(120, np.nan)
     assert said(empty, count=0.0) == []
+
+
+def test_evidence_says_which_share_of_the_readings_was_missing() -> None:
+    speed = free(180)
+    speed[60 * MINUTE : 100 * MINUTE] -= 70
+    assert said(speed)[0].evidence.missing_share == 0
+    speed[61 * MINUTE : 100 * MINUTE : 3] = np.nan
+    assert said(speed)[0].evidence.missing_share == pytest.approx(1 / 3, abs=0.1)
+    core = Core(DetectorSettings(), stations(1, cadence_s=30.0))
+    at = [START_US + i * 30 * SECOND_US for i in range(200) if not 105 <= i < 135]
+    frozen = [
+        100.0 + (i % 7 if i < 100 else 0.5) for i in range(len(at))
+    ]  # a quarter of an hour is lost
+    told = core.step(batch(Domain.TRAFFIC, [0] * len(at), at, speed_km_per_h=frozen), at[-1])
+    (stuck,) = [c for c in told if c.rule is Rule.STUCK]
+    assert stuck.evidence.readings < 40
+    assert stuck.evidence.missing_share == pytest.approx(0.5, abs=0.05)
 
 
 def known_road(jam_of_every_day: bool) -> Core:

@@ -32,6 +32,7 @@ _HEAD_KM_PER_H = 64.0
 _BOTTLENECK = 0.3
 _STALE_US: Final = 90 * SECOND_US
 _GAP_US: Final = 600 * SECOND_US
+_LOOK_S: Final = 30.0
 
 
 class Incident:
@@ -144,7 +145,7 @@ class Incident:
             def evidence(i: int) -> Evidence:
                 return Evidence(
                     "speed_km_per_h", "km/h", _finite(v[i]), _finite(slow[i] - _DROP), _finite(slow[i]),
-                    90.0, 3, 0.0,
+                    3 * max(_LOOK_S, float(cadence_us[rows[i]] / SECOND_US)), 3, 0.0,
                     {
                         "downstream_km_per_h": _finite(vd[i]) or 0.0,
                         "apart_limit_km_per_h": _APART,

@@ -38,9 +38,9 @@ class StuckStation:
         return {"run": self.table, "episodes": self.episodes.table}
 
     def step(
-        self, subjects: Subjects, at_us: Array, speed: Array, occupancy: Array
+        self, subjects: Subjects, at_us: Array, speed: Array, occupancy: Array, cadence_us: Array
     ) -> list[Condition]:
-        """Take one reading of each of n stations; km/h and %, NaN missing."""
+        """Take one reading of each of n stations; km/h and %, NaN missing; cadence_us (n,), 0 not known."""
         t, rows = self.table, subjects.rows
         value = np.where(
             np.isfinite(speed), speed, np.where(np.isfinite(occupancy), -1.0 - occupancy, np.nan)
@@ -59,12 +59,14 @@ class StuckStation:
         out: list[Condition] = []
         if changes:
             by_speed = np.isfinite(speed)
+            expected = 1 + lasted / np.maximum(cadence_us, SECOND_US)
+            missing = np.where(cadence_us > 0, np.maximum(0.0, 1 - number / expected), 0.0)
 
             def evidence(i: int) -> Evidence:
                 return Evidence(
                     "speed_km_per_h" if by_speed[i] else "occupancy_pct", "km/h" if by_speed[i] else "%",
                     float(speed[i] if by_speed[i] else occupancy[i]), None, None,
-                    float(lasted[i] / SECOND_US), int(number[i]), 0.0,
+                    float(lasted[i] / SECOND_US), int(number[i]), round(float(missing[i]), 3),
                     {
                         "unchanged_min": round(float(lasted[i] / (60 * SECOND_US)), 1),
                         "limit_min": self.limit_us / (60 * SECOND_US),
