@@ -20,7 +20,7 @@ BAD: list[tuple[str, object, RejectReason]] = [
     (TOPIC, {**body(1), "values": {"register": float("nan")}}, RejectReason.NOT_FINITE),
     (TOPIC, {**body(1), "values": {"register": float("inf")}}, RejectReason.NOT_FINITE),
     (TOPIC, {"values": {"register": 1}}, RejectReason.MISSING_FIELD),
-    (TOPIC, b'{"a":"' + b"x" * 1_000_000 + b'"}', RejectReason.TOO_LARGE),
+    (TOPIC, b'{"a":"' + b"x" * (2**20 - 8) + b'"}', RejectReason.TOO_LARGE),
     (TOPIC, b"[" * 100_000, RejectReason.TOO_DEEP),
     (TOPIC, b'{"time":"\xc3\x28"}', RejectReason.NOT_UTF8),
     ("citygauge/v1/air/m0/reading", body(1), RejectReason.UNKNOWN_TOPIC),
@@ -57,7 +57,7 @@ def test_each_bad_message_is_kept_and_its_neighbours_are_stored(
         unknown = SensorRepository(conn).quarantined(limit=10).items
     assert sorted((k.topic, k.reason) for k in kept) == sorted((t, r) for t, _, r in BAD)
     large = next(k for k in kept if k.reason is RejectReason.TOO_LARGE)
-    assert (len(large.payload), large.payload_bytes) == (65_536, 1_000_008)
+    assert (len(large.payload), large.payload_bytes) == (65_536, 2**20)
     small = next(k for k in kept if k.reason is RejectReason.UNKNOWN_UNIT)
     assert json.loads(small.payload)["units"] == {"register": "gallons"}
     assert [(each.id, each.readings) for each in unknown] == [("nobody", 1)]
@@ -85,6 +85,24 @@ def test_parts_of_arrays_and_columns(
         found = committed(database_url, 7)
     assert (found.received, found.messages, found.stored, found.rejected) == (7, 2, 3, 4)
     assert [row[:2] for row in rows(database_url)] == [("m0", 1), ("m1", 2), ("m2", 100)]
+
+
+def test_a_time_in_milliseconds_is_stored_at_the_moment_that_was_meant(
+    database_url: str, mqtt_url: str, device_mqtt_url: str
+) -> None:
+    register(database_url)
+    with (
+        working(database_url, mqtt_url, worker="units-of-time"),
+        Publisher(device_mqtt_url, "units-of-time") as device,
+    ):
+        seconds = body(1)["time"]
+        assert isinstance(seconds, int)
+        for place, unit in enumerate((1, 1_000, 1_000_000)):
+            device.publish(TOPIC, {**body(1), "time": (seconds + place) * unit})
+        device.settle()
+        found = committed(database_url, 3)
+    assert (found.stored, found.rejected) == (3, 0)
+    assert [row[:2] for row in rows(database_url)] == [("m0", 1), ("m0", 2), ("m0", 3)]
 
 
 def test_a_row_that_the_database_refuses_does_not_stall_the_rest(
