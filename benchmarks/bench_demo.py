@@ -67,6 +67,12 @@ def main() -> None:
     lags = {"stored": result["lag_ms"], "alert": result["alert_lag_ms"]}
     rows = [[f"publish to {name}", lag["p50"], lag["p99"]] for name, lag in lags.items()]
     print("\n" + table("Lag, ms", ("from ... to", "p50", "p99"), rows))
+    print(
+        "\n"
+        + table(
+            "From the command to the first live reading", ("", "s"), [["start", result["ready_s"]]]
+        )
+    )
     order = sorted(peaks, key=lambda name: (name not in SERVICES, name))
     print(
         "\n"
@@ -81,6 +87,7 @@ def main() -> None:
         {
             "books": {name: result[name] for name in books},
             "alerts": len(result["alerts"]),
+            "ready_s": result["ready_s"],
             "lag_ms": result["lag_ms"],
             "alert_lag_ms": result["alert_lag_ms"],
             "memory_mb": peaks,

@@ -78,10 +78,17 @@ def demo(
     except EmbeddedError as error:
         raise CitygaugeError(str(error)) from error
     if as_json:
-        typer.echo(json.dumps(result, default=str))
+        typer.echo(json.dumps(result, default=_plain))
     if not result["balanced"]:
         typer.echo("citygauge: the books do not balance", err=True)
         raise typer.Exit(1)
+
+
+def _plain(value: object) -> str:
+    """Times as the API writes them, anything else as text."""
+    from services.domain.instant import isoformat, to_us
+
+    return isoformat(to_us(value)) if isinstance(value, datetime) else str(value)
 
 
 def _run(wish: Wish, sources: Sources, view: View, stop: threading.Event) -> dict[str, object]:
@@ -127,6 +134,7 @@ class _Demo:
         self._servers, self._services, self._city = servers, services, city
         self._environment, self._begun = environment, begun
         self._resume: list[str] = []
+        self._ready_s = 0.0
         self._progress, self._go = services.log("progress"), services.log("go")
 
     def run(self) -> dict[str, object]:
@@ -212,8 +220,8 @@ class _Demo:
         self._simulate()
         self._services.wait("detection to begin", learnt, self._stop)
         self._go.touch()
-        seconds = time.monotonic() - self._begun
-        self._view.say(f"Ready after {seconds:.1f} s")
+        self._ready_s = time.monotonic() - self._begun
+        self._view.say(f"Ready after {self._ready_s:.1f} s")
 
     def _simulate(self) -> None:
         options = ["city", "--part", "live", "--start", self._city.live]
@@ -260,6 +268,7 @@ class _Demo:
             "in_flight": snapshot.in_flight,
             "balanced": snapshot.balanced,
             "sensors": snapshot.speaking[1],
+            "ready_s": round(self._ready_s, 1),
             "simulated_until": snapshot.virtual_time.isoformat(),
             "lag_ms": {"p50": lag["p50"], "p99": lag["p99"]},
             "alert_lag_ms": {"p50": lag["alert_p50"], "p99": lag["alert_p99"]},
