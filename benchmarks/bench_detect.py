@@ -1,19 +1,18 @@
 """Readings a second of the rolling core and of all detectors of a domain, on one core; prints a table, writes JSON.
 
-python benchmarks/bench_detect.py [--batches N]  ->  build/bench/detect.json
+python -m benchmarks detect [-- --batches N]  ->  build/bench/detect.json
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.report import write
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
 from services.detect.rounds import Rounds
@@ -173,9 +172,7 @@ def main() -> None:
                     "bytes_per_sensor": size,
                 }
             )
-    out = Path("build/bench/detect.json")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps({"batch": BATCH, "results": results}, indent=1) + "\n")
+    write("detect", {"batch": BATCH, "results": results})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ server (checkpoints, WAL writer) is not in it. Figures of one machine compare wi
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from psycopg import sql
 
+from benchmarks import report
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.instant import from_us
@@ -35,7 +35,6 @@ SENSORS = 10_000
 T0 = 1_795_309_200_000_000
 METRICS = ("count_veh", "speed_km_per_h", "occupancy_pct")
 TICKS = os.sysconf("SC_CLK_TCK")
-OUT = Path("build/bench/store.json")
 
 
 @dataclass(frozen=True)
@@ -237,9 +236,8 @@ def main(arguments: list[str]) -> None:
         print(
             f"{line.what:<42}{line.client_us:>8.2f}{line.server_us:>8.2f}{line.elapsed_us:>9.2f}{disk:>32}"
         )
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    report = {"readings": readings, "commit": COMMIT, "lines": [asdict(line) for line in lines]}
-    OUT.write_text(json.dumps(report, indent=2) + "\n")
+    shown = [asdict(line) for line in lines]
+    report.write("store", {"readings": readings, "commit": COMMIT, "lines": shown})
 
 
 if __name__ == "__main__":
