@@ -41,7 +41,7 @@ class DatabaseAddress(BaseModel):
     @classmethod
     def _is_one(cls, url: SecretStr) -> SecretStr:
         if urlsplit(url.get_secret_value()).scheme not in {"postgresql", "postgres"}:
-            raise ValueError("an address that begins with postgresql://")
+            raise ValueError("it must be an address that begins with postgresql://")
         return url
 
 
@@ -58,7 +58,7 @@ class BrokerAddress(BaseModel):
     @classmethod
     def _is_one(cls, url: SecretStr) -> SecretStr:
         if urlsplit(url.get_secret_value()).scheme not in {"mqtt", "mqtts"}:
-            raise ValueError("an address that begins with mqtt:// or mqtts://")
+            raise ValueError("it must be an address that begins with mqtt:// or mqtts://")
         return url
 
 
