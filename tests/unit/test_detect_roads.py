@@ -195,6 +195,19 @@ def test_a_sensor_that_contradicts_itself_is_told_and_its_congestion_is_not_beli
     ]
 
 
+def test_a_jam_that_comes_and_goes_between_readings_five_minutes_apart_is_no_fault() -> None:
+    speed = 105 + np.random.default_rng(1).normal(0, 4, 60)
+    speed[30:42] = [62, 18, 12, 15, 14, 11, 16, 13, 12, 14, 55, 70]
+    conditions = said(speed, step_s=300)
+    assert Rule.SENSOR_FAULT not in {c.rule for c in conditions}
+    begin = START_US + 8 * 3600 * SECOND_US + 31 * 300 * SECOND_US
+    (jam,) = [c for c in conditions if c.rule is Rule.CONGESTION and c.change is Change.RAISE]
+    assert jam.at_us - begin <= 300 * SECOND_US
+    speed[30:60:2] = 15
+    chattering = said(speed, step_s=300)
+    assert (Rule.SENSOR_FAULT, Change.RAISE) in rules(chattering)
+
+
 def test_zero_in_daytime_is_a_fault_only_where_traffic_is_usual() -> None:
     core = Core(DetectorSettings(), stations(1))
     for day in range(3):

@@ -3,7 +3,8 @@
 Question: does one of these hold for long enough?
     occupied without vehicles: occupancy > 0 and no vehicle, 15 min; locked on: occupancy >= 90 %, 10 min;
     zero in daytime: no vehicle and no occupancy for 15 min in which 30 vehicles are usual;
-    chatter: speed jumps of more than 35 km/h from reading to reading in 30 % of the last quarter of an hour;
+    chatter: speed jumps of more than 35 km/h from reading to reading in 30 % of the last quarter of an hour,
+    or of some twenty readings where those come more rarely (a jam that arrives between two of them is no chatter);
     misfit: occupancy x speed / flow, the length that a vehicle seems to have, is off its own habit by a factor of
     2 for 10 min (in free traffic; lost or doubled counts).
 Formula: each sign is a run in time; raised when any run is long enough; cleared after 10 minutes without a sign.
@@ -25,6 +26,8 @@ from services.domain.instant import SECOND_US
 _MINUTE = 60 * SECOND_US
 _GHOST, _LOCKED, _DEAD = 15 * _MINUTE, 10 * _MINUTE, 15 * _MINUTE
 _JUMP, _JUMPS, _CHATTER, _HALF_HOUR = 35.0, 0.3, 15 * _MINUTE, 30 * _MINUTE
+_LARGEST = 0.05
+"""The most that one reading counts among the jumps: where readings are rare, seven in a row must jump."""
 _MISFIT, _MISFIT_LOG, _FREE_KM_PER_H = 10 * _MINUTE, 0.693, 70.0
 _FIT_SHORT, _FIT_LONG, _FIT_KNOWN = 5 * _MINUTE, 24 * 60 * _MINUTE, 60
 _USUAL_VEHICLES = 30.0
@@ -97,7 +100,7 @@ class SensorFault:
         old = t["speed"][rows]
         known = np.isfinite(speed)
         jump = np.abs(speed - old) > _JUMP
-        share = np.minimum(dt_us / _CHATTER, 0.2)
+        share = np.minimum(dt_us / _CHATTER, _LARGEST)
         jumps = t["jumps"][rows]
         jumps = np.where(known & np.isfinite(old), jumps + share * (jump - jumps), jumps)
         t["jumps"][rows] = jumps
