@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from services.detect.backtest import TICK_US
 from services.domain.batch import ReadingBatch
-from services.domain.catalogue import Domain, SensorKind
+from services.domain.catalogue import CATALOGUE, Domain, DomainTable, SensorKind
 from services.domain.instant import HOUR_US, SECOND_US, parse_time
 from services.domain.quality import Quality
 from services.domain.rejection import RejectReason
@@ -235,6 +236,16 @@ def test_waves_hold_each_key_once() -> None:
 )
 def test_who_is_registered_as_what(domain: Domain, columns: list[str], kind: SensorKind) -> None:
     assert kind_for(domain, columns) is kind
+
+
+@pytest.mark.parametrize("table_", CATALOGUE.values(), ids=lambda table_: table_.domain.value)
+def test_a_stranger_of_every_domain_and_metric_has_a_kind_of_that_domain(
+    table_: DomainTable,
+) -> None:
+    assert kind_for(table_.domain, []) in table_.kinds
+    for metric in table_.metrics:
+        assert kind_for(table_.domain, [metric.column]) in table_.kinds
+    assert table_.domain in TICK_US
 
 
 def test_preview_says_what_would_be_stored_and_why_not() -> None:
