@@ -87,13 +87,17 @@ class DetectorSettings(BaseModel):
         28.0, gt=0, description="decision limit in sigmas of the sum over nights"
     )
     zone_cusum_h: float = Field(
-        6.0, gt=0, description="decision limit in sigmas of the sum over days for the leak of a zone"
+        6.0,
+        gt=0,
+        description="decision limit in sigmas of the sum over days for the leak of a zone",
     )
     zone_burst_h: float = Field(
         7.0, gt=0, description="decision limit in sigmas of the sum over hours for a zone's burst"
     )
     balance_cusum_h: float = Field(
-        12.0, gt=0, description="decision limit in sigmas of the sum over hours for a zone's balance"
+        12.0,
+        gt=0,
+        description="decision limit in sigmas of the sum over hours for a zone's balance",
     )
     intermittent_evidence: float = Field(
         30.0,

@@ -12,6 +12,7 @@ from services.detect.metrics import DetectMetrics
 from services.detect.roster import Roster
 from services.detect.settings import Clock
 from services.domain.batch import ReadingBatch, concatenate
+from services.domain.catalogue import Domain
 from services.domain.condition import Condition
 from services.domain.errors import CitygaugeError
 from services.store.feed import FeedRow
@@ -46,6 +47,7 @@ class Stream:
         self.roster = roster
         self.clock_us = clock_us
         self._clock, self._metrics = clock, metrics
+        self._newest: dict[Domain, int] = {}
 
     def feed(self, rows: Sequence[FeedRow], alone: Iterable[int] = ()) -> list[Condition]:
         """What the rows and the time that they bring mean; neighbours of one domain are stepped together.
@@ -54,11 +56,24 @@ class Stream:
             rows: in the order of the feed.
             alone: ids of rows that are stepped by themselves, because one of them is suspected.
         """
+        by_readings = self._clock is Clock.STREAM
+        apart = frozenset(row.id for row in rows) if by_readings else frozenset(alone)
         conditions: list[Condition] = []
-        for group in _groups(rows, frozenset(alone)):
+        for group in _groups(rows, apart):
             batch = concatenate([row.batch for row in group])
             conditions += self.learn(batch, [row.id for row in group])
+            if by_readings:
+                conditions += self._tick_behind(batch)
         return conditions
+
+    def _tick_behind(self, batch: ReadingBatch) -> list[Condition]:
+        """Let time pass up to what every domain has reached: a replay puts days into one poll of the feed.
+
+        A domain whose batch of the same hour comes next must not look silent.
+        """
+        newest = self._newest.get(batch.domain, 0)
+        self._newest[batch.domain] = max(newest, int(batch.observed_us.max()))
+        return self._ticked(min(self._newest.values()))
 
     def learn(self, batch: ReadingBatch, ids: Sequence[int] = ()) -> list[Condition]:
         """What one batch means; `ids` names the rows of the feed that it came from, if it came from there."""
@@ -79,10 +94,11 @@ class Stream:
     def tick(self, now_us: int = 0) -> list[Condition]:
         """What the clock alone means, at `now_us` or at the stream's time where that is later."""
         self.clock_us = max(self.clock_us, now_us)
-        if not self.clock_us:
-            return []
+        return self._ticked(self.clock_us) if self.clock_us else []
+
+    def _ticked(self, now_us: int) -> list[Condition]:
         try:
-            return self.roster.core.tick(self.clock_us)
+            return self.roster.core.tick(now_us)
         except Exception as error:
             raise DetectorFailed((), _problem(error)) from error
 

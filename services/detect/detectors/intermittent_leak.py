@@ -85,7 +85,9 @@ class IntermittentLeak:
             rows, p0, pause = blocks.rows, p0[some], pause[some]
             step, before = step[some], before[some]
         limit = s.intermittent_evidence
-        total = np.clip(before + step, 0.0, _CAP * limit)
+        active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
+        # what is told already is no evidence: else the end of one leak would be the beginning of another alert
+        total = np.where(mute & ~active, 0.0, np.clip(before + step, 0.0, _CAP * limit))
         start = np.where((before <= 0) & (total > 0), blocks.start_us, t["start_us"][rows])
         running = total > 0
         hours = t["hours"][rows] + blocks.hours
@@ -93,7 +95,6 @@ class IntermittentLeak:
         litres = t["litres"][rows] + blocks.litres
         habit = t["habit_litres"][rows] + p0 * blocks.hours
         number = t["blocks"][rows] + 1
-        active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         bad = (total > limit) & ~mute & (hours >= 24)
         severity = np.ones(len(rows), np.int8)
         changes = self.episodes.step(rows, blocks.end_us, bad, total <= 0, start, severity)

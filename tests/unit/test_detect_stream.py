@@ -1,0 +1,57 @@
+"""How a replay's time passes between the rows of the feed."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from services.detect.metrics import DetectMetrics
+from services.detect.settings import Clock
+from services.detect.stream import Stream
+from services.domain.batch import ReadingBatch
+from services.domain.catalogue import Domain
+from services.store.feed import FeedRow, Position
+
+HOUR_US = 3_600_000_000
+
+
+class Recorder:
+    """A core that only remembers when it was asked."""
+
+    def __init__(self) -> None:
+        self.ticks: list[int] = []
+
+    def step(self, batch: ReadingBatch, now_us: int) -> list[Any]:
+        return []
+
+    def tick(self, now_us: int) -> list[Any]:
+        self.ticks.append(now_us // HOUR_US)
+        return []
+
+
+def row(place: int, domain: Domain, hour: int) -> FeedRow:
+    one = np.array([hour * HOUR_US])
+    batch = ReadingBatch(domain, np.ones(1, np.int32), one, one, np.zeros(1, np.int16), {})
+    return FeedRow(Position(1, place, place), batch)
+
+
+def ticks(clock: Clock, *rows: FeedRow) -> list[int]:
+    core = Recorder()
+    roster: Any = SimpleNamespace(known=lambda batch: batch, core=core)
+    Stream(roster, clock, DetectMetrics()).feed(rows)
+    return core.ticks
+
+
+def test_the_streams_clock_is_asked_after_each_row() -> None:
+    rows = [row(place, Domain.WATER, hour) for place, hour in enumerate((1, 30, 29, 60))]
+    assert ticks(Clock.STREAM, *rows) == [1, 30, 30, 60]
+
+
+def test_time_passes_only_up_to_what_every_domain_has_reached() -> None:
+    order = ((Domain.WATER, 1), (Domain.TRAFFIC, 1), (Domain.WATER, 30), (Domain.TRAFFIC, 29))
+    rows = [row(place, *which) for place, which in enumerate(order)]
+    assert ticks(Clock.STREAM, *rows) == [1, 1, 1, 29]
+
+
+def test_on_the_wall_clock_rows_pass_no_time() -> None:
+    assert ticks(Clock.WALL, row(1, Domain.WATER, 1), row(2, Domain.WATER, 30)) == []
