@@ -241,7 +241,8 @@ def _changed(alert: Alert, event: AlertEvent) -> Alert:
                 evidence=mapping_of(data, "evidence"),
                 severity=severity if worse else alert.severity,
             )
-        case EventKind.CLEARED:  # the numbers that proved the case stay; those of its end are in the log
+        case EventKind.CLEARED:
+            # the numbers that proved the case stay; those of its end are in the log
             number_of(data, "score")
             mapping_of(data, "evidence")
             choice_of(data, "severity", Severity)
