@@ -136,13 +136,14 @@ class _Demo:
         self._resume: list[str] = []
         self._ready_s = 0.0
         self._progress, self._go = services.log("progress"), services.log("go")
+        self._learn = services.log("learn")
 
     def run(self) -> dict[str, object]:
         from services.cli.demo_books import Books
         from services.store.connection import connect
         from services.store.past import newest_time
 
-        for file in (self._progress, self._go):
+        for file in (self._progress, self._go, self._learn):
             file.unlink(missing_ok=True)
         with connect(self._servers.database_url, "citygauge-demo", autocommit=True) as conn:
             self._register()
@@ -172,6 +173,7 @@ class _Demo:
         self._view.say("Starting ingest, notify and the API")
         for name in ("ingest", "api", "notify"):
             self._services.start(name)
+        self._services.start("detect", "--wait-for", str(self._learn))
         api = f"http://127.0.0.1:{self._environment['CITYGAUGE_API_PORT']}"
         metrics = [
             f"http://127.0.0.1:{self._environment[f'CITYGAUGE_{name}_METRICS_PORT']}/metrics"
@@ -214,7 +216,7 @@ class _Demo:
         self._view.say("Starting detection, which learns the history first")
         if not self._resume:
             books.begin_detection("detect")
-        self._services.start("detect")
+        self._learn.touch()
         url = f"http://127.0.0.1:{self._environment['CITYGAUGE_DETECT_METRICS_PORT']}/metrics"
         learnt = partial(answers, url, r"^citygauge_detect_rebuilds_total\{.*\} [1-9]")
         self._simulate()

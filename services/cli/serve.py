@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 import typer
 
 from services.cli.process import database_url, mqtt_url, start_log, stop_on_signals
 from services.cli.settings import Section, Sources
 from services.domain.errors import Unavailable
+
+_LOOK_S: Final = 0.02
 
 
 def migrate(
@@ -50,7 +53,11 @@ def ingest() -> None:
     run(settings, database, broker, stop_on_signals())
 
 
-def detect() -> None:
+def detect(
+    wait_for: Path | None = typer.Option(
+        None, help="Be ready, and begin when this file is there.", hidden=True
+    ),
+) -> None:
     """Watch the stored readings for leaks, congestion and silent or stuck sensors, and raise alerts.
 
     Needs DATABASE_URL. A restart goes on where it stopped: no alert is repeated and none is forgotten.
@@ -64,7 +71,10 @@ def detect() -> None:
     detectors = sources.load(Section.DETECTORS, DetectorSettings)
     database = database_url(sources)
     start_log()
-    run(settings, database, stop_on_signals(), detectors)
+    stop = stop_on_signals()
+    while wait_for is not None and not wait_for.exists() and not stop.wait(_LOOK_S):
+        pass
+    run(settings, database, stop, detectors)
 
 
 def notify() -> None:
