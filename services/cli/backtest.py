@@ -17,6 +17,10 @@ def backtest(
     alerts: Path | None = typer.Option(
         None, help="Write <case>.jsonl into this folder instead of JSON lines on standard output."
     ),
+    scores: Path | None = typer.Option(
+        None,
+        help="Write the general anomaly score (0 to 1) of every reading: a .csv file, or a folder for <case>.csv.",
+    ),
 ) -> None:
     """Run the very detectors of the service over recordings, and write the alerts they would have raised.
 
@@ -47,5 +51,12 @@ def backtest(
                 out = alerts / f"{name}.jsonl"
                 out.parent.mkdir(parents=True, exist_ok=True)
                 out.write_text(text, encoding="utf-8")
+            if scores is not None:
+                from services.detect.scored import readings_of_file, write_scores
+
+                if scores.suffix == ".csv" and len(cases) + len(folders) > 2:
+                    raise InvalidInput("scores", str(scores), "a folder, for more than one case")
+                file = scores if scores.suffix == ".csv" else scores / f"{name}.csv"
+                write_scores(readings_of_file(folder), file)
             seconds = time.perf_counter() - begun
             typer.echo(f"{name}: {len(lines)} alerts in {seconds:.1f} s", err=True)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,12 @@ class Recording:
     Attributes:
         sensors: by number, 0 to n - 1, in order of id.
         batches: one for each domain, rows in the order of time, then of the sensor's number.
+        unwatched: lines left out by "kind metric", because the catalogue does not know them.
     """
 
     sensors: tuple[Sensor, ...]
     batches: Mapping[Domain, ReadingBatch]
+    unwatched: Mapping[str, int] = field(default_factory=dict)
 
     def slices(self, every_us: Mapping[Domain, int]) -> Iterator[tuple[int, ReadingBatch]]:
         """(end of the slice in microseconds, readings observed before it), domain by domain in the order of time."""
@@ -49,8 +52,36 @@ class Recording:
                 yield int((span[part[0]] + 1) * every), batch.take(part)
 
 
-def read_recording(case: Path) -> Recording:
+def recorded_rows(case: Path) -> Iterator[tuple[str, str, str, str, float]]:
+    """(time as written, sensor id, kind, metric, value) of every line of a case; an empty value is NaN.
+
+    Raises:
+        InvalidInput: no readings, a wrong header, a line with another number of columns, a value that is no number.
+    """
+    path = _readings_file(case)
+    with _open(path) as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        if sorted(header) != sorted(RECORDING_COLUMNS):
+            raise InvalidInput(
+                "header", ",".join(header), f"columns {', '.join(RECORDING_COLUMNS)}"
+            )
+        when, sensor_id, kind, metric, value = (header.index(name) for name in RECORDING_COLUMNS)
+        for line, row in enumerate(reader, start=2):
+            if len(row) != len(header):
+                raise InvalidInput(f"{path.name} line {line}", row, f"{len(header)} columns")
+            try:
+                number = float(row[value] or "nan")
+            except ValueError:
+                raise InvalidInput(f"{path.name} line {line}", row[value], "a number") from None
+            yield row[when], row[sensor_id], row[kind], row[metric], number
+
+
+def read_recording(case: Path, strict: bool = True) -> Recording:
     """The case of a folder (or of a readings file).
+
+    Args:
+        strict: whether a kind or a metric that the catalogue does not know is an error; else its lines are counted.
 
     Raises:
         InvalidInput: no readings, or a line that is not understood.
@@ -61,36 +92,31 @@ def read_recording(case: Path) -> Recording:
     rows: dict[tuple[str, int], dict[str, float]] = {}
     times: dict[str, int] = {}
     meanings: dict[tuple[str, str], tuple[Metric, Conversion]] = {}
-    with _open(path) as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        if sorted(header) != sorted(RECORDING_COLUMNS):
-            raise InvalidInput(
-                "header", ",".join(header), f"columns {', '.join(RECORDING_COLUMNS)}"
-            )
-        place = [header.index(name) for name in RECORDING_COLUMNS]
-        for line, row in enumerate(reader, start=2):
-            if len(row) != len(place):
-                raise InvalidInput(f"{path.name} line {line}", row, f"{len(place)} columns")
-            when, sensor_id, kind, metric, value = (row[i] for i in place)
-            us = times.get(when)
-            if us is None:
-                us = times[when] = parse_time(when)
-            known = meanings.get((kind, metric))
-            if known is None:
-                known = meanings[kind, metric] = _meaning(path.name, line, kind, metric)
-            kinds.setdefault(sensor_id, kind)
-            if value:
-                try:
-                    number = float(value)
-                except ValueError:
-                    raise InvalidInput(f"{path.name} line {line}", value, "a number") from None
-                rows.setdefault((sensor_id, us), {})[known[0].column] = known[1](number)
+    unwatched: dict[str, int] = {}
+    for line, (when, sensor_id, kind, metric, value) in enumerate(recorded_rows(case), start=2):
+        us = times.get(when)
+        if us is None:
+            us = times[when] = parse_time(when)
+        known = meanings.get((kind, metric))
+        if known is None:
+            try:
+                known = _meaning(path.name, line, kind, metric)
+            except InvalidInput:
+                if strict:
+                    raise
+                unwatched[f"{kind} {metric}"] = unwatched.get(f"{kind} {metric}", 0) + 1
+                continue
+            meanings[kind, metric] = known
+        kinds.setdefault(sensor_id, kind)
+        if not math.isnan(value):
+            rows.setdefault((sensor_id, us), {})[known[0].column] = known[1](value)
     ids = sorted(kinds)
     sensors = tuple(_sensor(name, kinds[name], described, path.parent.name) for name in ids)
     number_of = {name: i for i, name in enumerate(ids)}
     return Recording(
-        sensors, {d: b for d in Domain if len(b := _batch(d, rows, sensors, number_of))}
+        sensors,
+        {d: b for d in Domain if len(b := _batch(d, rows, sensors, number_of))},
+        unwatched,
     )
 
 
