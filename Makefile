@@ -1,6 +1,6 @@
 # The commands of a developer's day. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-ingest scorecard setup browser screenshots lock clean
+.PHONY: help demo test check bench bench-detect bench-ingest scorecard setup browser screenshots lock clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -25,6 +25,9 @@ check: $(READY) ## style, types and the direction of imports
 
 bench: $(READY) ## measure the hot paths
 	@$(BIN)/python -m benchmarks
+
+bench-detect: $(READY) ## detection's speed, and beside river, pandas, polars and numba in one run
+	@$(BIN)/python -m benchmarks detect detect_peers -- $(BENCH_ARGS)
 
 bench-ingest: $(READY) ## ingest beside its peers, in one run; BENCH_ARGS="--rounds 1" for a short one
 	@$(BIN)/python -m benchmarks ingest_peers -- $(BENCH_ARGS)

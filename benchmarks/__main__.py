@@ -17,6 +17,7 @@ QUICK: Final[Mapping[str, str]] = {
 """Name -> module; run when no name is given."""
 
 LONG: Final[Mapping[str, str]] = {
+    "detect_peers": "benchmarks.bench_detect_peers",
     "ingest_peers": "benchmarks.bench_ingest_peers",
 }
 """The same for those that take many minutes or fetch something; run by name alone."""

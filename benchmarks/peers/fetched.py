@@ -19,6 +19,7 @@ from services.embedded.errors import CommandFailed, PrefixUnavailable
 from services.embedded.prefix import ensure_prefix
 
 _BRIDGE: Final = "mq-bridge==1.2.0"
+_STATISTICS: Final = ("numba==0.68.1", "pandas==3.1.1", "polars==2.1.0", "river==0.26.1")
 _NODE: Final = ("node-red@4.1", "pg@8")
 _SUITE: Final = "trixie"
 _LONGEST_S: Final = 300
@@ -39,7 +40,13 @@ def mosquitto_sub() -> list[str]:
 
 def bridge() -> Path:
     """A folder for PYTHONPATH with mq-bridge in it."""
-    return _made(_BRIDGE.replace("==", "-"), _install_bridge)
+    return _made(_BRIDGE.replace("==", "-"), lambda root: _install_packages(root, _BRIDGE))
+
+
+def statistics_libraries() -> Path:
+    """A folder for PYTHONPATH with river, pandas, polars and numba in it."""
+    name = "-".join(each.replace("==", "-") for each in _STATISTICS)
+    return _made(name, lambda root: _install_packages(root, *_STATISTICS))
 
 
 def node_red() -> Path:
@@ -74,9 +81,9 @@ def _unpack_clients(root: Path) -> None:
         raise NotInstallable(str(error).splitlines()[0]) from error
 
 
-def _install_bridge(root: Path) -> None:
+def _install_packages(root: Path, *packages: str) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*pip, "--only-binary=:all:", "--target", str(root), _BRIDGE], root)
+    _run([*pip, "--only-binary=:all:", "--target", str(root), *packages], root)
 
 
 def _install_node(root: Path) -> None:
