@@ -74,7 +74,12 @@ class Snapshot:
     @property
     def balanced(self) -> bool:
         """Whether every published reading is accounted for."""
-        return self.published == self.stored + self.duplicates + self.rejected
+        return self.published == self.accounted
+
+    @property
+    def accounted(self) -> int:
+        """Readings of which ingest has said what became of them."""
+        return self.stored + self.duplicates + self.rejected
 
 
 class Books:

@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Final, Protocol, Self, TextIO
 from zoneinfo import ZoneInfo
 
-from rich.console import Console, Group, RenderableType
+from rich.columns import Columns
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
@@ -21,6 +22,7 @@ from services.domain.condition import Severity
 _ZONE: Final = ZoneInfo("Europe/Madrid")
 _COLOURS: Final = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SHOWN: Final = 8
+_CLEARED: Final = 3
 _LINE_S: Final = 2.0
 
 
@@ -70,7 +72,7 @@ class LiveView:
         if not self._running:
             self._live.start()
             self._running = True
-        self._live.update(_panel(snapshot))
+        self._live.update(_Board(snapshot))
 
 
 class PlainView:
@@ -114,26 +116,53 @@ class PlainView:
         )
 
 
-def _panel(snapshot: Snapshot) -> RenderableType:
-    numbers = Table.grid(padding=(0, 3))
-    numbers.add_row(
-        f"[bold]{snapshot.rate:,.0f}[/] readings/s",
-        f"sensors reporting [bold]{snapshot.speaking[0]}[/] of {snapshot.speaking[1]}",
-        _lag(snapshot.lag),
-    )
-    numbers.add_row(
-        f"stored [bold]{snapshot.stored:,}[/]",
-        f"duplicates {snapshot.duplicates:,}   rejected {snapshot.rejected:,}",
-        f"in flight {snapshot.in_flight:,}",
-    )
-    parts: list[RenderableType] = [numbers, Text()]
-    parts.append(Text(f"Open alerts: {len(snapshot.open)}", style="bold"))
-    parts += _sentences(snapshot.open, shown=_SHOWN)
+class _Board:
+    """The demo at one moment, as wide as the terminal and never higher: first it leaves out the oldest alerts."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown = _SHOWN
+        while console.is_terminal and shown > 1:
+            lines = console.render_lines(_panel(self._snapshot, shown), options, pad=False)
+            if len(lines) <= console.height:
+                break
+            shown -= 1
+        yield _panel(self._snapshot, shown)
+
+
+def _panel(snapshot: Snapshot, shown: int) -> RenderableType:
+    parts: list[RenderableType] = [
+        Columns([Text.from_markup(figure) for figure in _figures(snapshot)], padding=(0, 3)),
+        Text(),
+        Text(f"Open alerts: {len(snapshot.open)}", style="bold"),
+        *_sentences(snapshot.open, shown=shown),
+    ]
     if snapshot.cleared:
         parts += [Text(), Text("Cleared lately", style="bold")]
-        parts += _sentences(snapshot.cleared, shown=3, style="green")
-    title = f"Citygauge demo · simulated time {_local(snapshot)}"
-    return Panel(Group(*parts), title=title, subtitle="Ctrl-C stops everything")
+        parts += _sentences(snapshot.cleared, shown=min(shown, _CLEARED), style="green")
+    return Panel(Group(*parts), title="Citygauge demo", subtitle="Ctrl-C stops everything")
+
+
+def _figures(snapshot: Snapshot) -> list[str]:
+    """Every figure with its word, none wider than a narrow terminal."""
+    lag = snapshot.lag
+    figures = [
+        f"simulated {_local(snapshot)}",
+        f"[bold]{snapshot.rate:,.0f}[/] readings/s",
+        f"stored [bold]{snapshot.stored:,}[/]",
+        f"duplicates {snapshot.duplicates:,}",
+        f"rejected {snapshot.rejected:,}",
+        f"in flight {snapshot.in_flight:,}",
+        f"sensors reporting [bold]{snapshot.speaking[0]:,}[/] of {snapshot.speaking[1]:,}",
+    ]
+    if lag.p50 is None:
+        return [*figures, "lag not yet measured"]
+    figures.append(f"lag p50 {lag.p50:.0f} ms, p99 {lag.p99:.0f} ms")
+    if lag.alert_p50 is not None:
+        figures.append(f"to alert {lag.alert_p50:.0f} ms")
+    return figures
 
 
 def _sentences(

@@ -2,10 +2,14 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -15,10 +19,15 @@ import pytest
 
 from services.domain.instant import parse_time
 from services.embedded.broker import EmbeddedBroker
+from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.prefix import Prefix
+from simulators.publish import Publisher
+from tests.terminal import CTRL_C, Terminal
 from tests.waiting import wait_until
 
 COMMAND = [sys.executable, "-m", "services.cli", "demo"]
+ROOT = Path(__file__).parents[2]
+NOBODY = 65534
 
 
 def environment(tmp_path: Path) -> dict[str, str]:
@@ -105,11 +114,10 @@ def test_the_demo_runs_balances_and_leaves_nothing(surroundings: dict[str, str])
 @pytest.mark.parametrize(
     ("number", "moment", "status"),
     [
-        (signal.SIGINT, "Ready after", 0),
         (signal.SIGTERM, "Starting ingest", 130),
         (signal.SIGKILL, "Starting detection", -signal.SIGKILL),
     ],
-    ids=["SIGINT", "SIGTERM", "SIGKILL"],
+    ids=["SIGTERM", "SIGKILL"],
 )
 def test_nothing_is_left_however_it_ends(
     surroundings: dict[str, str], number: signal.Signals, moment: str, status: int
@@ -133,22 +141,66 @@ def test_nothing_is_left_however_it_ends(
         assert left_by(surroundings) == []
 
 
-def test_given_servers_are_used_and_none_is_started(
+def test_ctrl_c_in_make_demo_leaves_no_process_no_port_and_no_lock(
+    surroundings: dict[str, str], prefix: Prefix
+) -> None:
+    cache = Path(surroundings["TMPDIR"]) / "cache"
+    cache.mkdir(mode=0o755)
+    (cache / prefix.root.name).symlink_to(prefix.root)
+    given = {**surroundings, "CITYGAUGE_CACHE_DIR": str(cache)}
+    # The folder of packages is not made anew below the running tests.
+    make = ["make", "--assume-old=.venv/ready", f"BIN={Path(sys.executable).parent}", "demo"]
+    with Terminal(make, given, size=(110, 40), folder=ROOT) as terminal:
+        terminal.wait_for("Open alerts: ", 90)
+        ports = {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", terminal.shown)}
+        assert len(ports) == 4
+        assert all(listens(port) for port in ports)
+        terminal.press(CTRL_C)
+        terminal.wait_end(60)
+    assert "sensors reporting" in terminal.shown
+    assert "Published " in terminal.shown
+    assert "Traceback" not in terminal.shown
+    assert not any(listens(port) for port in ports)
+    assert processes_with(surroundings["TMPDIR"]) == []
+    assert [path.name for path in cache.iterdir()] == [prefix.root.name]
+    shutil.rmtree(cache)
+    assert left_by(surroundings) == []
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections on a port of this machine."""
+    with socket.socket() as caller:
+        caller.settimeout(2)
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_given_servers_are_used_and_a_reading_too_many_is_the_end_of_the_balance(
     surroundings: dict[str, str], own_broker: EmbeddedBroker, database_url: str
 ) -> None:
     given = {**surroundings, "DATABASE_URL": database_url, "MQTT_URL": own_broker.url()}
-    done = subprocess.run(
-        [*COMMAND, "--for", "2", "--json", "--sensors", "16"],
-        env=given,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
+    command = [*COMMAND, "--for", "2", "--json", "--sensors", "16"]
+    said = []
+    with subprocess.Popen(
+        command, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        for line in demo.stderr:
+            said.append(line)
+            if line.startswith("Ready after"):
+                with Publisher(own_broker.url(DEVICE_USER), "test-stranger") as stranger:
+                    stranger.publish("citygauge/v1/water/stranger/reading", b"{}", 1)
+                    stranger.flush()
+        result = json.load(demo.stdout)
+    assert demo.returncode == 1
+    assert not any(line.startswith("Starting TimescaleDB") for line in said)
+    assert not any(line.startswith("Starting the MQTT broker") for line in said)
+    accounted = result["stored"] + result["duplicates"] + result["rejected"]
+    assert accounted == result["published"] + 1
+    assert result["balanced"] is False
+    assert said[-1] == (
+        "citygauge: the books do not balance: 1 readings came that this demo did not publish\n"
     )
-    assert done.returncode == 0, done.stderr
-    assert "Starting TimescaleDB" not in done.stderr
-    assert "Starting the MQTT broker" not in done.stderr
-    assert json.loads(done.stdout)["balanced"]
 
 
 def test_a_kept_city_goes_on_where_it_was(surroundings: dict[str, str], prefix: Prefix) -> None:
@@ -180,3 +232,56 @@ def test_a_kept_city_goes_on_where_it_was(surroundings: dict[str, str], prefix: 
         secret = file.read_text().strip()
         assert len(secret) > 20
         assert not any(secret in text for text in said), f"{file.name} was told"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_user_without_any_rights_can_run_it(surroundings: dict[str, str], prefix: Prefix) -> None:
+    home = Path(surroundings["TMPDIR"]) / "home"
+    cache = home / ".cache" / "citygauge"
+    cache.mkdir(parents=True)
+    (cache / prefix.root.name).symlink_to(prefix.root)
+    for folder in (home, home / ".cache", cache, home.parent):
+        os.chown(folder, NOBODY, NOBODY)
+    given = {**surroundings, "HOME": str(home), **python_for_everybody()}
+    given.pop("CITYGAUGE_CACHE_DIR", None)
+    given.pop("XDG_CACHE_HOME", None)
+    words = shlex.join([given["PYTHON"], *COMMAND[1:], "--for", "1", "--json", "--sensors", "16"])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"umask 077; exec {words}"],
+        env=given,
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["balanced"]
+    shutil.rmtree(home)
+    assert left_by(surroundings) == []
+
+
+def python_for_everybody() -> dict[str, str]:
+    """An environment whose PYTHON everybody may run, with this environment's packages."""
+    packages = [str(ROOT), sysconfig.get_path("purelib")]
+    for python in (sys.executable, "/usr/bin/python3"):
+        given = {**os.environ, "PYTHON": python, "PYTHONPATH": os.pathsep.join(packages)}
+        script = f"import sys, numpy; assert sys.version_info[:2] == {sys.version_info[:2]}"
+        try:
+            done = subprocess.run(
+                [python, "-c", script],
+                env=given,
+                user=NOBODY,
+                group=NOBODY,
+                extra_groups=[],
+                capture_output=True,
+                check=False,
+            )
+        except OSError:
+            continue
+        if done.returncode == 0:
+            return {"PYTHON": python, "PYTHONPATH": given["PYTHONPATH"]}
+    pytest.skip("no Python of this version that an ordinary user may run")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from services.embedded.processes import TetheredProcess, free_port
+from tests.terminal import CTRL_C, Terminal
 from tests.waiting import wait_until
 
 
@@ -73,3 +74,28 @@ def test_an_unwritable_place_and_a_missing_schema_are_said_and_stop_nothing(
     with api(empty_database_url, tmp_path, CITYGAUGE_API_FIRST_KEY_FILE=blocked) as (url, process):
         assert "citygauge migrate" in process.said().decode()
         assert status(f"{url}/readyz") == 503
+
+
+def test_a_person_at_a_terminal_is_shown_the_first_key_once(
+    database_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "state" / "citygauge" / "api-key"
+    environment = {
+        **os.environ,
+        "DATABASE_URL": database_url,
+        "CITYGAUGE_API_PORT": str(free_port()),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+    shown = []
+    for _ in range(2):
+        with Terminal([sys.executable, "-m", "services.cli", "api"], environment) as terminal:
+            terminal.wait_for("listening url=", 30)
+            terminal.press(CTRL_C)
+            assert terminal.wait_end(20) == 0
+        shown.append(terminal.shown.replace("\n", ""))
+    key = file.read_text().strip()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert f"The first API key is in {file}: {key}" in shown[0]
+    assert shown[0].count(key) == 1
+    assert key not in shown[1]
+    assert "first API key" not in shown[1]

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.cli.demo_books import Lag, Snapshot
 from services.cli.settings import Sources
 
 COMMANDS = [
@@ -231,3 +233,40 @@ def test_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
 def test_sources_of_this_process_read_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CITYGAUGE_LOG_LEVEL", "debug")
     assert Sources.of_process().environment["CITYGAUGE_LOG_LEVEL"] == "debug"
+
+
+@pytest.mark.parametrize(
+    ("stored", "status", "said"),
+    [
+        (90, 0, ""),
+        (87, 1, "3 published readings were neither stored nor rejected"),
+        (91, 1, "1 readings came that this demo did not publish"),
+    ],
+)
+def test_the_demo_ends_well_only_when_its_books_balance(
+    monkeypatch: pytest.MonkeyPatch, stored: int, status: int, said: str
+) -> None:
+    snapshot = Snapshot(
+        published=100,
+        virtual_time=datetime(2026, 3, 1, tzinfo=UTC),
+        received=stored + 10,
+        stored=stored,
+        duplicates=7,
+        rejected=3,
+        in_flight=0,
+        rate=0.0,
+        speaking=(16, 16),
+        lag=Lag(),
+        open=(),
+        cleared=(),
+    )
+    counts = {
+        name: getattr(snapshot, name)
+        for name in ("published", "stored", "duplicates", "rejected", "balanced")
+    }
+    monkeypatch.setattr("services.cli.demo._run", lambda *given: counts)
+    done = CliRunner().invoke(app, ["demo", "--for", "1", "--json"])
+    assert done.exit_code == status
+    assert json.loads(done.stdout) == counts
+    assert said in done.stderr
+    assert bool(said) == ("do not balance" in done.stderr)
