@@ -17,6 +17,7 @@ from services.detect.detectors.stuck_station import StuckStation
 from services.detect.emission import Subjects
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.hour_of_week import LocalClock
+from services.detect.windows.presence import Presence
 from services.detect.windows.slots import SlotBaseline
 from services.detect.windows.timed import TimedMean
 from services.domain.condition import Condition
@@ -41,6 +42,7 @@ class RoadWatch:
         self.ids: list[str] = []
         self.clock = LocalClock()
         self.recent = TimedMean(_SPAN_US)
+        self.presence = Presence()
         self.speeds = SlotBaseline(alpha=0.15, winsor=4.0, floor=2.0, shrink=1.0)
         self.flows = SlotBaseline(alpha=0.15, winsor=4.0, floor=30.0, shrink=1.0)
         self.last = Table(
@@ -63,6 +65,7 @@ class RoadWatch:
         named = {
             "last": self.last,
             "recent": self.recent.table,
+            "presence": self.presence.table,
             "speeds": self.speeds.table,
             "flows": self.flows.table,
         }
@@ -111,6 +114,7 @@ class RoadWatch:
             speed,
             occupancy,
             usual_flow * hours,
+            cadence,
         )
         faulty = (
             self.stuck.episodes.active(rows)
@@ -119,6 +123,7 @@ class RoadWatch:
         )
         moving = np.where((vehicles == 0) | (speed < 0), np.nan, speed)
         mean, number = self.recent.push(rows, at_us, moving)
+        self.presence.push(rows, at_us, np.isfinite(moving) | (vehicles == 0))
         expected = np.clip(_SPAN_US / np.maximum(cadence, SECOND_US), 1, self.recent.width)
         out += self.congestion.step(
             subjects,
@@ -127,6 +132,7 @@ class RoadWatch:
                 mean,
                 number,
                 expected,
+                self.presence.count(rows, at_us - _SPAN_US + 1, at_us + 1),
                 *self.speeds.expected(rows, slot),
                 vehicles,
                 faulty,
@@ -163,6 +169,7 @@ class RoadWatch:
             doubtful,
             self.last["cadence_us"][:n],
             self.congestion.episodes.active(rows),
+            self.presence,
         )
 
     def _link(self) -> None:
@@ -194,7 +201,10 @@ class RoadWatch:
         t["behind"][rows] = np.where(reset, 0, behind)
         t["last_us"][rows] = np.where(fresh, at_us, last)
         near = (dt >= SECOND_US) & (dt <= 4 * HOUR_US)
-        moved = np.where(cadence <= 0, dt, cadence * (1 + 0.05 * np.sign(dt - cadence)))
+        drift = np.where(
+            dt > cadence, 1.02, 0.95
+        )  # a lost reading says little, two close ones much
+        moved = np.where(cadence <= 0, dt, cadence * drift)
         moved = np.where(np.abs(dt - cadence) <= 0.05 * cadence, dt, moved)
         t["cadence_us"][rows] = np.where(near, moved, cadence)
         return fresh, dt

@@ -43,6 +43,7 @@ class Traffic:
 
     Attributes:
         mean: (n,) 5-minute mean speed in km/h; count: (n,) values in it; expected: (n,) values at full cadence.
+        present: (n,) readings of those minutes, those in which no vehicle passed among them.
         usual, spread: (n,) km/h of this hour of the week, NaN unknown; visits: (n,) how often it was seen.
         vehicles: (n,) since the last reading, NaN unknown.
         faulty: (n,) bool, the sensor is not to be believed.
@@ -52,6 +53,7 @@ class Traffic:
     mean: Array
     count: Array
     expected: Array
+    present: Array
     usual: Array
     spread: Array
     visits: Array
@@ -190,7 +192,7 @@ class Congestion:
                 return Evidence(
                     "speed_km_per_h", "km/h", round(float(mean[i]), 1), limit,
                     round(float(now.usual[i]), 1) if known[i] else None, 300.0, int(now.count[i]),
-                    round(float(max(0.0, 1 - now.count[i] / max(now.expected[i], 1))), 3), numbers,
+                    round(float(max(0.0, 1 - now.present[i] / max(now.expected[i], 1))), 3), numbers,
                 )  # fmt: skip
 
             by_limit = 0.5 + (s.congestion_km_per_h - np.nan_to_num(mean)) / (

@@ -23,6 +23,7 @@ import numpy as np
 from services.detect.conditions import Episodes
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Rows, Table
+from services.detect.windows.presence import Presence
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import SECOND_US
 
@@ -33,6 +34,7 @@ _BOTTLENECK = 0.3
 _STALE_US: Final = 90 * SECOND_US
 _GAP_US: Final = 600 * SECOND_US
 _LOOK_S: Final = 30.0
+_LOOKS: Final = 3
 
 
 class Incident:
@@ -89,12 +91,14 @@ class Incident:
         doubtful: Array,
         cadence_us: Array,
         congested: Array,
+        presence: Presence,
     ) -> list[Condition]:
         """Compare neighbours at the end of a bin; only stations that spoke in it are judged.
 
         Args:
             downstream: (rows,) row of the next station, -1 none; hour, day: (rows,) local; doubtful: (rows,) bool;
-            cadence_us: (rows,); congested: (rows,) bool, a jam at the station has been told already.
+            cadence_us: (rows,); congested: (rows,) bool, a jam at the station has been told already;
+            presence: the times of the stations' readings.
         """
         t = self.table
         n = t.n
@@ -141,12 +145,22 @@ class Incident:
         changes = self.episodes.step(rows, told, bad, (apart < _NEAR) | gap, began, severity)
         out: list[Condition] = []
         if changes:
+            span = (_LOOKS * np.maximum(_LOOK_S * SECOND_US, cadence_us[rows])).astype(np.int64)
+            came = [presence.count(r, told - span, told) for r in (rows, safe)]
+            wanted = [
+                np.clip(span // np.maximum(cadence_us[r], SECOND_US), 1, presence.width)
+                for r in (rows, safe)
+            ]
+            readings = came[0] + came[1]
+            missing = 1.0 - np.minimum(came, wanted).sum(axis=0) / np.sum(wanted, axis=0)
+            limit = np.fmin(np.fmin(slow - _DROP, _SHARE * slow), vd - _APART)
 
             def evidence(i: int) -> Evidence:
                 return Evidence(
-                    "speed_km_per_h", "km/h", _finite(v[i]), _finite(slow[i] - _DROP), _finite(slow[i]),
-                    3 * max(_LOOK_S, float(cadence_us[rows[i]] / SECOND_US)), 3, 0.0,
+                    "speed_km_per_h", "km/h", _finite(v[i]), _finite(limit[i]), _finite(slow[i]),
+                    float(span[i] / SECOND_US), int(readings[i]), round(float(missing[i]), 3),
                     {
+                        "downstream_readings_1": float(came[1][i]),
                         "downstream_km_per_h": _finite(vd[i]) or 0.0,
                         "apart_limit_km_per_h": _APART,
                         "downstream_flow_veh_per_h": _finite(t["flow"][safe[i]]) or 0.0,

@@ -19,7 +19,8 @@ import numpy as np
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
-from services.detect.table import NEVER, Array, Field, Table
+from services.detect.table import NEVER, Array, Field, Rows, Table
+from services.detect.windows.presence import missing_share
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import SECOND_US
 
@@ -28,9 +29,10 @@ _GHOST, _LOCKED, _DEAD = 15 * _MINUTE, 10 * _MINUTE, 15 * _MINUTE
 _JUMP, _JUMPS, _CHATTER, _HALF_HOUR = 35.0, 0.3, 15 * _MINUTE, 30 * _MINUTE
 _LARGEST = 0.05
 """The most that one reading counts among the jumps: where readings are rare, seven in a row must jump."""
-_MISFIT, _MISFIT_LOG, _FREE_KM_PER_H = 10 * _MINUTE, 0.693, 70.0
+_MISFIT, _FACTOR, _FREE_KM_PER_H = 10 * _MINUTE, 2.0, 70.0
 _FIT_SHORT, _FIT_LONG, _FIT_KNOWN = 5 * _MINUTE, 24 * 60 * _MINUTE, 60
 _USUAL_VEHICLES = 30.0
+_BEGINS = ("ghost_us", "locked_us", "dead_us", "chatter_us", "misfit_us")
 SIGNS = ("occupied_without_vehicles", "locked_on", "zero_in_daytime", "chatter", "misfit")
 
 
@@ -56,6 +58,8 @@ class SensorFault:
                 "fits": Field("i4"),
                 "misfit_us": Field("i8", NEVER),
                 "sign": Field("i1"),
+                "fine": Field("i4"),
+                "run_readings": Field("i4", 0, (len(SIGNS),)),
             }
         )
 
@@ -73,25 +77,23 @@ class SensorFault:
         speed: Array,
         occupancy: Array,
         usual_vehicles: Array,
+        cadence_us: Array,
     ) -> list[Condition]:
         """Take one reading of each of n stations.
 
         Args:
             dt_us: (n,) since the last one; 0 at the first.
             vehicles, usual_vehicles: (n,) in that time, NaN unknown; speed km/h; occupancy %.
+            cadence_us: (n,) between readings, 0 not known.
         """
         t, rows = self.table, subjects.rows
         none = vehicles == 0
-        ghost = self._run(
-            "ghost_us",
-            rows,
-            at_us,
-            none & (occupancy > 0),
-            np.isfinite(vehicles) & np.isfinite(occupancy),
-        )
-        locked = self._run("locked_us", rows, at_us, occupancy >= 90, np.isfinite(occupancy))
+        counted, covered = np.isfinite(vehicles), np.isfinite(occupancy)
+        moving = np.isfinite(speed) | none
+        ghost = self._run(0, rows, at_us, none & (occupancy > 0), counted & covered)
+        locked = self._run(1, rows, at_us, occupancy >= 90, covered)
         quiet = none & ~(occupancy > 0) & ~(speed > 0)
-        dead = self._run("dead_us", rows, at_us, quiet, np.isfinite(vehicles))
+        dead = self._run(2, rows, at_us, quiet, counted)
         usual = np.where(
             quiet & (dt_us < _HALF_HOUR), t["usual"][rows] + np.nan_to_num(usual_vehicles), 0.0
         )
@@ -105,7 +107,7 @@ class SensorFault:
         jumps = np.where(known & np.isfinite(old), jumps + share * (jump - jumps), jumps)
         t["jumps"][rows] = jumps
         t["speed"][rows] = np.where(known, speed, old)
-        chatter = self._run("chatter_us", rows, at_us, jumps > 0.5 * _JUMPS, np.isfinite(jumps))
+        chatter = self._run(3, rows, at_us, jumps > 0.5 * _JUMPS, moving)
         misfit = self._fit(rows, at_us, dt_us, vehicles, speed, occupancy)
         signs = np.stack(
             [
@@ -123,34 +125,37 @@ class SensorFault:
         lasted = runs[sign, np.arange(len(rows))]
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         severity = np.ones(len(rows), np.int8)
+        good: Array = np.asarray(~bad & ~(jumps > 0.5 * _JUMPS))
+        since = self.episodes.table["since_us"][
+            rows
+        ]  # of the readings without a sign, while it is on
+        fine = np.where(active & good, np.where(since == NEVER, 0, t["fine"][rows]) + 1, 0)
+        t["fine"][rows] = fine
         changes = self.episodes.step(
-            rows,
-            at_us,
-            bad,
-            np.asarray(~bad & ~(jumps > 0.5 * _JUMPS)),
-            at_us - np.maximum(lasted, 0),
-            severity,
+            rows, at_us, bad, good, at_us - np.maximum(lasted, 0), severity
         )
         if not changes:
             return []
+        held = np.where(lasted >= 0, lasted, np.where(since == NEVER, 0, at_us - since))
+        number = np.where(lasted >= 0, t["run_readings"][rows, sign], fine)
+        missing = missing_share(number, held, cadence_us)
 
         def evidence(i: int) -> Evidence:
-            column, unit, value, limit = (
-                ("count_veh", "{veh}", 0.0, None),
-                ("occupancy_pct", "%", float(occupancy[i]), 90.0),
-                ("count_veh", "{veh}", 0.0, _USUAL_VEHICLES),
-                ("speed_km_per_h", "1", float(jumps[i]), _JUMPS),
-                (
-                    "count_veh",
-                    "1",
-                    float(np.exp(t["fit"][rows[i]] - t["habit"][rows[i]])),
-                    float(np.exp(_MISFIT_LOG)),
-                ),
+            numbers = {
+                f"{SIGNS[int(sign[i])]}_min": round(float(max(lasted[i], 0) / _MINUTE), 1),
+                "sign_1": float(sign[i]),
+            }
+            ratio = float(np.exp(t["fit"][rows[i]] - t["habit"][rows[i]]))
+            column, unit, value, limit, baseline = (
+                ("occupancy_pct", "%", float(occupancy[i]), 0.0, None),
+                ("occupancy_pct", "%", float(occupancy[i]), 90.0, None),
+                ("count_veh", "{veh}", float(vehicles[i]), None, round(float(usual[i]), 1)),
+                ("speed_km_per_h", "1", float(jumps[i]), _JUMPS, None),
+                ("count_veh", "1", ratio, _FACTOR if ratio > 1 else 1 / _FACTOR, 1.0),
             )[int(sign[i])]
             return Evidence(
-                column, unit, value if np.isfinite(value) else None, limit, None,
-                float(max(lasted[i], 0) / SECOND_US), 0, 0.0,
-                {f"{SIGNS[int(sign[i])]}_min": round(float(max(lasted[i], 0) / _MINUTE), 1), "sign_1": float(sign[i])},
+                column, unit, round(value, 3) if np.isfinite(value) else None, limit, baseline,
+                float(held[i] / SECOND_US), int(number[i]), round(float(missing[i]), 3), numbers,
             )  # fmt: skip
 
         return emit(
@@ -160,7 +165,7 @@ class SensorFault:
 
     def _fit(
         self,
-        rows: Array,
+        rows: Rows,
         at_us: Array,
         dt_us: Array,
         vehicles: Array,
@@ -169,16 +174,18 @@ class SensorFault:
     ) -> Array:
         """(n,) microseconds for which the apparent length of vehicles has been off its habit; -1 where it is not."""
         t = self.table
+        present = np.isfinite(vehicles) & np.isfinite(occupancy)
+        present &= np.isfinite(speed) | (vehicles == 0)
         known = (vehicles >= 3) & (speed >= _FREE_KM_PER_H) & (occupancy >= 0.5) & (dt_us > 0)
         if not known.any():
-            return self._run("misfit_us", rows, at_us, known, known)
+            return self._run(4, rows, at_us, known, known, present)
         length = np.log(
             np.where(known, occupancy * speed * dt_us / np.where(known, vehicles, 1.0), 1.0)
         )
         fit, habit, fits = t["fit"][rows], t["habit"][rows], t["fits"][rows]
         short = np.minimum(dt_us / _FIT_SHORT, 0.5)
         fit = np.where(known, np.where(np.isnan(fit), length, fit + short * (length - fit)), fit)
-        off = np.abs(fit - habit) > _MISFIT_LOG
+        off = np.abs(fit - habit) > np.log(_FACTOR)
         learn = known & ~(off & (fits >= _FIT_KNOWN))
         long = np.maximum(np.minimum(dt_us / _FIT_LONG, 0.1), 1.0 / (fits + 2.0))
         habit = np.where(
@@ -186,15 +193,31 @@ class SensorFault:
         )
         t["fit"][rows], t["habit"][rows] = fit, habit
         t["fits"][rows] = np.minimum(fits + learn, 2**30)
-        return self._run("misfit_us", rows, at_us, off & (fits >= _FIT_KNOWN), known)
+        return self._run(4, rows, at_us, off & (fits >= _FIT_KNOWN), known, present)
 
-    def _run(self, name: str, rows: Array, at_us: Array, sign: Array, known: Array) -> Array:
-        """(n,) microseconds that the sign has lasted; -1 where it does not hold."""
-        since = self.table[name][rows]
+    def _run(
+        self,
+        sign: int,
+        rows: Rows,
+        at_us: Array,
+        holds: Array,
+        known: Array,
+        present: Array | None = None,
+    ) -> Array:
+        """(n,) microseconds that the sign has held; -1 where it does not.
+
+        Args:
+            known: (n,) bool, the reading can tell whether it holds; others neither add nor end.
+            present: (n,) bool, the reading brought what the sign looks at; `known` where not given.
+        """
+        t, name = self.table, _BEGINS[sign]
+        since = t[name][rows]
         off = since == NEVER
-        if off.all() and not sign.any():
+        if off.all() and not holds.any():
             return np.full(len(rows), -1, np.int64)
-        since = np.where(known, np.where(sign, np.where(off, at_us, since), NEVER), since)
-        self.table[name][rows] = since
+        since = np.where(known, np.where(holds, np.where(off, at_us, since), NEVER), since)
+        t[name][rows] = since
+        came = t["run_readings"][rows, sign] + (known if present is None else present)
+        t["run_readings"][rows, sign] = np.where(since == NEVER, 0, np.where(off, 1, came))
         off = since == NEVER
         return np.where(off, -1, at_us - np.where(off, 0, since))

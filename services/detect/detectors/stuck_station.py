@@ -14,6 +14,7 @@ from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
+from services.detect.windows.presence import missing_share
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import SECOND_US
 
@@ -55,18 +56,21 @@ class StuckStation:
         moving = (value != 0.0) & (value != -1.0)
         bad = same & moving & (lasted >= self.limit_us) & (number >= _READINGS)
         severity = np.ones(len(rows), np.int8)
+        since = self.episodes.table["since_us"][rows]  # of the values that move again
         changes = self.episodes.step(rows, at_us, bad, known & ~same, began, severity)
         out: list[Condition] = []
         if changes:
             by_speed = np.isfinite(speed)
-            expected = 1 + lasted / np.maximum(cadence_us, SECOND_US)
-            missing = np.where(cadence_us > 0, np.maximum(0.0, 1 - number / expected), 0.0)
+            over = active & known & ~same & (since != NEVER)
+            held = np.where(over, at_us - np.where(over, since, 0), lasted)
+            told = np.where(over, number + 1, number)
+            missing = missing_share(told, held, cadence_us)
 
             def evidence(i: int) -> Evidence:
                 return Evidence(
                     "speed_km_per_h" if by_speed[i] else "occupancy_pct", "km/h" if by_speed[i] else "%",
                     float(speed[i] if by_speed[i] else occupancy[i]), None, None,
-                    float(lasted[i] / SECOND_US), int(number[i]), round(float(missing[i]), 3),
+                    float(held[i] / SECOND_US), int(told[i]), round(float(missing[i]), 3),
                     {
                         "unchanged_min": round(float(lasted[i] / (60 * SECOND_US)), 1),
                         "limit_min": self.limit_us / (60 * SECOND_US),
