@@ -12,6 +12,7 @@ QUICK: Final[Mapping[str, str]] = {
     "store": "benchmarks.bench_store",
     "detect": "benchmarks.bench_detect",
     "ingest": "benchmarks.bench_ingest",
+    "alert_lag": "benchmarks.bench_alert_lag",
     "demo": "benchmarks.bench_demo",
 }
 """Name -> module; run when no name is given."""
