@@ -94,14 +94,18 @@ class MeterWatch:
             self.hear(rows, intervals)
         subjects = Subjects(self.ids, rows)
         out = self.backflow.step(subjects, intervals, self.intervals.table["resolution"])
-        at, start, end, litres, hours, gap = self.blocks.step(intervals)
-        if at.size == 0:
+        full = self.blocks.step(intervals)
+        if full.at.size == 0:
             return out
-        rows = rows[at]
-        middle = (start + end) // 2
+        rows = rows[full.at]
+        middle = (full.start_us + full.end_us) // 2
         local = middle + self.clock.offset_us(self.learned["zone"][rows], middle)
         slot = slot_of_local(local)
-        blocks = Blocks(rows, start, end, litres, hours, litres <= 1e-6, gap, slot)
+        blocks = Blocks(
+            rows, full.start_us, full.end_us, full.litres, full.hours, full.litres <= 1e-6,
+            full.gap, slot, full.seen_hours, full.readings,
+        )  # fmt: skip
+        gap, hours = blocks.gap, blocks.hours
         subjects = Subjects(self.ids, rows)
         chance = self._chance_of_zero(rows, slot)
         known = self.learned["hours"][rows] >= _KNOWN_H

@@ -108,8 +108,9 @@ def test_quarters_of_an_hour_add_up_to_blocks_of_an_hour() -> None:
         table.add(1)
     done = []
     for quarter in range(9):
-        at, start, end, litres, hours, _ = blocks.step(take(window, quarter / 4, 100.0 + quarter))
-        done += [(int(start[i]), int(end[i]), litres[i], hours[i]) for i in range(len(at))]
+        full = blocks.step(take(window, quarter / 4, 100.0 + quarter))
+        done += list(zip(full.start_us, full.end_us, full.litres, full.hours, strict=True))
+        assert (full.readings == 4).all()
     assert done == [
         (START_US, START_US + HOUR_US, 4.0, 1.0),
         (START_US + HOUR_US, START_US + 2 * HOUR_US, 4.0, 1.0),
@@ -121,7 +122,6 @@ def test_an_unknown_interval_breaks_the_block() -> None:
     for table in (window.table, blocks.table):
         table.add(1)
     for quarter, register in enumerate([90_000.0, 90_001.0, 90_002.0, 3.0, 4.0, 5.0, 6.0]):
-        at, *_ = blocks.step(take(window, quarter / 4, register))
-        assert at.size == 0
-    at, _, _, litres, _, _ = blocks.step(take(window, 7 / 4, 7.0))
-    assert (at.size, litres[0]) == (1, 4.0)
+        assert blocks.step(take(window, quarter / 4, register)).at.size == 0
+    full = blocks.step(take(window, 7 / 4, 7.0))
+    assert (full.at.size, full.litres[0]) == (1, 4.0)

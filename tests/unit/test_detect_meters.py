@@ -57,7 +57,7 @@ def test_evidence_says_which_share_of_the_run_was_not_seen() -> None:
     (found,) = raised(said(use), Rule.CONTINUOUS_FLOW)
     assert whole.missing_share == 0
     lost_h = found.evidence.missing_share * found.evidence.window_s / 3600
-    assert lost_h == pytest.approx(6, abs=0.1)  # five readings, one interval of six hours
+    assert lost_h == pytest.approx(5, abs=0.1)  # five readings of an hour each
 
 
 def test_severity_follows_the_rate_and_rises_with_it() -> None:

@@ -16,6 +16,7 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.intervals import Intervals, MeterEvent
+from services.detect.windows.seen_hours import SeenHours, missing_share
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import DAY_US
 
@@ -28,6 +29,7 @@ class Backflow:
     def __init__(self, settings: DetectorSettings) -> None:
         self.settings = settings
         self.episodes = Episodes()
+        self.seen = SeenHours()
         self.table = Table(
             {
                 "start_us": Field("i8", NEVER),
@@ -40,7 +42,11 @@ class Backflow:
     @property
     def tables(self) -> dict[str, Table]:
         """All state, by name."""
-        return {"fall": self.table, "episodes": self.episodes.table}
+        return {
+            "fall": self.table,
+            "episodes": self.episodes.table,
+            "seen": self.seen.table,
+        }
 
     def step(self, subjects: Subjects, intervals: Intervals, resolution: Array) -> list[Condition]:
         """Take one interval of each of n meters; resolution (rows,) L as learned, of all."""
@@ -59,6 +65,12 @@ class Backflow:
         start = np.where(keep, t["start_us"][rows], np.where(back, begin, NEVER))
         litres = np.where(keep, t["litres"][rows], 0.0) + np.where(back, -litres_now, 0.0)
         falls = np.where(keep, t["falls"][rows], 0) + back
+        seen, number = self.seen.add(
+            rows,
+            np.where(intervals.late[i], 0.0, intervals.seen_hours[i]),
+            ~intervals.late[i],
+            (last == NEVER) | (quiet & back),
+        )
         limit = np.maximum(self.settings.backflow_litres, 2.0 * resolution[rows].astype(np.float64))
         bad = back & (litres >= limit)
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
@@ -68,17 +80,20 @@ class Backflow:
         if changes:
 
             def evidence(k: int) -> Evidence:
-                total = float(t["litres"][rows[k]]) if quiet[k] else float(litres[k])
+                ended = bool(quiet[k] and not back[k])
+                total = float(t["litres"][rows[k]]) if ended else float(litres[k])
+                window_us = float(at[k] - (t["start_us"][rows[k]] if ended else start[k]))
                 return Evidence(
                     "register_litres", "L", round(-total, 2), round(-float(limit[k]), 2), 0.0,
-                    float((at[k] - (start[k] if start[k] != NEVER else begin[k])) / 1e6),
-                    int(max(falls[k], 1)), 0.0, {"litres_back": round(total, 2)},
+                    window_us / 1e6, int(number[k]), missing_share(float(seen[k]), window_us),
+                    {"litres_back": round(total, 2), "falls_1": float(t["falls"][rows[k]] if ended else falls[k])},
                 )  # fmt: skip
 
             out = emit(
                 self.rule, names, changes, at, np.where(active, onset, start), severity,
                 1.0 - 0.5 * limit / np.maximum(litres, limit), evidence,
             )  # fmt: skip
+        self.seen.forget(rows[quiet & ~back])
         t["start_us"][rows] = start
         t["last_us"][rows] = np.where(back, at, np.where(quiet, NEVER, last))
         t["litres"][rows] = litres

@@ -17,6 +17,7 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.blocks import Blocks
+from services.detect.windows.seen_hours import SeenHours, missing_share
 from services.detect.windows.tail import Tail
 from services.domain.condition import Condition, Evidence, Rule
 
@@ -30,6 +31,7 @@ class Burst:
         self.settings = settings
         self.episodes = Episodes()
         self.tail = Tail()
+        self.seen = SeenHours()
         self.table = Table(
             {
                 "start_us": Field("i8", NEVER),
@@ -38,14 +40,18 @@ class Burst:
                 "litres": Field("f8"),
                 "least": Field("f8", np.inf),
                 "limit": Field("f8"),
-                "blocks": Field("i4"),
             }
         )
 
     @property
     def tables(self) -> dict[str, Table]:
         """All state, by name."""
-        return {"spell": self.table, "episodes": self.episodes.table, "tail": self.tail.table}
+        return {
+            "spell": self.table,
+            "episodes": self.episodes.table,
+            "tail": self.tail.table,
+            "seen": self.seen.table,
+        }
 
     def step(self, subjects: Subjects, blocks: Blocks, learn: Array) -> list[Condition]:
         """Take one finished block of each of n meters; learn (n,) bool, whether the tail may move."""
@@ -68,7 +74,7 @@ class Burst:
         night_hours = t["night_hours"][rows] + np.where(high & night, blocks.hours, 0.0)
         litres = t["litres"][rows] + np.where(high, blocks.litres, 0.0)
         least = np.where(high, np.minimum(t["least"][rows], rate), t["least"][rows])
-        number = t["blocks"][rows] + high
+        seen, number = self.seen.add(rows, blocks.seen_hours, blocks.readings, ~held)
         long_enough = (hours >= s.burst_day_h) | (night_hours >= s.burst_night_h)
         bad = high & long_enough & (start != NEVER)
         active = self.episodes.active(rows)
@@ -79,12 +85,16 @@ class Burst:
         if changes:
 
             def evidence(i: int) -> Evidence:
+                window_us = float(blocks.end_us[i] - start[i])
+                by_night = night_hours[i] >= s.burst_night_h
                 return Evidence(
                     "flow_litres_per_h", "L/h",
-                    round(float(rate[i]), 1), round(float(limit[i]), 1), None,
-                    float(hours[i] * 3600), int(number[i]), 0.0,
+                    round(float(litres[i] / max(hours[i], 1e-9)), 1), round(float(limit[i]), 1), None,
+                    window_us / 1e6, int(number[i]), missing_share(float(seen[i]), window_us),
                     {
                         "hours_above_h": round(float(hours[i]), 2),
+                        "needed_h": s.burst_night_h if by_night else s.burst_day_h,
+                        "newest_litres_per_h": round(float(rate[i]), 1),
                         "litres_so_far": round(float(litres[i]), 1),
                         "litres_per_day": round(float(24 * least[i] if np.isfinite(least[i]) else 0.0), 1),
                         "least_litres_per_h": round(float(least[i] if np.isfinite(least[i]) else 0.0), 1),
@@ -96,10 +106,10 @@ class Burst:
                 severity, np.clip(1 - 0.5 * limit / np.maximum(rate, 1e-9), 0, 1), evidence,
             )  # fmt: skip
         over = ~high & ~self.episodes.active(rows)
+        self.seen.forget(rows[over])
         for name, value, empty in (
             ("start_us", start, NEVER), ("hours", hours, 0.0), ("night_hours", night_hours, 0.0),
             ("litres", litres, 0.0), ("least", least, np.inf), ("limit", limit, 0.0),
-            ("blocks", number, 0),
         ):  # fmt: skip
             t[name][rows] = np.where(over, empty, value)
         learn = learn & ~self.episodes.active(rows)

@@ -24,6 +24,7 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.blocks import Blocks
+from services.detect.windows.seen_hours import SeenHours, missing_share
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import HOUR_US
 
@@ -42,6 +43,7 @@ class ContinuousFlow:
     def __init__(self, settings: DetectorSettings) -> None:
         self.settings = settings
         self.episodes = Episodes(off_delay_us=_OFF_US)
+        self.seen = SeenHours()
         self.table = Table(
             {
                 "start_us": Field("i8", NEVER),
@@ -53,14 +55,17 @@ class ContinuousFlow:
                 "least_hours": Field("f8"),
                 "litres": Field("f8"),
                 "lost": Field("f8"),
-                "blocks": Field("i4"),
             }
         )
 
     @property
     def tables(self) -> dict[str, Table]:
         """All state, by name."""
-        return {"run": self.table, "episodes": self.episodes.table}
+        return {
+            "run": self.table,
+            "episodes": self.episodes.table,
+            "seen": self.seen.table,
+        }
 
     def suspicious(self, rows: Array) -> Array:
         """(n,) bool: a run is long enough that nothing should be learned from it."""
@@ -101,16 +106,15 @@ class ContinuousFlow:
         least_hours = np.where(turned, 0.0, half_day) + np.where(zero, 0.0, blocks.hours)
         least = np.minimum(newest, earlier)
         litres = t["litres"][rows] + np.where(zero, 0.0, blocks.litres)
-        number = t["blocks"][rows] + counted
+        seen, number = self.seen.add(rows, blocks.seen_hours, blocks.readings, fresh)
         told = log_chance * np.minimum(1.0, _LONGEST_H / np.maximum(hours, 1e-9))
-        bad = ~zero & (
-            (
-                (hours >= s.continuous_min_h)
-                & (least >= s.continuous_early_litres_per_h)
-                & (told <= np.log(s.continuous_chance))
-            )
-            | ((hours >= s.continuous_vendor_h) & (told <= np.log(s.continuous_vendor_chance)))
+        early = (
+            (hours >= s.continuous_min_h)
+            & (least >= s.continuous_early_litres_per_h)
+            & (told <= np.log(s.continuous_chance))
         )
+        late = (hours >= s.continuous_vendor_h) & (told <= np.log(s.continuous_vendor_chance))
+        bad = ~zero & (early | late)
         leak = np.where(np.isfinite(least), least, 0.0)
         lost_litres = np.where(
             active,
@@ -124,15 +128,15 @@ class ContinuousFlow:
         if changes:
 
             def evidence(i: int) -> Evidence:
+                window_us = float(blocks.end_us[i] - start[i])
                 return Evidence(
-                    "flow_litres_per_h", "L/h",
-                    round(float(leak[i]), 2), None, None,
-                    float((hours[i] + gap_hours[i]) * 3600), int(number[i]),
-                    round(float(gap_hours[i] / max(hours[i] + gap_hours[i], 1e-9)), 4),
+                    "flow_litres_per_h", "L/h", round(float(leak[i]), 2), None, None,
+                    window_us / 1e6, int(number[i]), missing_share(float(seen[i]), window_us),
                     {
                         "hours_without_pause_h": round(float(hours[i]), 2),
+                        "needed_h": s.continuous_min_h if early[i] else s.continuous_vendor_h,
                         "chance_by_habit_1": float(np.exp(told[i])),
-                        "chance_limit_1": s.continuous_chance,
+                        "chance_limit_1": s.continuous_chance if early[i] else s.continuous_vendor_chance,
                         "litres_so_far": round(float(lost_litres[i]), 1),
                         "litres_per_day": round(float(24 * leak[i]), 1),
                         "mean_litres_per_h": round(float(litres[i] / max(hours[i] + gap_hours[i], 1e-9)), 2),
@@ -151,7 +155,7 @@ class ContinuousFlow:
             ("start_us", start, NEVER), ("hours", hours, 0.0), ("gap_hours", gap_hours, 0.0),
             ("log_chance", log_chance, 0.0), ("least", newest, np.inf),
             ("earlier_least", earlier, np.inf), ("least_hours", least_hours, 0.0), ("litres", litres, 0.0),
-            ("lost", lost_litres, 0.0), ("blocks", number, 0),
+            ("lost", lost_litres, 0.0),
         ):  # fmt: skip
             t[name][rows] = np.where(over, empty, value)
         return out

@@ -19,6 +19,7 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.blocks import Blocks
+from services.detect.windows.seen_hours import SeenHours, missing_share
 from services.domain.condition import Condition, Evidence, Rule
 
 _RARER = 0.3
@@ -36,22 +37,28 @@ class IntermittentLeak:
     def __init__(self, settings: DetectorSettings) -> None:
         self.settings = settings
         self.episodes = Episodes()
+        self.seen = SeenHours()
         self.table = Table(
             {
                 "sum": Field("f8"),
                 "start_us": Field("i8", NEVER),
                 "hours": Field("f8"),
-                "zero_hours": Field("f8"),
                 "litres": Field("f8"),
-                "habit_litres": Field("f8"),
-                "blocks": Field("i4"),
+                "watched": Field("f8"),
+                "pauses": Field("f8"),
+                "usual": Field("f8"),
+                "running": Field("f8"),
             }
         )
 
     @property
     def tables(self) -> dict[str, Table]:
         """All state, by name."""
-        return {"sum": self.table, "episodes": self.episodes.table}
+        return {
+            "sum": self.table,
+            "episodes": self.episodes.table,
+            "seen": self.seen.table,
+        }
 
     def pause(self, blocks: Blocks) -> Array:
         """(n,) bool: the block's rate is below `intermittent_litres_per_h`."""
@@ -74,7 +81,8 @@ class IntermittentLeak:
         p0 = np.minimum(chance_of_pause, 0.9)
         pause = self.pause(blocks)
         step = np.where(pause, np.log(_RARER), np.log((1 - _RARER * p0) / (1 - p0)))
-        step = np.where(blocks.gap | ~known | (p0 < _RESTING), 0.0, step)
+        watched = ~blocks.gap & known & (p0 >= _RESTING)
+        step = np.where(watched, step, 0.0)
         before = t["sum"][rows]
         doubt = (before > 0) | (step > 0)
         if not doubt.all():  # for the others the sum is zero and stays so
@@ -82,7 +90,7 @@ class IntermittentLeak:
             if some.size == 0:
                 return []
             subjects, blocks, mute = subjects.take(some), blocks.take(some), mute[some]
-            rows, p0, pause = blocks.rows, p0[some], pause[some]
+            rows, p0, pause, watched = blocks.rows, p0[some], pause[some], watched[some]
             step, before = step[some], before[some]
         limit = s.intermittent_evidence
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
@@ -91,10 +99,13 @@ class IntermittentLeak:
         start = np.where((before <= 0) & (total > 0), blocks.start_us, t["start_us"][rows])
         running = total > 0
         hours = t["hours"][rows] + blocks.hours
-        zero_hours = t["zero_hours"][rows] + pause * blocks.hours
         litres = t["litres"][rows] + blocks.litres
-        habit = t["habit_litres"][rows] + p0 * blocks.hours
-        number = t["blocks"][rows] + 1
+        # of the watched hours: how many, pauses among them, pauses by habit, and the evidence of those that ran
+        number_watched = t["watched"][rows] + watched
+        pauses = t["pauses"][rows] + (pause & watched)
+        usual = t["usual"][rows] + p0 * watched
+        for_leak = t["running"][rows] + np.where(pause, 0.0, step)
+        seen, number = self.seen.add(rows, blocks.seen_hours, blocks.readings, before <= 0)
         bad = (total > limit) & ~mute & (hours >= 24)
         severity = np.ones(len(rows), np.int8)
         changes = self.episodes.step(rows, blocks.end_us, bad, total <= 0, start, severity)
@@ -102,14 +113,18 @@ class IntermittentLeak:
         if changes:
 
             def evidence(i: int) -> Evidence:
-                h = max(float(hours[i]), 1e-9)
-                share, usual = float(zero_hours[i]) / h, float(habit[i]) / h
+                window_us = float(blocks.end_us[i] - start[i])
+                h, w = max(float(hours[i]), 1e-9), max(float(number_watched[i]), 1.0)
+                most = (float(for_leak[i]) - limit) / -np.log(_RARER)
                 return Evidence(
-                    "consumption_litres", "L", round(float(litres[i]), 1), None, None,
-                    float(hours[i] * 3600), int(number[i]), 0.0,
+                    "consumption_litres", "%", round(100 * float(pauses[i]) / w, 2),
+                    round(100 * most / w, 2), round(100 * float(usual[i]) / w, 2),
+                    window_us / 1e6, int(number[i]), missing_share(float(seen[i]), window_us),
                     {
-                        "pause_share_1": round(share, 4),
-                        "usual_pause_share_1": round(usual, 4),
+                        "pause_share_1": round(float(pauses[i]) / w, 4),
+                        "usual_pause_share_1": round(float(usual[i]) / w, 4),
+                        "watched_h": float(number_watched[i]),
+                        "pause_litres_per_h": s.intermittent_litres_per_h,
                         "evidence_1": round(float(total[i]), 2),
                         "evidence_limit_1": limit,
                         "litres_per_day": round(24 * float(litres[i]) / h, 1),
@@ -121,9 +136,11 @@ class IntermittentLeak:
                 self.rule, subjects, changes, blocks.end_us, np.where(active, onset, start),
                 severity, 1.0 - 0.5 * limit / np.maximum(total, limit), evidence,
             )  # fmt: skip
+        self.seen.forget(rows[~running])
         for name, value in (
             ("sum", total), ("start_us", np.where(running, start, NEVER)), ("hours", hours),
-            ("zero_hours", zero_hours), ("litres", litres), ("habit_litres", habit), ("blocks", number),
+            ("litres", litres), ("watched", number_watched), ("pauses", pauses), ("usual", usual),
+            ("running", for_leak),
         ):  # fmt: skip
             t[name][rows] = value if name in ("sum", "start_us") else np.where(running, value, 0)
         return out

@@ -4,7 +4,8 @@ Question: is the nightly minimum higher than it was, by little but every night?
 Formula: x = mean of the two lowest hourly rates of 01-06 h local; z = (x - median) / sigma over the last 28 nights
     that were not flagged, sigma = max(1.4826 MAD, (q90 - median) / 1.28, share of the median, 2 L/h);
     S = max(0, S + min(z, 7) - k), raised at S > h (Page 1954, k = .75). A night with z < 1 sets S to zero, for a leak
-    runs every night. Cleared by two such nights. The leak is x - median.
+    runs every night. Told only when the mean of x over the n nights of the sum is beyond the same limit in litres,
+    median + (k + h / n) sigma: value and threshold of the evidence. Cleared by such a night. The leak is x - median.
 Units: L/h. Defaults: h = 28 sigmas, smallest sigma 15 % of the median. Needs 10 nights.
 Source: minimum night flow, the practice of water companies, with a CUSUM; vendor rules find none of these leaks.
 Missing: a night with fewer than three blocks is skipped. Late readings do not enter. Irregular stamps: by time.
@@ -21,10 +22,12 @@ from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.blocks import Blocks
 from services.detect.windows.cusum import Cusum
 from services.detect.windows.rolling import Rolling
+from services.detect.windows.seen_hours import SeenHours, missing_share
 from services.domain.condition import Condition, Evidence, Rule
-from services.domain.instant import DAY_US
+from services.domain.instant import DAY_US, HOUR_US
 
 NIGHTS = 28
+NIGHT_H = 5
 _NEEDED = 10
 _PERSISTS = 1.0
 """A leak runs every night: one night below median + 1 sigma and the sum starts anew."""
@@ -50,14 +53,19 @@ class NightFlow:
             k=0.75, h=settings.night_cusum_h if cusum_h is None else cusum_h, clip=7.0
         )
         self.nights = Rolling(NIGHTS, "f4")
+        self.seen = SeenHours()
         self.table = Table(
             {
                 "day": Field("i4", -1),
                 "lowest": Field("f8", np.inf),
                 "second": Field("f8", np.inf),
                 "blocks": Field("i2"),
+                "seen": Field("f8"),
+                "readings": Field("i4"),
                 "end_us": Field("i8", NEVER),
                 "litres": Field("f8"),
+                "run_nights": Field("i4"),
+                "run_sum": Field("f8"),
             }
         )
 
@@ -69,6 +77,7 @@ class NightFlow:
             "episodes": self.episodes.table,
             "cusum": self.cusum.table,
             "nights": self.nights.table,
+            "seen": self.seen.table,
         }
 
     def step(self, subjects: Subjects, blocks: Blocks, local_day: Array) -> list[Condition]:
@@ -85,6 +94,8 @@ class NightFlow:
             t["second"][r] = np.minimum(second, np.maximum(lowest, rate))
             t["lowest"][r] = np.minimum(lowest, rate)
             t["blocks"][r] += 1
+            t["seen"][r] += blocks.seen_hours[add]
+            t["readings"][r] += blocks.readings[add]
             t["day"][r] = local_day[add]
             t["end_us"][r] = blocks.end_us[add]
         return out
@@ -95,12 +106,14 @@ class NightFlow:
         value = np.where(
             t["blocks"][rows] >= 3, (t["lowest"][rows] + t["second"][rows]) / 2, np.nan
         )
-        number = t["blocks"][rows].copy()
+        seen, readings = t["seen"][rows].copy(), t["readings"][rows].copy()
         t["lowest"][rows] = np.inf
         t["second"][rows] = np.inf
-        t["blocks"][rows] = 0
+        for name in ("blocks", "seen", "readings"):
+            t[name][rows] = 0
         usable = np.isfinite(value)
-        rows, value, number, at = rows[usable], value[usable], number[usable], at[usable]
+        rows, value, at = rows[usable], value[usable], at[usable]
+        seen, readings = seen[usable], readings[usable]
         if rows.size == 0:
             return []
         end = t["end_us"][rows]
@@ -116,14 +129,22 @@ class NightFlow:
         watched = known & (median >= _BORED)
         z = np.where(watched, (value - median) / np.where(watched, sigma, 1.0), np.nan)
         self.cusum.reset(rows[z < _PERSISTS])
+        fresh = self.cusum.table["sum"][rows] <= 0
         total = self.cusum.push(rows, np.where(z < _PERSISTS, np.nan, z), end)
+        seen, readings = self.seen.add(rows, seen, readings, fresh)
+        nights = np.where(fresh, 0, t["run_nights"][rows]) + 1
+        run = np.where(fresh, 0.0, t["run_sum"][rows]) + value
+        t["run_nights"][rows], t["run_sum"][rows] = nights, run
+        mean = run / nights
+        limit = median + (self.cusum.k + self.cusum.h / nights) * sigma
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         since = self.cusum.table["since_us"][rows]
         leak = value - median
         severity = np.where(leak >= s.critical_litres_per_h, 2, 1)
-        bad = watched & (total > self.cusum.h)
-        days = np.where(active | (since == NEVER), 1.0, 1.0 + (end - since) / DAY_US)
-        litres = np.where(active, t["litres"][rows], 0.0) + np.maximum(leak, 0) * 24 * days
+        bad = watched & (total > self.cusum.h) & (mean > limit)
+        days = np.where(since == NEVER, 1.0, np.rint(1.0 + (end - since) / DAY_US))
+        usual = np.maximum(mean - median, 0.0)
+        litres = np.where(active, t["litres"][rows] + np.maximum(leak, 0) * 24, usual * 24 * days)
         changes = self.episodes.step(
             rows, told, bad, z < _PERSISTS, np.where(since == NEVER, end, since), severity
         )
@@ -131,15 +152,18 @@ class NightFlow:
         if changes:
 
             def evidence(i: int) -> Evidence:
+                window_us = float(days[i]) * NIGHT_H * HOUR_US
                 return Evidence(
-                    "flow_litres_per_h", "L/h", round(float(value[i]), 2),
-                    round(float(median[i] + self.cusum.h * sigma[i]), 2), round(float(median[i]), 2),
-                    5 * 3600.0, int(number[i]), 0.0,
+                    "flow_litres_per_h", "L/h", round(float(mean[i]), 2), round(float(limit[i]), 2),
+                    round(float(median[i]), 2), window_us / 1e6, int(readings[i]),
+                    missing_share(float(seen[i]), window_us),
                     {
+                        "nights_1": float(nights[i]),
+                        "newest_litres_per_h": round(float(value[i]), 2),
                         "sum_sigmas_1": round(float(total[i]), 2),
                         "sum_limit_1": self.cusum.h,
                         "sigma_litres_per_h": round(float(sigma[i]), 2),
-                        "litres_per_day": round(float(max(leak[i], 0.0) * 24), 1),
+                        "litres_per_day": round(float(usual[i]) * 24, 1),
                         "litres_so_far": round(float(litres[i]), 1),
                     },
                 )  # fmt: skip

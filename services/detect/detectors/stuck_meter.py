@@ -19,6 +19,7 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.blocks import Blocks
+from services.detect.windows.seen_hours import SeenHours, missing_share
 from services.domain.condition import Condition, Evidence, Rule
 
 
@@ -30,20 +31,24 @@ class StuckMeter:
     def __init__(self, settings: DetectorSettings) -> None:
         self.settings = settings
         self.episodes = Episodes()
+        self.seen = SeenHours()
         self.table = Table(
             {
                 "start_us": Field("i8", NEVER),
                 "hours": Field("f8"),
                 "log_chance": Field("f8"),
                 "longest_h": Field("f4"),
-                "blocks": Field("i4"),
             }
         )
 
     @property
     def tables(self) -> dict[str, Table]:
         """All state, by name."""
-        return {"run": self.table, "episodes": self.episodes.table}
+        return {
+            "run": self.table,
+            "episodes": self.episodes.table,
+            "seen": self.seen.table,
+        }
 
     def resting_hours(self, rows: Array) -> Array:
         """(n,) hours since the last consumption."""
@@ -63,12 +68,12 @@ class StuckMeter:
         start, hours = t["start_us"][rows], t["hours"][rows]
         longest = t["longest_h"][rows].astype(np.float64)
         before = hours
+        seen, number = self.seen.add(rows, blocks.seen_hours, blocks.readings, start == NEVER)
         start = np.where(zero & (start == NEVER), blocks.start_us, start)
         hours = hours + np.where(zero, blocks.hours, 0.0)
         log_chance = t["log_chance"][rows] + np.where(
             zero, np.log(np.clip(chance_of_zero, 0.02, 0.98)) * np.maximum(blocks.hours, 1.0), 0.0
         )
-        number = t["blocks"][rows] + zero
         needed = np.maximum(24 * s.stuck_min_days, s.stuck_vacancy_factor * longest)
         bad = zero & (hours >= needed) & (log_chance <= np.log(s.stuck_chance))
         active = self.episodes.active(rows)
@@ -79,9 +84,10 @@ class StuckMeter:
         if changes:
 
             def evidence(i: int) -> Evidence:
+                window_us = float(blocks.end_us[i] - start[i])
                 return Evidence(
-                    "consumption_litres", "L", float(blocks.litres[i]), 0.0, None,
-                    float(hours[i] * 3600), int(number[i]), 0.0,
+                    "consumption_litres", "L", round(float(blocks.litres[i]), 3), None, None,
+                    window_us / 1e6, int(number[i]), missing_share(float(seen[i]), window_us),
                     {
                         "hours_without_use_h": round(float(hours[i]), 1),
                         "needed_h": round(float(needed[i]), 1),
@@ -99,9 +105,9 @@ class StuckMeter:
             before > 0
         )  # a flagged run as well: the meter lives, so the home had been empty
         t["longest_h"][rows] = np.where(ended, np.maximum(longest, before), longest)
+        self.seen.forget(rows[~zero])
         for name, value, empty in (
             ("start_us", start, NEVER), ("hours", hours, 0.0), ("log_chance", log_chance, 0.0),
-            ("blocks", number, 0),
         ):  # fmt: skip
             t[name][rows] = np.where(zero, value, empty)
         return out

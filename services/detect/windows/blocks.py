@@ -30,6 +30,7 @@ class Blocks:
         zero: (m,) bool: nothing was used in the whole block.
         gap: (m,) bool: readings are missing inside, so that pauses may have been overlooked.
         slot: (m,) hour of the local week of the block's middle.
+        seen_hours: (m,) hours of the block that readings stand for; readings: (m,) their number.
     """
 
     rows: Array
@@ -40,6 +41,8 @@ class Blocks:
     zero: Array
     gap: Array
     slot: Array
+    seen_hours: Array
+    readings: Array
 
     @property
     def rate(self) -> Array:
@@ -51,7 +54,26 @@ class Blocks:
         return Blocks(
             self.rows[which], self.start_us[which], self.end_us[which], self.litres[which],
             self.hours[which], self.zero[which], self.gap[which], self.slot[which],
+            self.seen_hours[which], self.readings[which],
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Blocks that a step has filled, m rows; as in `Blocks`, before anybody asks for the local time.
+
+    Attributes:
+        at: (m,) positions into the rows of the step.
+    """
+
+    at: Array
+    start_us: Array
+    end_us: Array
+    litres: Array
+    hours: Array
+    gap: Array
+    seen_hours: Array
+    readings: Array
 
 
 class HourBlocks:
@@ -59,36 +81,45 @@ class HourBlocks:
 
     def __init__(self) -> None:
         self.table = Table(
-            {"start_us": Field("i8", NEVER), "litres": Field("f8"), "hours": Field("f8")}
+            {
+                "start_us": Field("i8", NEVER),
+                "litres": Field("f8"),
+                "hours": Field("f8"),
+                "readings": Field("i4"),
+            }
         )
 
-    def step(self, intervals: Intervals) -> tuple[Array, Array, Array, Array, Array, Array]:
-        """Add one interval a row; returns positions (into the intervals), start_us, end_us, litres, hours, gap."""
+    def step(self, intervals: Intervals) -> Finished:
+        """Add one interval a row and return the blocks that are full with it."""
         t, rows = self.table, intervals.rows
         known = np.isfinite(intervals.litres) & (intervals.litres >= 0) & (intervals.hours > 0)
-        start, hours = t["start_us"][rows], t["hours"][rows]
-        litres = t["litres"][rows]
+        start, before = t["start_us"][rows], t["hours"][rows]
+        litres, readings = t["litres"][rows], t["readings"][rows]
         whole = known & ((intervals.hours >= FULL_HOURS) | intervals.gap)
         joined = (
             ~whole
             & (start != NEVER)
             & (
-                np.abs(intervals.start_us - np.where(start == NEVER, 0, start) - (hours * HOUR_US))
+                np.abs(intervals.start_us - np.where(start == NEVER, 0, start) - (before * HOUR_US))
                 < 0.1 * HOUR_US
             )
         )
-        hours = np.where(joined, hours, 0.0) + np.where(known, intervals.hours, 0.0)
+        before = np.where(joined, before, 0.0)
+        hours = before + np.where(known, intervals.hours, 0.0)
         litres = np.where(joined, litres, 0.0) + np.where(known, intervals.litres, 0.0)
+        readings = np.where(joined, readings, 0) + known
         start = np.where(joined, start, intervals.start_us)
         done = known & (hours >= FULL_HOURS)
         keep = known & ~done
         skip = intervals.late | (np.isnan(intervals.litres) & (intervals.event == 0))
-        for name, new in (
-            ("start_us", np.where(keep, start, NEVER)),
-            ("hours", np.where(keep, hours, 0.0)),
-            ("litres", np.where(keep, litres, 0.0)),
-        ):
-            t[name][rows] = np.where(skip, t[name][rows], new)
+        for name, new, empty in (
+            ("start_us", start, NEVER), ("hours", hours, 0.0), ("litres", litres, 0.0),
+            ("readings", readings, 0),
+        ):  # fmt: skip
+            t[name][rows] = np.where(skip, t[name][rows], np.where(keep, new, empty))
         at = np.flatnonzero(done)
-        gap = intervals.gap[at] & (hours[at] > 1.5)
-        return at, start[at], intervals.end_us[at], litres[at], hours[at], gap
+        return Finished(
+            at, start[at], intervals.end_us[at], litres[at], hours[at],
+            intervals.gap[at] & (hours[at] > 1.5),
+            before[at] + intervals.seen_hours[at], readings[at],
+        )  # fmt: skip

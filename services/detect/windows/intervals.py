@@ -44,6 +44,7 @@ class Intervals:
         litres: (n,) consumption; NaN where nothing is known; negative only with BACKFLOW.
         hours: (n,) length.
         gap: (n,) bool: far longer than the cadence, readings are missing inside.
+        seen_hours: (n,) of these hours those that the reading stands for: all, or one cadence where others are missing.
         event: (n,) int8 `MeterEvent`.
         late: (n,) bool: not newer than what was known; ignored.
     """
@@ -54,6 +55,7 @@ class Intervals:
     litres: Array
     hours: Array
     gap: Array
+    seen_hours: Array
     event: Array
     late: Array
 
@@ -101,6 +103,7 @@ class MeterIntervals:
         gap = (dt > 2.5 * cadence) & (dt > 0)
 
         start, litres, event = self._from_register(rows, at_us, register, use, first)
+        gap |= np.isfinite(litres) & (at_us - start > 2.5 * cadence)  # readings without a register
         without = np.isnan(litres) & np.isnan(register) & use
         if without.any():
             span = np.where(gap, np.minimum(cadence, dt), dt)
@@ -112,6 +115,8 @@ class MeterIntervals:
             gap = np.where(take, False, gap)
             event = np.where(take & (reported < 0), np.int8(MeterEvent.BACKFLOW), event)
         hours = np.maximum(at_us - start, 0) / HOUR_US
+        every = cadence / HOUR_US
+        seen = np.where(hours > 1.5 * every, np.minimum(hours, every), hours)
         wild = np.abs(litres) > self.max_rate * np.maximum(hours, 1 / 60)
         if wild.any():
             event = np.where(wild, np.int8(MeterEvent.JUMP), event)
@@ -123,7 +128,7 @@ class MeterIntervals:
         )
         t["resolution"][rows] = resolution
         t["last_us"][rows] = np.where(use, at_us, last)
-        return Intervals(rows, start, at_us, litres, hours, gap, event, late)
+        return Intervals(rows, start, at_us, litres, hours, gap, seen, event, late)
 
     def _count_behind(self, rows: Rows, at_us: Array, last: Array, late: Array) -> Array:
         far = late & (last - np.where(late, at_us, last) > _WEEK_US)
