@@ -15,7 +15,7 @@ import numpy as np
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.silent import Silent
 from services.detect.meter_watch import MeterWatch
-from services.detect.pace import Pace
+from services.detect.pace import BIN_US, Pace
 from services.detect.road_watch import RoadWatch
 from services.detect.rounds import Rounds
 from services.detect.state import CorruptState, ShardState, opened, packed
@@ -26,7 +26,7 @@ from services.domain.batch import ReadingBatch
 from services.domain.catalogue import DOMAIN_OF_KIND, Domain, SensorKind
 from services.domain.condition import Condition
 from services.domain.errors import InvalidInput
-from services.domain.instant import OLDEST_US
+from services.domain.instant import HOUR_US, OLDEST_US
 from services.domain.sensor import SHARDS, Sensor
 
 _LARGEST: Final = 1e13
@@ -44,6 +44,8 @@ WATCHES: Final[Mapping[SensorKind, Callable[[DetectorSettings], Watch]]] = {
 """Which watch looks after a kind; kinds without one are watched for silence alone. One watch object a kind."""
 _ALONE: Final = frozenset({SensorKind.WATER_METER})
 """Kinds whose sensors are judged each by itself: for them alone the feed is not cut at the pace of its time."""
+_PACE_US: Final = {Domain.WATER: HOUR_US}
+"""How long the bins are in which neighbours are compared, where it is not half a minute: zones go by the hour."""
 
 
 class Core:
@@ -73,7 +75,7 @@ class Core:
         self._size = [0] * len(self._kinds)
         self._changed = np.zeros(SHARDS, np.bool_)
         self._rounds = Rounds()
-        self._pace = {domain: Pace() for domain in Domain}
+        self._pace = {domain: Pace(_PACE_US.get(domain, BIN_US)) for domain in Domain}
         self.add_sensors(sensors)
 
     def __len__(self) -> int:

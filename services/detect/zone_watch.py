@@ -18,7 +18,8 @@ from services.detect.detectors.zone_leak import ZoneLeak
 from services.detect.emission import Subjects
 from services.detect.meter_watch import MeterWatch
 from services.detect.table import Array, Field, Rows, Table
-from services.detect.windows.hour_bins import HourBins
+from services.detect.windows.coverage import Coverage
+from services.detect.windows.hour_bins import HourBins, lost_us
 from services.detect.windows.hour_of_week import LocalClock
 from services.detect.windows.intervals import Intervals, MeterIntervals
 from services.domain.condition import Condition
@@ -70,7 +71,9 @@ class ZoneFlows:
     def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
         """One reading of each of `rows` (distinct)."""
         flown = self.intervals.step(rows, at_us, *values)
-        self.bins.add(rows, flown.start_us, flown.end_us, flown.litres)
+        cadence = self.intervals.table["cadence_us"][rows]
+        lost = lost_us(flown.start_us, flown.end_us, cadence)
+        self.bins.add(rows, flown.start_us, flown.end_us, flown.litres, lost)
         return []
 
     def rates(self, rows: Rows, hour: int) -> Array:
@@ -87,10 +90,12 @@ class ZoneWatch(ZoneFlows):
         self.clock = LocalClock()
         self.place = Table({"zone": Field("i2"), "done": Field("i8", -1)})
         self.metered = HourBins()
+        self.heard = {name: Coverage() for name in ("pipes", "nights", "all")}
         self.leak = ZoneLeak(settings)
         self.burst = ZoneBurst(settings)
         self.balance = ZoneBalance(settings)
         self.outlets: ZoneFlows | None = None
+        self.meters: MeterWatch | None = None
         self._leader: dict[str, int] = {}
         self._leads = np.empty(0, np.intp)
         self._customers: dict[str, int] = {}
@@ -105,7 +110,7 @@ class ZoneWatch(ZoneFlows):
         zones = next(watch for watch in chosen if isinstance(watch, cls))
         for watch in chosen:
             if isinstance(watch, MeterWatch):
-                watch.hear = zones.hear
+                watch.hear, zones.meters = zones.hear, watch
             elif isinstance(watch, ZoneFlows) and watch is not zones:
                 zones.outlets = watch
         return zones
@@ -113,6 +118,7 @@ class ZoneWatch(ZoneFlows):
     def tables(self) -> dict[str, Table]:
         """All state by name."""
         named = super().tables() | {"place": self.place, "metered": self.metered.table}
+        named |= {f"heard.{name}": coverage.table for name, coverage in self.heard.items()}
         for part, detector in (
             ("leak", self.leak),
             ("burst", self.burst),
@@ -151,19 +157,23 @@ class ZoneWatch(ZoneFlows):
         """What customer meters counted; meters (n,) by their order of `add_meters`."""
         zone = self._of_meter[meters]
         here = (zone >= 0) & (intervals.litres >= 0)
-        if here.any():
+        if here.any() and self.meters is not None:
+            start, end = intervals.start_us[here], intervals.end_us[here]
+            cadence = self.meters.intervals.table["cadence_us"][meters[here]]
             self.metered.add(
-                zone[here], intervals.start_us[here], intervals.end_us[here], intervals.litres[here]
+                zone[here], start, end, intervals.litres[here], lost_us(start, end, cadence)
             )
 
     def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
         """One reading of each of `rows` (distinct); judges where the feed's time has stood still for hours."""
         super().step(rows, at_us, values)
         leads = self._leads[rows]
-        own = at_us // HOUR_US - _STALLED_H
         done = self.place["done"][leads]
+        first = done < 0
+        self.place["done"][leads[first]] = at_us[first] // HOUR_US - 1
+        own = at_us // HOUR_US - _STALLED_H
         out: list[Condition] = []
-        for last in np.unique(own[(done >= 0) & (own > done)]):
+        for last in np.unique(own[~first & (own > done)]):
             out += self._judge_until(np.unique(leads[own == last]), int(last))
         return out
 
@@ -191,41 +201,61 @@ class ZoneWatch(ZoneFlows):
         rates = self.rates(every, hour)
         net = np.zeros(len(every))
         np.add.at(net, self._leads, rates)  # NaN of one inlet makes the zone NaN
+        heard, readings = self.bins.heard(every, hour)
+        pipes = np.zeros((3, len(every)))  # how many, hours heard, readings
+        for i, column in enumerate((np.ones(len(every)), np.minimum(heard, 1.0), readings)):
+            np.add.at(pipes[i], self._leads, column)
         if self.outlets is not None and self.outlets.ids:
-            taken = self.outlets.rates(np.arange(len(self.outlets.ids)), hour)
+            others = np.arange(len(self.outlets.ids))
+            taken = self.outlets.rates(others, hour)
+            heard, readings = self.outlets.bins.heard(others, hour)
             for i, zone in enumerate(self.outlets.zones):
                 if zone in self._leader:
                     net[self._leader[zone]] -= taken[i]
-        rows = due[(self._leads[due] == due) & np.isfinite(net[due])]
-        if rows.size == 0:
-            return []
-        out: list[Condition] = []
+                    pipes[:, self._leader[zone]] += (1.0, min(heard[i], 1.0), readings[i])
+        due = due[self._leads[due] == due]
+        start = np.full(len(due), hour * HOUR_US)
+        middle = start + HOUR_US // 2
+        local = (middle + self.clock.offset_us(self.place["zone"][due], middle)) // HOUR_US
         customers = np.zeros(len(every))
         for zone, number in self._customers.items():
             if zone in self._leader:
                 customers[self._leader[zone]] = number
-        litres, covered = self.metered.read(rows, hour)
-        share = covered / np.maximum(customers[rows], 1.0)
-        metered = (customers[rows] > 0) & (share >= _MOST)
+        customers = customers[due]
+        count, heard, readings = pipes[:, due]
+        dark = (local % 24 >= 1) & (local % 24 < 5)
+        share_heard = heard / np.maximum(count, 1.0)
+        seen = self.heard["pipes"].add(due, share_heard, readings)
+        nights = self.heard["nights"].add(due, share_heard * dark, readings * dark)
+        of_meters, counted = self.metered.heard(due, hour)
+        whole = self.heard["all"].add(
+            due,
+            (heard + np.minimum(of_meters, customers)) / np.maximum(count + customers, 1.0),
+            readings + counted,
+        )
+        known = np.isfinite(net[due])
+        if not known.any():
+            return []
+        out: list[Condition] = []
+        litres, covered = self.metered.read(due, hour)
+        share = covered / np.maximum(customers, 1.0)
+        metered = known & (customers > 0) & (share >= _MOST)
         if metered.any():
-            m = rows[metered]
+            m = due[metered]
             out += self.balance.step(
-                Subjects(self.ids, m),
-                hour,
-                told_us,
-                net[m],
-                (litres / np.maximum(share, _MOST))[metered],
-            )
-        rest = rows[~self.balance.covers(rows, hour) & ~self.balance.episodes.active(rows)]
-        if rest.size:
-            start = np.full(len(rest), hour * HOUR_US)
-            middle = start + HOUR_US // 2
-            local = middle + self.clock.offset_us(self.place["zone"][rest], middle)
+                Subjects(self.ids, m), hour, told_us, net[m],
+                (litres / np.maximum(share, _MOST))[metered], whole.take(metered),
+            )  # fmt: skip
+        left = known & ~self.balance.covers(due, hour) & ~self.balance.episodes.active(due)
+        if left.any():
+            rest, start, local = due[left], start[left], local[left]
+            told = np.full(len(rest), told_us)
             subjects = Subjects(self.ids, rest)
             out += self.burst.step(
-                subjects, start, np.full(len(rest), told_us), net[rest],
-                self.leak.expected(rest, local // HOUR_US), self.leak.level(rest),
-                local // HOUR_US % 24,
+                subjects, start, told, net[rest], self.leak.expected(rest, local),
+                self.leak.level(rest), local % 24, seen.take(left),
             )  # fmt: skip
-            out += self.leak.step(subjects, start, start + HOUR_US, net[rest], local // HOUR_US)
+            out += self.leak.step(
+                subjects, start, told, net[rest], local, seen.take(left), nights.take(left)
+            )
         return out

@@ -23,6 +23,7 @@ from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
+from services.detect.windows.coverage import Seen, held
 from services.detect.windows.rolling import Rolling
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import HOUR_US
@@ -54,6 +55,7 @@ class ZoneBalance:
                 "total": Field("f8"),
                 "hours": Field("i4"),
                 "since_us": Field("i8", NEVER),
+                "mark": Field("f8", 0.0, (2,)),
                 "down": Field("f8"),
                 "leak": Field("f8"),
                 "litres": Field("f8"),
@@ -78,9 +80,9 @@ class ZoneBalance:
         return recent & (young | (usual <= _COVERS * np.where(np.isnan(inflow), 0.0, inflow)))
 
     def step(
-        self, subjects: Subjects, hour: int, told_us: int, inflow: Array, metered: Array
+        self, subjects: Subjects, hour: int, told_us: int, inflow: Array, metered: Array, seen: Seen
     ) -> list[Condition]:
-        """Take one full hour of each of n zones: (n,) L/h in, (n,) L/h counted by all meters."""
+        """Take one full hour of each of n zones: (n,) L/h in, (n,) L/h counted by all meters, heard of both."""
         t, rows = self.table, subjects.rows
         start_us = np.full(len(rows), hour * HOUR_US)
         told = np.full(len(rows), told_us)
@@ -98,6 +100,7 @@ class ZoneBalance:
         after = np.where(ready, np.maximum(0.0, total + np.minimum(z, _CLIP) - _K), total)
         begins = (total <= 0) & (after > 0)
         since = np.where(begins, start_us, t["since_us"][rows])
+        mark = np.where((begins & ~active)[:, None], seen.before, t["mark"][rows])
         mass = np.where(begins | (after <= 0), 0.0, t["total"][rows]) + excess
         count = np.where(begins | (after <= 0), 0, count) + ready
         mean = mass / np.maximum(count, 1)
@@ -119,6 +122,7 @@ class ZoneBalance:
             ("sum", after), ("total", mass), ("hours", count), ("down", down),
         ):  # fmt: skip
             t[name][rows] = np.where(restart & (name != "down"), 0, value)
+        t["mark"][rows] = mark
         t["since_us"][rows] = np.where(restart | (after <= 0), NEVER, since)
         t["leak"][rows] = np.where(on, leak, 0.0)
         t["litres"][rows] = np.where(on, litres, 0.0)
@@ -127,11 +131,17 @@ class ZoneBalance:
         if not changes:
             return []
 
+        raises = usual + (_K + self.h / np.maximum(count, 1)) * sigma
+        limit = np.where(active, usual + 0.5 * leak, raises)
+        value = np.where(active & ~on, residual, usual + leak)
+
         def evidence(i: int) -> Evidence:
+            window_s = float(start_us[i] + HOUR_US - begun[i]) / 1e6
+            readings, missing = held(mark[i], seen.after[i], window_s / 3600)
             return Evidence(
                 "flow_litres_per_h", "L/h",
-                round(float(usual[i] + leak[i]), 1), round(float(usual[i] + 3 * sigma[i]), 1),
-                round(float(usual[i]), 1), float((told[i] - begun[i]) / 1e6), int(count[i]), 0.0,
+                round(float(value[i]), 1), round(float(limit[i]), 1),
+                round(float(usual[i]), 1), window_s, readings, missing,
                 {
                     "leak_litres_per_h": round(float(leak[i]), 1),
                     "litres_per_day": round(float(max(leak[i], 0.0) * 24), 1),

@@ -20,6 +20,7 @@ from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
+from services.detect.windows.coverage import Seen, held
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import HOUR_US
 
@@ -46,6 +47,7 @@ class ZoneBurst:
                 "visits": Field("f4", 0.0, (24,)),
                 "sum": Field("f8"),
                 "since_us": Field("i8", NEVER),
+                "mark": Field("f8", 0.0, (2,)),
                 "litres": Field("f8"),
                 "hours": Field("i4"),
             }
@@ -58,13 +60,14 @@ class ZoneBurst:
 
     def step(
         self, subjects: Subjects, start_us: Array, told_us: Array, rate: Array, expected: Array,
-        level: Array, hour: Array,
+        level: Array, hour: Array, seen: Seen,
     ) -> list[Condition]:  # fmt: skip
         """Take one full hour of each of n zones.
 
         Args:
             rate, expected, level: (n,) L/h; NaN where nothing is expected yet.
             hour: (n,) local hour of the day.
+            seen: what was heard of the zones.
         """
         t, rows = self.table, subjects.rows
         excess = rate - expected
@@ -77,7 +80,9 @@ class ZoneBurst:
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         after = np.where(ready, np.maximum(0.0, before + np.minimum(z, _CLIP) - _K), before)
         after = np.where(active, before, after)
-        since = np.where((before <= 0) & (after > 0), start_us, t["since_us"][rows])
+        begins = (before <= 0) & (after > 0)
+        since = np.where(begins, start_us, t["since_us"][rows])
+        mark = np.where(begins[:, None], seen.before, t["mark"][rows])
         spell = active | (after > 0)
         litres = np.where(spell, t["litres"][rows] + np.where(ready, excess, 0.0), 0.0)
         hours = np.where(spell, t["hours"][rows] + ready, 0)
@@ -88,6 +93,7 @@ class ZoneBurst:
         changes = self.episodes.step(rows, told_us, bad, good, begun, severity)
         on = self.episodes.active(rows)
         over = active & ~on
+        t["mark"][rows] = mark
         t["sum"][rows] = np.where(over, 0.0, after)
         t["since_us"][rows] = np.where(over | (after <= 0), NEVER, since)
         t["litres"][rows] = np.where(over, 0.0, litres)
@@ -103,11 +109,15 @@ class ZoneBurst:
         if not changes:
             return []
 
+        limit = expected + np.where(active, _NORMAL, _K) * sigma
+
         def evidence(i: int) -> Evidence:
+            window_s = float(start_us[i] + HOUR_US - begun[i]) / 1e6
+            readings, missing = held(mark[i], seen.after[i], window_s / 3600)
             return Evidence(
                 "flow_litres_per_h", "L/h",
-                round(float(rate[i]), 1), round(float(expected[i] + 3 * sigma[i]), 1),
-                round(float(expected[i]), 1), float(hours[i] * 3600), int(hours[i]), 0.0,
+                round(float(rate[i]), 1), round(float(limit[i]), 1),
+                round(float(expected[i]), 1), window_s, readings, missing,
                 {
                     "leak_litres_per_h": round(float(mean[i]), 1),
                     "litres_per_day": round(float(24 * mean[i]), 1),

@@ -31,10 +31,11 @@ from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Rows, Table
+from services.detect.windows.coverage import Seen, held
 from services.detect.windows.rolling import Rolling
 from services.detect.windows.zone_habit import HOURS, NEEDED_H, ZoneHabit, hours_mean
 from services.domain.condition import Condition, Evidence, Rule
-from services.domain.instant import DAY_US
+from services.domain.instant import DAY_US, HOUR_US
 
 DAY_BEGINS_H: Final = 6
 _DAYS: Final = 28
@@ -43,6 +44,7 @@ _CLIP: Final = 4.0
 _FLOORS: Final = (0.002, 0.015)
 _WITNESSES: Final = 2
 _KNOWN: Final = (14, 7)
+_NIGHT_H: Final = 4
 _ENDED: Final = 0.4
 """A leak that has fallen below this share of its largest rate has ended."""
 _NIGHT_LIMIT: Final = 0.8
@@ -68,8 +70,14 @@ class ZoneLeak:
         self.table = Table(
             {
                 "day": Field("i4", -1),
+                "judged": Field("i4", -1),
                 "end_us": Field("i8", NEVER),
                 "start_us": Field("i8", NEVER),
+                "day_mark": Field("f8", 0.0, (_WITNESSES, 2)),
+                "last_mark": Field("f8", 0.0, (_WITNESSES, 2)),
+                "mark": Field("f8", 0.0, (_WITNESSES, 2, 2)),
+                "begun_mark": Field("f8", 0.0, (2,)),
+                "witness": Field("i1"),
                 "hours": Field("f4", np.nan, (HOURS,)),
                 "known": Field("f8"),
                 "base": Field("f8"),
@@ -94,32 +102,39 @@ class ZoneLeak:
         }
 
     def step(
-        self, subjects: Subjects, start_us: Array, end_us: Array, rate: Array, local_hour: Array
-    ) -> list[Condition]:
-        """Take one finished hour of each of n zones.
+        self, subjects: Subjects, start_us: Array, told_us: Array, rate: Array, local_hour: Array,
+        seen: Seen, nights: Seen,
+    ) -> list[Condition]:  # fmt: skip
+        """Take one finished hour of each of n zones; the last hour of a day judges it, or the first of a later one.
 
         Args:
-            start_us, end_us: (n,) the block of about an hour.
+            start_us, told_us: (n,) begin of the hour, and when a person could be told of it.
             rate: (n,) L/h.
-            local_hour: (n,) hours since 1970, local, of the block's middle.
+            local_hour: (n,) hours since 1970, local, of the hour's middle.
+            seen, nights: what was heard of the zones, and of their nights.
         """
         t, rows = self.table, subjects.rows
         day, hour = np.divmod(local_hour - DAY_BEGINS_H, HOURS)
-        over = (t["day"][rows] >= 0) & (day > t["day"][rows])
         out: list[Condition] = []
-        if over.any():
+        over = (day > t["day"][rows]) & (t["judged"][rows] < t["day"][rows])
+        if over.any():  # its last hour never came
             at = np.flatnonzero(over)
-            out = self._finish(subjects.take(at), end_us[at])
+            out = self._finish(subjects.take(at), told_us[at])
         fresh = day > t["day"][rows]
         if fresh.any():
             r = rows[fresh]
             t["hours"][r] = np.nan
             t["day"][r] = day[fresh]
             t["start_us"][r] = start_us[fresh]
+            t["day_mark"][r, 0], t["day_mark"][r, 1] = seen.before[fresh], nights.before[fresh]
         use = day == t["day"][rows]
         r = rows[use]
         t["hours"][r, hour[use]] = rate[use]
-        t["end_us"][r] = end_us[use]
+        t["end_us"][r] = start_us[use] + HOUR_US
+        t["last_mark"][r, 0], t["last_mark"][r, 1] = seen.after[use], nights.after[use]
+        last = np.flatnonzero(use & (hour == HOURS - 1))
+        if last.size:
+            out += self._finish(subjects.take(last), told_us[last])
         return out
 
     def expected(self, rows: Rows, local_hour: Array) -> Array:
@@ -134,6 +149,7 @@ class ZoneLeak:
     def _finish(self, subjects: Subjects, told_us: Array) -> list[Condition]:
         """Judge the full day of each of the zones."""
         t, rows = self.table, subjects.rows
+        t["judged"][rows] = t["day"][rows]
         enough = np.isfinite(t["hours"][rows]).sum(axis=1) >= NEEDED_H
         if not enough.any():
             return []
@@ -158,7 +174,7 @@ class ZoneLeak:
         quiet = np.ones(len(rows), np.bool_)
         t = self.table
         sums, totals, days = t["sums"][rows], t["totals"][rows], t["days"][rows]
-        since = t["since_us"][rows]
+        since, mark = t["since_us"][rows], t["mark"][rows]
         sigma = np.full((len(rows), _WITNESSES), np.nan)
         for w, value in enumerate(witnesses):
             ring = self.rings[w]
@@ -174,6 +190,7 @@ class ZoneLeak:
                 after = np.where(ready, np.maximum(0.0, before + step), before)
                 begins = (before <= 0) & (after > 0)
                 since[:, w, d] = np.where(begins, start_us, since[:, w, d])
+                mark[:, w, d] = np.where(begins[:, None], t["day_mark"][rows, w], mark[:, w, d])
                 held = np.where(begins | (after <= 0), 0.0, totals[:, w, d])
                 count = np.where(begins | (after <= 0), 0, days[:, w, d])
                 grown = ready & (after > 0)
@@ -184,7 +201,7 @@ class ZoneLeak:
             calm = np.isfinite(value) & ~(ready & ((z > 2.5) | (z < -_CLIP)))
             ring.push(rows[calm], value[calm])
         t["sums"][rows], t["totals"][rows], t["days"][rows] = sums, totals, days
-        t["since_us"][rows] = since
+        t["since_us"][rows], t["mark"][rows] = since, mark
         return sums, sigma, quiet
 
     def _decide(
@@ -201,9 +218,8 @@ class ZoneLeak:
         direction = np.where(crossed[:, 0] & (top[:, 0] >= top[:, 1]), 0, 1)
         moved = crossed.any(axis=1)
         chosen = best[index, direction]
-        mean = t["totals"][rows][index, chosen, direction] / np.maximum(
-            t["days"][rows][index, chosen, direction], 1
-        )
+        count = np.maximum(t["days"][rows][index, chosen, direction], 1)
+        mean = t["totals"][rows][index, chosen, direction] / count
         since = t["since_us"][rows][index, chosen, direction]
         believed = moved & (active | (direction == 0))
         known = t["known"][rows] + np.where(believed, mean, 0.0)
@@ -215,12 +231,17 @@ class ZoneLeak:
         share = np.where(level > 0, leak / np.where(level > 0, level, 1.0), 0.0)
         severity = np.where(share >= _CRITICAL, 2, np.where(share >= _WARNING, 1, 0))
         begun = np.where(active, onset, np.where(since == NEVER, told_us, since))
+        begun_mark = np.where(
+            active[:, None], t["begun_mark"][rows], t["mark"][rows][index, chosen, direction]
+        )
+        witness = np.where(active, t["witness"][rows], chosen)
         day_h = np.isfinite(hours).sum(axis=1)
         rate = np.where(ended, t["known"][rows] - base, leak)
         spell = np.where(active, day_h, np.maximum(told_us - begun, 0) / 3.6e9)
         litres = np.where(active, t["litres"][rows], 0.0) + np.maximum(rate, 0.0) * spell
         usual = hours_mean(hours) - leak
         changes = self.episodes.step(rows, told_us, up, ended, begun, severity)
+        t["begun_mark"][rows], t["witness"][rows] = begun_mark, witness
         t["known"][rows] = np.where(ended, base, known)
         t["peak"][rows] = np.where((active | up) & ~ended, peak, 0.0)
         t["litres"][rows] = np.where((active | up) & ~ended, litres, 0.0)
@@ -231,14 +252,18 @@ class ZoneLeak:
         if not changes:
             return []
 
+        least = (np.array(_K)[chosen] + self.limits[chosen] / count) * sigma[index, chosen]
+        limit = usual + np.where(ended, _ENDED * peak, leak - mean + least)
+
         def evidence(i: int) -> Evidence:
             w = int(chosen[i])
+            span_h = float(t["end_us"][rows[i]] - begun[i]) / HOUR_US
+            expected_h = span_h if witness[i] == 0 else _NIGHT_H * np.ceil(span_h / HOURS - 0.1)
+            readings, missing = held(begun_mark[i], t["last_mark"][rows[i], witness[i]], expected_h)
             return Evidence(
                 "flow_litres_per_h", "L/h",
-                round(float(usual[i] + rate[i]), 1),
-                round(float(usual[i] + self.limits[w] * sigma[i, w]), 1),
-                round(float(usual[i]), 1),
-                float((told_us[i] - begun[i]) / 1e6), int(day_h[i]), round(1 - float(day_h[i]) / HOURS, 3),
+                round(float(usual[i] + leak[i]), 1), round(float(limit[i]), 1),
+                round(float(usual[i]), 1), span_h * 3600, readings, missing,
                 {
                     "leak_litres_per_h": round(float(rate[i]), 1),
                     "litres_per_day": round(float(max(rate[i], 0.0) * 24), 1),
