@@ -1,62 +1,205 @@
-"""The command that runs the live detectors over recorded cases."""
+"""The command that runs the live detectors over recorded cases, or over a range of the database."""
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from services.domain.errors import InvalidInput
 
+if TYPE_CHECKING:
+    from services.cli.settings import Sources
+    from services.detect.backtest import Case
+    from services.detect.recordings import RecordedCase
+
 
 def backtest(
-    cases: list[Path] = typer.Argument(
-        help="Folders with readings.csv or readings.csv.gz; folders below are searched too."
+    cases: list[Path] | None = typer.Argument(
+        None, help="Folders with readings.csv or readings.csv.gz; folders below are searched too."
     ),
     alerts: Path | None = typer.Option(
-        None, help="Write <case>.jsonl into this folder instead of JSON lines on standard output."
+        None,
+        help=(
+            "Write the alerts into this file (.jsonl), or for several cases into this folder as <case>.jsonl, "
+            "instead of onto standard output."
+        ),
     ),
     scores: Path | None = typer.Option(
         None,
         help="Write the general anomaly score (0 to 1) of every reading: a .csv file, or a folder for <case>.csv.",
     ),
+    config: Path | None = typer.Option(
+        None, help="Settings file (TOML) with the [detectors] table that the live service takes."
+    ),
+    from_: str | None = typer.Option(
+        None,
+        "--from",
+        metavar="TIME",
+        help="Report alerts that are told from this time on (RFC 3339); what lies before is the warm-up.",
+    ),
+    to: str | None = typer.Option(
+        None, metavar="TIME", help="Take readings that arrived before this time only."
+    ),
+    database: bool = typer.Option(
+        False,
+        help="Take the readings and sensors of the database (DATABASE_URL) instead of folders.",
+    ),
 ) -> None:
     """Run the very detectors of the service over recordings, and write the alerts they would have raised.
 
-    No database and no broker. One JSON line an alert, with the stream time at which a person would have known.
+    No broker, and for folders no database. One JSON line an alert, with the stream time at which a person would have
+    known. Readings are taken in the order of their times, or of `received_at` where a recording has that column.
+
+    Warm-up: of a folder everything before --from is run through the detectors; of the database `warm_days` of
+    [detect] before it.
+
+    Lines of readings.csv that are not understood are left out and named; where they are the most, the file is refused.
     """
-    import json
-
-    from services.cli.settings import Section, Sources
-    from services.detect.backtest import run_case
+    from services.detect.backtest import in_order, run_case
     from services.detect.detector_settings import DetectorSettings
+    from services.domain.instant import parse_time
 
-    settings = Sources.of_process().load(Section.DETECTORS, DetectorSettings)
-    for root in cases:
+    sources = sources_of(config)
+    from services.cli.settings import Section
+
+    settings = sources.load(Section.DETECTORS, DetectorSettings)
+    start_us = None if from_ is None else _time("--from", from_, parse_time)
+    end_us = None if to is None else _time("--to", to, parse_time)
+    if start_us is not None and end_us is not None and end_us <= start_us:
+        raise InvalidInput("--to", to, "a time after --from")
+    if database:
+        if cases or scores is not None:
+            raise InvalidInput(
+                "--database", "with a case or --scores", "the database is the only case then"
+            )
+        with stored_case(sources, start_us, end_us) as found:
+            begun = time.perf_counter()
+            lines = in_order(run_case(found, settings, start_us, end_us))
+            _write(lines, None if alerts is None else one_file(alerts, "database"))
+            _tell("database", lines, begun)
+        return
+    folders = list(folders_of(cases or []))
+    several = len(folders) > 1
+    for name, folder in folders:
+        from services.detect.recordings import read_case
+
+        begun = time.perf_counter()
+        case = read_case(folder)
+        _warn(case)
+        lines = in_order(run_case(case, settings, start_us, end_us))
+        _write(lines, None if alerts is None else _file(alerts, name, ".jsonl", several))
+        if scores is not None:
+            from services.detect.scored import readings_of_file, write_scores
+
+            write_scores(
+                readings_of_file(folder), _file(scores, name, ".csv", several), start_us, end_us
+            )
+        _tell(name, lines, begun)
+
+
+def sources_of(config: Path | None) -> Sources:
+    """The settings of this process, from another file where one is given."""
+    import os
+
+    from services.cli.settings import Sources
+
+    if config is None:
+        return Sources.of_process()
+    if not config.is_file():
+        raise InvalidInput("--config", str(config), "a settings file in TOML")
+    return Sources({**os.environ, "CITYGAUGE_CONFIG": str(config)}, Path.cwd())
+
+
+def folders_of(roots: list[Path]) -> Iterator[tuple[str, Path]]:
+    """(name, folder) of every case; one that is given by itself has its own name, others their path below."""
+    if not roots:
+        raise InvalidInput(
+            "case", "", "a folder with readings.csv or readings.csv.gz, or --database"
+        )
+    for root in roots:
+        if root.is_file():
+            yield root.parent.resolve().name, root
+            continue
         folders = sorted({path.parent for path in root.rglob("readings.csv*")})
         if not folders:
             raise InvalidInput("case", str(root), "a folder with readings.csv or readings.csv.gz")
         for folder in folders:
-            begun = time.perf_counter()
-            lines = sorted(
-                run_case(folder, settings),
-                key=lambda line: (line["detected_at"], line["sensor_id"]),
-            )
-            text = "".join(json.dumps(line) + "\n" for line in lines)
-            name = folder.name if folder == root else folder.relative_to(root).as_posix()
-            if alerts is None:
-                typer.echo(text, nl=False)
-            else:
-                out = alerts / f"{name}.jsonl"
-                out.parent.mkdir(parents=True, exist_ok=True)
-                out.write_text(text, encoding="utf-8")
-            if scores is not None:
-                from services.detect.scored import readings_of_file, write_scores
+            own = folder.resolve().name
+            yield own if folder == root else folder.relative_to(root).as_posix(), folder
 
-                if scores.suffix == ".csv" and len(cases) + len(folders) > 2:
-                    raise InvalidInput("scores", str(scores), "a folder, for more than one case")
-                file = scores if scores.suffix == ".csv" else scores / f"{name}.csv"
-                write_scores(readings_of_file(folder), file)
-            seconds = time.perf_counter() - begun
-            typer.echo(f"{name}: {len(lines)} alerts in {seconds:.1f} s", err=True)
+
+@contextmanager
+def stored_case(sources: Sources, start_us: int | None, end_us: int | None) -> Iterator[Case]:
+    """The range of the database as a case, while it is open."""
+    from services.cli.process import database_url
+    from services.cli.settings import Section
+    from services.detect.settings import DetectSettings
+    from services.detect.stored_case import StoredCase
+    from services.domain.instant import from_us
+    from services.store.connection import connect
+
+    warm = timedelta(days=sources.load(Section.DETECT, DetectSettings).warm_days)
+    with connect(database_url(sources), "citygauge-backtest", autocommit=True) as conn:
+        yield StoredCase(
+            conn,
+            None if start_us is None else from_us(start_us),
+            None if end_us is None else from_us(end_us),
+            warm,
+        )
+
+
+def one_file(path: Path, name: str, suffix: str = ".jsonl") -> Path:
+    """The path itself where it names a file, or the file of the case in it where it names a folder."""
+    if path.is_dir() or (path.suffix == "" and not path.exists()):
+        return path / f"{name}{suffix}"
+    return path
+
+
+def _file(path: Path, name: str, suffix: str, several: bool) -> Path:
+    file = one_file(path, name, suffix)
+    if several and file == path:
+        raise InvalidInput("output", str(path), "a folder, for more than one case")
+    return file
+
+
+def _time(option: str, text: str, parse: Any) -> int:
+    try:
+        return int(parse(text))
+    except InvalidInput as error:
+        raise InvalidInput(option, text, error.allowed) from None
+
+
+def _write(lines: list[dict[str, Any]], out: Path | None) -> None:
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput("--alerts", str(out), f"a file that can be written ({error})") from error
+
+
+def _warn(case: RecordedCase) -> None:
+    if case.bad.count:
+        typer.echo(
+            f"{case.name}: {case.bad.count} lines are not understood and left out; "
+            + "; ".join(case.bad.named),
+            err=True,
+        )
+    for name, count in sorted(case.unwatched.items()):
+        typer.echo(f"{case.name}: no detector knows {name}: {count} lines", err=True)
+    if not case.lines:
+        typer.echo(f"{case.name}: there are no readings", err=True)
+
+
+def _tell(name: str, lines: list[dict[str, Any]], begun: float) -> None:
+    typer.echo(f"{name}: {len(lines)} alerts in {time.perf_counter() - begun:.1f} s", err=True)

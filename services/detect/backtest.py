@@ -1,25 +1,28 @@
-"""Runs the live detectors and the live alert logic over a recorded case, in event-time order, without a database.
+"""Runs the live detectors and the live alert logic over recorded readings, in the order in which they arrived.
 
-`python -m services.detect.backtest CASE... --alerts DIR` writes one JSON line an alert. It refuses to read truth.
+`citygauge backtest` and the scorecard use it; a case is a folder (`recordings`) or a range of the database
+(`stored_case`). Where the readings pause, the clock goes on as it does live. It refuses to read truth, and needs
+neither database nor broker itself.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from services.detect.cases import Cases
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
-from services.detect.recordings import read_recording
+from services.detect.recordings import Slice, read_case
 from services.detect.sentences import sentence
 from services.domain.alert import Alert, AlertEvent, EventKind, fold
 from services.domain.catalogue import Domain
 from services.domain.condition import Condition, Rule
 from services.domain.instant import SECOND_US, isoformat, to_us
+from services.domain.sensor import Sensor
 
 TICK_US: Final = {Domain.WATER: 900 * SECOND_US, Domain.TRAFFIC: 60 * SECOND_US}
 """How often the clock is looked at, in stream time."""
@@ -40,8 +43,112 @@ RECORDED_NAMES: Final[Mapping[Rule, str]] = {
 """Rule -> the word for it in labelled recordings."""
 
 
+_PAUSE_SHARE: Final = 64
+"""In a pause the clock is looked at every sixty-fourth of its length so far."""
+
+
+class Case(Protocol):
+    """Recorded readings, from wherever."""
+
+    @property
+    def numbered(self) -> Sequence[tuple[int, Sensor]]:
+        """Its sensors, by the numbers that its batches have."""
+
+    def slices(self, every_us: Mapping[Domain, int]) -> Iterator[Slice]:
+        """Its readings in the order of arrival, cut where the clock is looked at."""
+
+
+class Rehearsal:
+    """One run over a case.
+
+    Args:
+        case: what was recorded.
+        settings: of the detectors.
+        start_us: what would have been told before is not reported; readings before it are the warm-up and are all
+            taken. end_us: readings that arrived at or after it are not taken, the clock goes on up to it.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        settings: DetectorSettings,
+        start_us: int | None = None,
+        end_us: int | None = None,
+    ) -> None:
+        self._case, self._start_us, self._end_us = case, start_us, end_us
+        self._core = Core(settings, case.numbered)
+        self._sensors = {sensor.id: sensor for _, sensor in case.numbered}
+        domains = {sensor.domain for sensor in self._sensors.values()}
+        self._every_us = min((TICK_US[domain] for domain in domains), default=SECOND_US)
+        self._cases = Cases(sentence, self._sensors)
+        self._book: dict[Any, Alert] = {}
+        self._escalated: list[tuple[AlertEvent, Alert]] = []
+
+    def run(self) -> Iterator[dict[str, Any]]:
+        """The lines of `run_case`."""
+        clock_us: int | None = None
+        for part in self._bounded():
+            yield from self._pass(clock_us, part.first_us)
+            yield from self._told(self._core.tick(part.first_us))
+            for batch in part.batches:
+                yield from self._told(self._core.step(batch, part.last_us))
+            yield from self._told(self._core.tick(part.last_us))
+            clock_us = part.last_us
+        if self._end_us is not None:
+            yield from self._pass(clock_us, self._end_us)
+        for alert in self._book.values():
+            yield from self._reported(alert, alert.raised_at)
+        for event, alert in self._escalated:
+            yield from self._reported(alert, event.at)
+
+    def _bounded(self) -> Iterator[Slice]:
+        """The slices up to the end."""
+        for part in self._case.slices(TICK_US):
+            if self._end_us is None or part.last_us < self._end_us:
+                yield part
+                continue
+            rest = _before(part, self._end_us)
+            if rest.batches:
+                yield rest
+            return
+
+    def _pass(self, since_us: int | None, until_us: int) -> Iterator[dict[str, Any]]:
+        """Let time go by in which nothing arrived."""
+        if since_us is None:
+            return
+        every = self._every_us
+        at_us = since_us + every
+        while at_us < until_us:
+            yield from self._told(self._core.tick(at_us))
+            at_us += max(every, (at_us - since_us) // _PAUSE_SHARE)
+
+    def _told(self, conditions: list[Condition]) -> Iterator[dict[str, Any]]:
+        for event in self._cases.take(conditions):
+            before = self._book.get(event.alert_id)
+            alert = self._book[event.alert_id] = fold(before, event)
+            if event.kind is EventKind.ESCALATED:
+                self._escalated.append((event, alert))
+            if event.kind is EventKind.CLEARED and before is not None:
+                del self._book[event.alert_id]
+                for line in self._reported(alert, alert.raised_at):
+                    yield line | {"sentence": before.sentence, "ended_sentence": alert.sentence}
+
+    def _reported(self, alert: Alert, told: datetime) -> Iterator[dict[str, Any]]:
+        told_us = to_us(told)
+        if self._start_us is None or told_us >= self._start_us:
+            line = _line(alert, self._sensors[alert.subject].domain)
+            yield line | {"detected_at": isoformat(told_us)}
+
+
+def _before(part: Slice, end_us: int) -> Slice:
+    """The readings of a slice that arrived before an end."""
+    cut = tuple(b for batch in part.batches if len(b := batch.take(batch.received_us < end_us)))
+    last_us = max((int(batch.received_us[-1]) for batch in cut), default=part.first_us)
+    return Slice(part.first_us, last_us, cut)
+
+
 def run_case(
-    case: Path,
+    case: Path | Case,
     settings: DetectorSettings | None = None,
     start_us: int | None = None,
     end_us: int | None = None,
@@ -51,46 +158,18 @@ def run_case(
     A person is told anew when an alert's severity rises; such a line repeats the alert as it was then, detected then.
 
     Args:
-        case: folder with readings.csv[.gz] and perhaps sensors.json. Kinds and metrics that the catalogue does not
-            know raise no alert.
+        case: folder with readings.csv[.gz] and perhaps sensors.json, or a case that is open already. Kinds and
+            metrics that the catalogue does not know raise no alert.
         settings: of the detectors; the defaults otherwise.
-        start_us, end_us: only readings observed in [start, end) are taken; microseconds since 1970.
+        start_us: what would have been told before is not reported; microseconds since 1970.
+        end_us: readings that arrived at or after it are not taken.
 
     Yields:
         {sensor_id, kind, rule, started_at, detected_at, ended_at (None while open), severity, score, evidence,
         sentence}; detected_at is the stream time at which the service would have told a person.
     """
-    recording = read_recording(case, strict=False)
-    core = Core(settings or DetectorSettings(), list(enumerate(recording.sensors)))
-    by_id = {sensor.id: sensor for sensor in recording.sensors}
-    cases = Cases(sentence, by_id)
-    book: dict[Any, Alert] = {}
-
-    escalated: list[tuple[AlertEvent, Alert]] = []
-
-    def told(conditions: list[Condition]) -> Iterator[dict[str, Any]]:
-        for event in cases.take(conditions):
-            before = book.get(event.alert_id)
-            alert = book[event.alert_id] = fold(before, event)
-            if event.kind is EventKind.ESCALATED:
-                escalated.append((event, alert))
-            if event.kind is EventKind.CLEARED and before is not None:
-                del book[event.alert_id]
-                line = _line(alert, by_id[alert.subject].domain)
-                yield line | {"sentence": before.sentence, "ended_sentence": alert.sentence}
-
-    for until, batch in recording.slices(TICK_US):
-        if (start_us is not None and until <= start_us) or (end_us is not None and until > end_us):
-            continue
-        yield from told(core.tick(int(batch.observed_us[0])))
-        yield from told(core.step(batch, int(batch.observed_us[-1])))
-        yield from told(core.tick(int(batch.observed_us[-1])))
-    for alert in book.values():
-        yield _line(alert, by_id[alert.subject].domain)
-    for event, alert in escalated:
-        yield _line(alert, by_id[alert.subject].domain) | {
-            "detected_at": isoformat(to_us(event.at))
-        }
+    chosen = read_case(case) if isinstance(case, Path) else case
+    return Rehearsal(chosen, settings or DetectorSettings(), start_us, end_us).run()
 
 
 def _line(alert: Alert, domain: Domain) -> dict[str, Any]:
@@ -111,29 +190,14 @@ def _line(alert: Alert, domain: Domain) -> dict[str, Any]:
     }
 
 
+def in_order(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lines in the order in which a person would have heard of them."""
+    return sorted(lines, key=lambda line: (line["detected_at"], line["sensor_id"]))
+
+
 def write_alerts(case: Path, out: Path, settings: DetectorSettings | None = None) -> int:
     """Write a case's alerts as JSON lines in the order of detection and return how many there are."""
-    lines = sorted(
-        run_case(case, settings), key=lambda line: (line["detected_at"], line["sensor_id"])
-    )
+    lines = in_order(run_case(case, settings))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return len(lines)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the cases of a folder tree: every folder below ROOT that holds readings."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("root", type=Path)
-    parser.add_argument("alerts", type=Path, help="folder for <case>.jsonl")
-    parser.add_argument("--cases", default="", help="comma-separated beginnings of case names")
-    chosen = parser.parse_args(arguments)
-    wanted = tuple(name for name in chosen.cases.split(",") if name)
-    for path in sorted(chosen.root.rglob("readings.csv.gz")):
-        name = path.parent.relative_to(chosen.root).as_posix()
-        if not wanted or name.startswith(wanted):
-            write_alerts(path.parent, chosen.alerts / f"{name}.jsonl")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,31 +1,230 @@
-"""Reads a recorded case: readings.csv[.gz] as batches in event-time order, sensors.json as sensors.
+"""A recorded case in the order of time: its lines joined to readings, in batches, with the sensors that they are of.
 
-Columns time, sensor_id, kind, metric, value; metrics of one sensor and time become one reading. It refuses to know
-truth, and stops at the first line that it does not understand, naming it.
+Metrics of one sensor and time become one reading, the first value of each wins, as in the database. The order is that
+of `received_at` where the file has it, else that of the readings' own times, whatever the order of the lines. What the
+catalogue does not know is counted and raises no alert. Memory holds an hour of a large case (`sorted_rows`). It refuses
+to know truth.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from services.domain.batch import ReadingBatch
-from services.domain.catalogue import CATALOGUE, DOMAIN_OF_KIND, Domain, Metric
+from services.detect.case_sensors import CaseSensors, kind_of, meaning
+from services.detect.recorded_lines import BadLines, readings_file, recorded_lines
+from services.detect.sorted_rows import IN_MEMORY, Rows, SortedRows
+from services.detect.table import Array
+from services.domain.batch import ReadingBatch, concatenate
+from services.domain.catalogue import CATALOGUE, Domain, SensorKind
 from services.domain.errors import InvalidInput
-from services.domain.instant import parse_time
-from services.domain.recording import RECORDED_KINDS, RECORDED_METRICS, RECORDING_COLUMNS
-from services.domain.sensor import Sensor
-from services.domain.units import Conversion, conversion
+from services.domain.sensor import Sensor, check_sensor_id
+from services.domain.units import Conversion
 
-_MILE_M = 1609.344
+
+class Slice(NamedTuple):
+    """Readings that arrived within one look of the clock.
+
+    Attributes:
+        first_us, last_us: when the first and the last of them arrived.
+        batches: one for each domain that has any.
+    """
+
+    first_us: int
+    last_us: int
+    batches: tuple[ReadingBatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """One metric of one sensor."""
+
+    sensor_id: str
+    column: str
+    conversion: Conversion
+
+
+@dataclass
+class RecordedCase:
+    """A case that was read once and can be run through as often as wanted.
+
+    Attributes:
+        name: of its folder.
+        sensors: by number, 0 to n - 1, in order of id.
+        bad: lines that were left out; unwatched: lines of a kind or metric that no detector knows, by "kind metric".
+        lines: how many lines were understood.
+        arrivals: whether some lines arrived later than they were observed.
+        rows, series: the values, and of which sensor and metric each is.
+    """
+
+    name: str
+    sensors: tuple[Sensor, ...] = ()
+    bad: BadLines = field(default_factory=BadLines)
+    unwatched: dict[str, int] = field(default_factory=dict)
+    lines: int = 0
+    arrivals: bool = False
+    rows: SortedRows = field(default_factory=SortedRows)
+    series: list[_Series] = field(default_factory=list)
+
+    @property
+    def numbered(self) -> list[tuple[int, Sensor]]:
+        """The sensors with their numbers."""
+        return list(enumerate(self.sensors))
+
+    def domains(self) -> tuple[Domain, ...]:
+        """The domains of its sensors."""
+        present = {sensor.domain for sensor in self.sensors}
+        return tuple(domain for domain in Domain if domain in present)
+
+    def batches(self) -> Iterator[Mapping[Domain, ReadingBatch]]:
+        """All readings in the order of arrival, block after block; one of one time in the order of the sensors."""
+        joiner = _Joiner(self)
+        for rows in self.rows.blocks():
+            of = joiner.domain[rows.series]
+            yield {
+                domain: joiner.joined(domain, rows.take(np.flatnonzero(of == i)))
+                for i, domain in enumerate(Domain)
+                if (of == i).any()
+            }
+
+    def slices(self, every_us: Mapping[Domain, int]) -> Iterator[Slice]:
+        """The readings cut where the clock is looked at: as often as the quickest of the case's domains asks for."""
+        every = min((every_us[domain] for domain in self.domains()), default=1)
+        for block in self.batches():
+            yield from sliced(block, every)
+
+
+def sliced(block: Mapping[Domain, ReadingBatch], every_us: int) -> Iterator[Slice]:
+    """Batches in the order of arrival, cut together at every multiple of `every_us`."""
+    parts: dict[int, list[ReadingBatch]] = {}
+    for batch in block.values():
+        span = batch.received_us // every_us
+        cuts = np.flatnonzero(span[1:] != span[:-1]) + 1
+        for a, b in pairwise([0, *cuts.tolist(), len(batch)]):
+            parts.setdefault(int(span[a]), []).append(batch.take(np.arange(a, b)))
+    for key in sorted(parts):
+        some = tuple(parts[key])
+        yield Slice(
+            min(int(batch.received_us[0]) for batch in some),
+            max(int(batch.received_us[-1]) for batch in some),
+            some,
+        )
+
+
+class _Joiner:
+    """Makes readings of rows; what the series of a case mean, as arrays."""
+
+    def __init__(self, case: RecordedCase) -> None:
+        number_of = {sensor.id: i for i, sensor in enumerate(case.sensors)}
+        self.number = np.array([number_of[each.sensor_id] for each in case.series], np.int32)
+        self.domain = np.array(
+            [tuple(Domain).index(case.sensors[number].domain) for number in self.number], np.int8
+        )
+        self._factor = np.array([each.conversion.factor for each in case.series])
+        self._offset = np.array([each.conversion.offset for each in case.series])
+        names = sorted({each.column for each in case.series})
+        self._column = np.array([names.index(each.column) for each in case.series], np.int16)
+        self._names = {
+            domain: [
+                (names.index(metric.column), metric.column)
+                for metric in CATALOGUE[domain].metrics
+                if metric.column in names
+            ]
+            for domain in Domain
+        }
+
+    def joined(self, domain: Domain, rows: Rows) -> ReadingBatch:
+        """The readings that lines of one domain make, in the order of (arrival, time, sensor)."""
+        number = self.number[rows.series]
+        order = np.lexsort((number, rows.at_us, rows.key_us))
+        rows, number = rows.take(order), number[order]
+        new = np.ones(len(rows), np.bool_)
+        new[1:] = (
+            (rows.key_us[1:] != rows.key_us[:-1])
+            | (rows.at_us[1:] != rows.at_us[:-1])
+            | (number[1:] != number[:-1])
+        )
+        reading = np.cumsum(new) - 1
+        canonical = rows.value * self._factor[rows.series] + self._offset[rows.series]
+        of = self._column[rows.series]
+        metrics: dict[str, Array] = {}
+        for index, name in self._names[domain]:
+            mine = np.flatnonzero(of == index)[::-1]
+            if mine.size:
+                values = np.full(reading[-1] + 1, np.nan)
+                values[reading[mine]] = canonical[mine]  # the first line is written last
+                metrics[name] = values
+        return ReadingBatch(
+            domain,
+            number[new],
+            rows.at_us[new],
+            rows.key_us[new],
+            np.zeros(reading[-1] + 1, np.int16),
+            metrics,
+        )
+
+
+def read_case(case: Path, in_memory: int = IN_MEMORY) -> RecordedCase:
+    """The case of a folder (or of a readings file).
+
+    A sensor is what its first line says; kinds that are left out are guessed from the metric.
+
+    Args:
+        in_memory: lines that are held before the disk is used.
+
+    Raises:
+        InvalidInput: no readings file, one that is not understood, or a sensors.json that describes no sensors.
+    """
+    path = readings_file(case)
+    described = CaseSensors(path.parent / "sensors.json", path.parent.resolve().name)
+    found = RecordedCase(path.parent.resolve().name, rows=SortedRows(in_memory))
+    sensors: dict[str, Sensor] = {}
+    places: dict[tuple[str, str, str], int | None] = {}
+    rows = found.rows
+    for line in recorded_lines(path, found.bad):
+        _, at_us, received_us, sensor_id, kind, metric, value = line
+        found.lines += 1
+        key = (sensor_id, kind, metric)
+        place = places.get(key, -1)
+        if place == -1:
+            place = places[key] = _place(found, sensors, described, key)
+        if place is None:
+            name = f"{kind} {metric}".strip()
+            found.unwatched[name] = found.unwatched.get(name, 0) + 1
+        elif -np.inf < value < np.inf:
+            found.arrivals |= received_us != at_us
+            rows.add(received_us, at_us, place, value)
+    found.sensors = tuple(sensors[name] for name in sorted(sensors))
+    return found
+
+
+def _place(
+    case: RecordedCase,
+    sensors: dict[str, Sensor],
+    described: CaseSensors,
+    key: tuple[str, str, str],
+) -> int | None:
+    """Where the values of this sensor, kind and metric go; None where no detector knows them."""
+    sensor_id, kind, metric = key
+    sensor = sensors.get(sensor_id)
+    sensor_kind: SensorKind | None = sensor.kind if sensor else kind_of(kind, metric)
+    meant = meaning(sensor_kind, metric) if sensor_kind else None
+    if sensor_kind is None or meant is None:
+        return None
+    if sensor is None:
+        try:
+            check_sensor_id(sensor_id)
+        except InvalidInput as error:
+            case.bad.named.append(str(error))
+            return None
+        sensors[sensor_id] = described.sensor(sensor_id, sensor_kind)
+    case.series.append(_Series(sensor_id, meant[0].column, meant[1]))
+    return len(case.series) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,176 +241,22 @@ class Recording:
     batches: Mapping[Domain, ReadingBatch]
     unwatched: Mapping[str, int] = field(default_factory=dict)
 
-    def slices(self, every_us: Mapping[Domain, int]) -> Iterator[tuple[int, ReadingBatch]]:
-        """(end of the slice in microseconds, readings observed before it), domain by domain in the order of time."""
-        for domain, batch in self.batches.items():
-            every = every_us[domain]
-            span = batch.observed_us // every
-            cuts = np.flatnonzero(span[1:] != span[:-1]) + 1
-            for part in np.split(np.arange(len(batch)), cuts):
-                yield int((span[part[0]] + 1) * every), batch.take(part)
+
+def read_recording(case: Path) -> Recording:
+    """The whole case in memory, for those who draw it. Errors as in `read_case`."""
+    found = read_case(case)
+    parts: dict[Domain, list[ReadingBatch]] = {}
+    for block in found.batches():
+        for domain, batch in block.items():
+            parts.setdefault(domain, []).append(batch)
+    whole = {domain: concatenate(batches) for domain, batches in parts.items()}
+    for domain, batch in whole.items():
+        if found.arrivals:
+            whole[domain] = batch.take(np.lexsort((batch.sensor, batch.observed_us)))
+    return Recording(found.sensors, whole, found.unwatched)
 
 
 def recorded_rows(case: Path) -> Iterator[tuple[str, str, str, str, float]]:
-    """(time as written, sensor id, kind, metric, value) of every line of a case; an empty value is NaN.
-
-    Raises:
-        InvalidInput: no readings, a wrong header, a line with another number of columns, a value that is no number.
-    """
-    path = _readings_file(case)
-    with _open(path) as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        if sorted(header) != sorted(RECORDING_COLUMNS):
-            raise InvalidInput(
-                "header", ",".join(header), f"columns {', '.join(RECORDING_COLUMNS)}"
-            )
-        when, sensor_id, kind, metric, value = (header.index(name) for name in RECORDING_COLUMNS)
-        for line, row in enumerate(reader, start=2):
-            if len(row) != len(header):
-                raise InvalidInput(f"{path.name} line {line}", row, f"{len(header)} columns")
-            try:
-                number = float(row[value] or "nan")
-            except ValueError:
-                raise InvalidInput(f"{path.name} line {line}", row[value], "a number") from None
-            yield row[when], row[sensor_id], row[kind], row[metric], number
-
-
-def read_recording(case: Path, strict: bool = True) -> Recording:
-    """The case of a folder (or of a readings file).
-
-    Args:
-        strict: whether a kind or a metric that the catalogue does not know is an error; else its lines are counted.
-
-    Raises:
-        InvalidInput: no readings, or a line that is not understood.
-    """
-    path = _readings_file(case)
-    described = _described(path.parent / "sensors.json")
-    kinds: dict[str, str] = {}
-    rows: dict[tuple[str, int], dict[str, float]] = {}
-    times: dict[str, int] = {}
-    meanings: dict[tuple[str, str], tuple[Metric, Conversion]] = {}
-    unwatched: dict[str, int] = {}
-    for line, (when, sensor_id, kind, metric, value) in enumerate(recorded_rows(case), start=2):
-        us = times.get(when)
-        if us is None:
-            us = times[when] = parse_time(when)
-        known = meanings.get((kind, metric))
-        if known is None:
-            try:
-                known = _meaning(path.name, line, kind, metric)
-            except InvalidInput:
-                if strict:
-                    raise
-                unwatched[f"{kind} {metric}"] = unwatched.get(f"{kind} {metric}", 0) + 1
-                continue
-            meanings[kind, metric] = known
-        kinds.setdefault(sensor_id, kind)
-        if not math.isnan(value):
-            rows.setdefault((sensor_id, us), {})[known[0].column] = known[1](value)
-    ids = sorted(kinds)
-    sensors = tuple(_sensor(name, kinds[name], described, path.parent.name) for name in ids)
-    number_of = {name: i for i, name in enumerate(ids)}
-    return Recording(
-        sensors,
-        {d: b for d in Domain if len(b := _batch(d, rows, sensors, number_of))},
-        unwatched,
-    )
-
-
-def _batch(
-    domain: Domain,
-    rows: Mapping[tuple[str, int], Mapping[str, float]],
-    sensors: tuple[Sensor, ...],
-    number_of: Mapping[str, int],
-) -> ReadingBatch:
-    mine = sorted(
-        (us, number_of[name], values)
-        for (name, us), values in rows.items()
-        if sensors[number_of[name]].domain is domain
-    )
-    at = np.array([us for us, _, _ in mine], np.int64)
-    columns = {
-        metric.column: np.array(
-            [values.get(metric.column, np.nan) for _, _, values in mine], np.float64
-        )
-        for metric in CATALOGUE[domain].metrics
-    }
-    return ReadingBatch(
-        domain,
-        np.array([number for _, number, _ in mine], np.int32),
-        at,
-        at.copy(),
-        np.zeros(len(mine), np.int16),
-        {name: column for name, column in columns.items() if np.isfinite(column).any()},
-    )
-
-
-def _readings_file(case: Path) -> Path:
-    if case.is_file():
-        return case
-    for name in ("readings.csv", "readings.csv.gz"):
-        if (case / name).is_file():
-            return case / name
-    raise InvalidInput("case", str(case), "a folder with readings.csv or readings.csv.gz")
-
-
-def _open(path: Path) -> Any:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
-    return path.open(encoding="utf-8", newline="")
-
-
-def _meaning(file: str, line: int, kind: str, metric: str) -> tuple[Metric, Conversion]:
-    sensor_kind = RECORDED_KINDS.get(kind)
-    if sensor_kind is None:
-        raise InvalidInput(f"{file} line {line}: kind", kind, f"one of {', '.join(RECORDED_KINDS)}")
-    name, unit = RECORDED_METRICS.get(metric, (metric, ""))
-    table = CATALOGUE[DOMAIN_OF_KIND[sensor_kind]]
-    if metric not in RECORDED_METRICS or name not in table.by_name:
-        raise InvalidInput(
-            f"{file} line {line}: metric", metric, f"one of {', '.join(RECORDED_METRICS)}"
-        )
-    meaning = table.by_name[name]
-    return meaning, conversion(meaning.quantity, unit)
-
-
-def _described(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _sensor(sensor_id: str, kind: str, described: Mapping[str, Any], case: str) -> Sensor:
-    facts: Mapping[str, Any] = next(
-        (s for s in described.get("sensors", ()) if s.get("sensor_id") == sensor_id), {}
-    )
-    sensor_kind = RECORDED_KINDS[kind]
-    traffic = DOMAIN_OF_KIND[sensor_kind] is Domain.TRAFFIC
-    position = facts.get("position_m")
-    if position is None and facts.get("position_mile") is not None:
-        miles = [s["position_mile"] for s in described["sensors"] if s.get("order") == 0]
-        position = abs(facts["position_mile"] - (miles or [0.0])[0]) * _MILE_M
-    if position is None and facts.get("order") is not None:
-        position = 1000.0 * facts["order"]
-    return Sensor(
-        id=sensor_id,
-        kind=sensor_kind,
-        zone=facts.get("zone") or facts.get("dma") or _zone_of(sensor_id, described, traffic),
-        road=facts.get("road") or (case if traffic and position is not None else None),
-        position_m=position,
-        lanes=facts.get("lanes"),
-        time_zone=facts.get("time_zone") or described.get("time_zone") or "UTC",
-    )
-
-
-def _zone_of(sensor_id: str, described: Mapping[str, Any], traffic: bool) -> str | None:
-    """The zone whose pattern of customers ("DMA1_M*") or list of inlets names the sensor."""
-    if traffic:
-        return None
-    for zone, facts in (described.get("dma") or {}).items():
-        pattern = str(facts.get("customers", ""))
-        if sensor_id in facts.get("inlets", ()) or (
-            pattern.endswith("*") and sensor_id.startswith(pattern[:-1])
-        ):
-            return str(zone)
-    return None
+    """(time as written, sensor id, kind, metric, value) of every line that is understood; a missing value is NaN."""
+    for line in recorded_lines(readings_file(case), BadLines()):
+        yield line.when, line.sensor_id, line.kind, line.metric, line.value

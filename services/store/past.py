@@ -5,9 +5,9 @@ It refuses to hold a span at once: one batch is what one step of time holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from psycopg import sql
 
@@ -17,11 +17,14 @@ from services.store.connection import Connection
 from services.store.wire import columnar
 
 STEP: Final = timedelta(hours=6)
+SENSORS_STEP: Final = timedelta(days=7)
+"""A step where only some sensors are read."""
 
 PAST: Final = sql.SQL("""
     SELECT array_agg(sensor), array_agg(time), array_agg(received_at), array_agg(quality), {metrics}
-      FROM (SELECT * FROM {table} WHERE time >= %(start)s AND time < %(end)s ORDER BY time, sensor) AS past
+      FROM (SELECT * FROM {table} WHERE time >= %(start)s AND time < %(end)s {only} ORDER BY time, sensor) AS past
 """)
+ONLY: Final = sql.SQL("AND sensor = ANY(%(sensors)s)")
 METRIC: Final = sql.SQL("array_agg(coalesce({metric}, 'NaN'))")
 NEWEST: Final = sql.SQL("SELECT time FROM {table} ORDER BY time DESC LIMIT 1")
 NEXT: Final = sql.SQL(
@@ -46,6 +49,14 @@ def past(
 
     Rows of a batch are in the order of (time, sensor). Steps in which nothing was observed cost nothing.
     """
+    for found in past_steps(conn, start, end, step):
+        yield from found.values()
+
+
+def past_steps(
+    conn: Connection, start: datetime, end: datetime, step: timedelta = STEP
+) -> Iterator[Mapping[Domain, ReadingBatch]]:
+    """As `past`, what belongs to one step together."""
     at = start
     while at < end:
         upcoming = _next_time(conn, at, end)
@@ -53,10 +64,21 @@ def past(
             return
         at += (upcoming - at) // step * step
         until = min(at + step, end)
-        for domain in Domain:
-            batch = _between(conn, domain, at, until)
-            if batch is not None:
-                yield batch
+        found = {domain: _between(conn, domain, at, until) for domain in Domain}
+        yield {domain: batch for domain, batch in found.items() if batch is not None}
+        at = until
+
+
+def past_of(
+    conn: Connection, domain: Domain, sensors: Sequence[int], start: datetime, end: datetime
+) -> Iterator[ReadingBatch]:
+    """Readings of some sensors (by number) of a domain observed in [start, end), week after week, as in `past`."""
+    at = start
+    while at < end:
+        until = min(at + SENSORS_STEP, end)
+        batch = _between(conn, domain, at, until, sensors)
+        if batch is not None:
+            yield batch
         at = until
 
 
@@ -71,15 +93,23 @@ def _next_time(conn: Connection, start: datetime, end: datetime) -> datetime | N
 
 
 def _between(
-    conn: Connection, domain: Domain, start: datetime, end: datetime
+    conn: Connection,
+    domain: Domain,
+    start: datetime,
+    end: datetime,
+    sensors: Sequence[int] | None = None,
 ) -> ReadingBatch | None:
     names = [metric.column for metric in CATALOGUE[domain].metrics]
     query = PAST.format(
         table=_table(domain),
+        only=sql.SQL("") if sensors is None else ONLY,
         metrics=sql.SQL(", ").join(METRIC.format(metric=sql.Identifier(name)) for name in names),
     )
     with columnar(conn) as cursor:
-        row = cursor.execute(query, {"start": start, "end": end}).fetchone()
+        limits: dict[str, Any] = {"start": start, "end": end}
+        if sensors is not None:
+            limits["sensors"] = list(sensors)
+        row = cursor.execute(query, limits).fetchone()
     assert row is not None, "an aggregate without GROUP BY always returns a row"
     if row[0] is None:
         return None

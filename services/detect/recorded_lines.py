@@ -1,0 +1,176 @@
+"""Reads the lines of a recorded case: readings.csv or readings.csv.gz with time, sensor_id, kind, metric, value.
+
+A `received_at` column may say when each line arrived; `kind` may be left out; other columns are not looked at. A line
+that is not understood is left out, counted, and the first ones are named; a file with more of them than of good ones is
+refused. It refuses to hold the file, and to know what the words mean.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple, TextIO
+
+from services.domain.errors import InvalidInput
+from services.domain.instant import OLDEST_US, parse_time
+from services.domain.recording import RECORDING_COLUMNS
+
+NEWEST_US: Final = 4_102_444_800_000_000
+"""2100-01-01: a later time stamp is a device without a clock."""
+ARRIVAL: Final = "received_at"
+_NAMED: Final = 3
+_TIMES_KEPT: Final = 50_000
+
+
+class Line(NamedTuple):
+    """One line that was understood.
+
+    Attributes:
+        when: the time as it is written; at_us: the same in microseconds since 1970.
+        received_us: when it arrived; `at_us` where the file does not say.
+        kind: empty where the file does not say.
+        value: NaN where it is missing.
+    """
+
+    when: str
+    at_us: int
+    received_us: int
+    sensor_id: str
+    kind: str
+    metric: str
+    value: float
+
+
+@dataclass
+class BadLines:
+    """What was left out of a file.
+
+    Attributes:
+        count: how many lines; named: sentences about the first ones.
+    """
+
+    count: int = 0
+    named: list[str] = field(default_factory=list)
+
+    def add(self, line: int, problem: str) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.named) < _NAMED:
+            self.named.append(f"line {line}: {problem}")
+
+
+def readings_file(case: Path) -> Path:
+    """The readings of a case's folder, or the file itself.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    if case.is_file():
+        return case
+    for name in ("readings.csv", "readings.csv.gz"):
+        if (case / name).is_file():
+            return case / name
+    raise InvalidInput("case", str(case), "a folder with readings.csv or readings.csv.gz")
+
+
+def recorded_lines(path: Path, bad: BadLines) -> Iterator[Line]:
+    """The lines of a readings file in their order; what is left out is added to `bad`. An empty file has none.
+
+    Raises:
+        InvalidInput: the file cannot be read to its end, its header lacks a column, or most of it is not understood.
+    """
+    good = 0
+    try:
+        with _open(path) as file:
+            for line in _parsed(path, file, bad):
+                good += 1
+                yield line
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidInput(
+            "readings", str(path), f"a file that can be read to its end ({error})"
+        ) from error
+    if bad.count > good:
+        raise InvalidInput(
+            "readings", str(path), f"mostly lines that are understood; {'; '.join(bad.named)}"
+        )
+
+
+def _open(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
+    return path.open(encoding="utf-8-sig", errors="replace", newline="")
+
+
+def _parsed(path: Path, file: TextIO, bad: BadLines) -> Iterator[Line]:
+    reader = csv.reader(file)
+    header = [cell.strip() for cell in next(reader, [])]
+    if not header:
+        return
+    missing = [name for name in RECORDING_COLUMNS if name not in header and name != "kind"]
+    if missing:
+        raise InvalidInput(
+            f"header of {path.name}", ",".join(header), f"columns {', '.join(RECORDING_COLUMNS)}"
+        )
+    width = len(header)
+    time_at, id_at, metric_at, value_at = (
+        header.index(name) for name in ("time", "sensor_id", "metric", "value")
+    )
+    kind_at = header.index("kind") if "kind" in header else None
+    arrival_at = header.index(ARRIVAL) if ARRIVAL in header else None
+    times: dict[str, int] = {}
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            bad.add(reader.line_num, str(error))
+            continue
+        if not row:
+            continue
+        try:
+            if len(row) != width:
+                raise InvalidInput("line", ",".join(row), f"{width} columns")
+            when = row[time_at]
+            at_us = times.get(when)
+            if at_us is None:
+                at_us = _instant(when, times)
+            received_us = at_us
+            if arrival_at is not None and row[arrival_at]:
+                received_us = max(
+                    at_us, times.get(row[arrival_at]) or _instant(row[arrival_at], times)
+                )
+            if not row[id_at] or not row[metric_at]:
+                raise InvalidInput("line", ",".join(row), "a sensor_id and a metric")
+            text = row[value_at]
+            value = float(text) if text else math.nan
+        except InvalidInput as error:
+            bad.add(reader.line_num, str(error))
+            continue
+        except ValueError:
+            bad.add(reader.line_num, str(InvalidInput("value", row[value_at], "a number")))
+            continue
+        yield Line(
+            when,
+            at_us,
+            received_us,
+            row[id_at],
+            row[kind_at] if kind_at is not None else "",
+            row[metric_at],
+            value,
+        )
+
+
+def _instant(text: str, known: dict[str, int]) -> int:
+    us = parse_time(text)
+    if not OLDEST_US <= us < NEWEST_US:
+        raise InvalidInput("time", text, "a time from 2000 to 2099")
+    if len(known) >= _TIMES_KEPT:
+        known.clear()
+    known[text] = us
+    return us

@@ -1,0 +1,128 @@
+"""A backtest tells in event time what the service would have told; bounds cut what is reported, not what is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from services.cli import app
+from services.detect.backtest import run_case, write_alerts
+from services.domain.errors import InvalidInput, SettingError
+from services.domain.instant import DAY_US, HOUR_US, isoformat
+from tests.oracles.feeds import START_US, home
+from tests.unit.test_detect_recordings import case
+
+FIELDS = {
+    "sensor_id", "kind", "started_at", "detected_at", "ended_at", "severity", "score", "evidence", "sentence",
+}  # fmt: skip
+LEAK_US = START_US + 22 * DAY_US
+
+
+def lines(use: np.ndarray, name: str = "M1", hours: object = None) -> str:
+    register = 100 + np.cumsum(use)
+    chosen = range(len(use)) if hours is None else hours
+    return "".join(
+        f"{isoformat(START_US + hour * HOUR_US)},{name},customer_meter,register_l,{register[hour]:.0f}\n"
+        for hour in chosen  # type: ignore[attr-defined]
+    )
+
+
+def leaking(days: int = 24) -> np.ndarray:
+    use = home(days * 24)
+    use[22 * 24 :] += 40
+    return use
+
+
+def test_a_backtest_tells_the_leak_in_event_time_and_writes_lines(tmp_path: Path) -> None:
+    folder = case(tmp_path, lines(leaking()))
+    (alert,) = run_case(folder)
+    assert set(alert) >= FIELDS
+    assert (alert["sensor_id"], alert["kind"], alert["ended_at"]) == ("M1", "continuous_flow", None)
+    assert isoformat(LEAK_US) <= alert["detected_at"] <= isoformat(LEAK_US + DAY_US)
+    assert alert["sentence"].startswith("Water has been running without a pause at meter M1")
+    assert write_alerts(folder, tmp_path / "out" / "a.jsonl") == 1
+    assert json.loads((tmp_path / "out" / "a.jsonl").read_text()) == alert
+
+
+def test_bounds_cut_what_is_reported_and_the_warm_up_is_read(tmp_path: Path) -> None:
+    folder = case(tmp_path, lines(leaking()))
+    (whole,) = run_case(folder)
+    assert list(run_case(folder, end_us=LEAK_US)) == []
+    assert list(run_case(folder, start_us=LEAK_US)) == [whole], "the habit is learnt before --from"
+    assert list(run_case(folder, start_us=LEAK_US + DAY_US)) == []
+
+
+def test_silence_in_a_pause_of_the_whole_recording_is_told_when_it_is_due(tmp_path: Path) -> None:
+    use = home(20 * 24)
+    folder = case(tmp_path, lines(use, hours=[*range(5 * 24), *range(12 * 24, 20 * 24)]))
+    (alert,) = (a for a in run_case(folder) if a["kind"] == "missing_data")
+    last_us = START_US + (5 * 24 - 1) * HOUR_US
+    assert isoformat(last_us + DAY_US) < alert["detected_at"] < isoformat(last_us + 25 * HOUR_US)
+    assert alert["ended_at"] == isoformat(START_US + 12 * DAY_US)
+    until = list(run_case(folder, end_us=START_US + 8 * DAY_US))
+    assert [(a["kind"], a["ended_at"]) for a in until] == [("missing_data", None)]
+
+
+def test_the_order_of_the_lines_means_nothing(tmp_path: Path) -> None:
+    text = lines(leaking())
+    mixed = text.splitlines(keepends=True)
+    np.random.default_rng(3).shuffle(mixed)
+    wanted = list(run_case(case(tmp_path / "a", text)))
+    assert list(run_case(case(tmp_path / "b", "".join(mixed + mixed[:99])))) == wanted
+
+
+def command(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["backtest", *map(str, arguments)])
+    if isinstance(result.exception, (InvalidInput, SettingError)):
+        return 2, result.stdout, str(result.exception)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_the_command_writes_one_file_or_a_folder_of_them(tmp_path: Path) -> None:
+    root = tmp_path / "cases"
+    case(root / "one", lines(leaking()))
+    case(root / "two", lines(home(24)) + "rubbish\n")
+    out = tmp_path / "deep" / "OUT.jsonl"
+    assert command(root / "one", "--alerts", out)[0] == 0
+    (alert,) = map(json.loads, out.read_text().splitlines())
+    assert alert["sensor_id"] == "M1"
+    status, _, said = command(root, "--alerts", tmp_path / "folder")
+    assert status == 0
+    assert "two: 1 lines are not understood and left out; line 26:" in said
+    assert (tmp_path / "folder" / "one.jsonl").read_text() == out.read_text()
+    assert (tmp_path / "folder" / "two.jsonl").read_text() == ""
+    status, _, said = command(root, "--alerts", out)
+    assert (status, "for more than one case" in said) == (2, True)
+
+
+def test_the_command_takes_the_service_s_settings_file(tmp_path: Path) -> None:
+    folder = case(tmp_path / "one", lines(leaking()))
+    config = tmp_path / "limits.toml"
+    config.write_text("[detectors]\ncontinuous_min_h = 72\ncontinuous_vendor_h = 240\n")
+    assert "continuous_flow" in command(folder)[1]
+    assert "continuous_flow" not in command(folder, "--config", config)[1]
+    config.write_text("[detectors]\ncontinuous_min = 72\n")
+    status, _, said = command(folder, "--config", config)
+    assert status == 2
+    assert "did you mean continuous_min_h" in said
+    assert command(folder, "--config", tmp_path / "none.toml")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "or --database"),
+        (["nowhere"], "readings.csv"),
+        (["--database", "somewhere"], "the only case"),
+        (["x", "--from", "yesterday"], "--from"),
+        (["x", "--from", "2026-03-02T00:00:00Z", "--to", "2026-03-01T00:00:00Z"], "after --from"),
+    ],
+)
+def test_wrong_use_is_said_in_a_sentence(arguments: list[str], said: str) -> None:
+    status, _, problem = command(*arguments)
+    assert (status, said in problem) == (2, True)
