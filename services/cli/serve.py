@@ -37,7 +37,12 @@ def migrate(
     typer.echo(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
 
 
-def ingest() -> None:
+def ingest(
+    spool: Path | None = typer.Option(
+        None,
+        help="Folder of a local spool: while the database is away, messages are put by there and acknowledged.",
+    ),
+) -> None:
     """Take readings from the broker and store them, exactly once each.
 
     Needs MQTT_URL and DATABASE_URL. Messages are acknowledged after they are committed; a message that cannot be
@@ -48,6 +53,8 @@ def ingest() -> None:
 
     sources = Sources.of_process()
     settings = sources.load(Section.INGEST, IngestSettings)
+    if spool is not None:
+        settings = settings.model_copy(update={"spool_folder": str(spool)})
     database, broker = database_url(sources), mqtt_url(sources=sources)
     start_log()
     run(settings, database, broker, stop_on_signals())

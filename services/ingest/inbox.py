@@ -52,6 +52,10 @@ class Inbox:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def reached(self, messages: int, payload_bytes: int) -> bool:
+        """Whether it holds so many messages or so many bytes of payload."""
+        return len(self.ids) >= messages or self.payload_bytes >= payload_bytes
+
     def add(self, topic: bytes, payload: bytes, packet_id: int, *, again: bool) -> None:
         """Takes one message; `again`: the broker says that it has delivered it before."""
         place = len(self.ids)

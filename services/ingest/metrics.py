@@ -6,6 +6,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.ingest.spool import Spool
 from services.ingest.writer import Outcome
 
 _SECONDS: Final = (
@@ -126,6 +127,34 @@ class IngestMetrics:
             "Times that the database went away.",
             registry=self.registry,
         )
+
+        self.absent_workers = Gauge(
+            "citygauge_ingest_absent_workers",
+            "Other workers of the same share group that are away while the broker queues their share.",
+            registry=self.registry,
+        )
+        self.spool_bytes = Gauge(
+            "citygauge_ingest_spool_bytes",
+            "Size of the local spool on disk.",
+            registry=self.registry,
+        )
+        self.spool_messages = Gauge(
+            "citygauge_ingest_spool_messages",
+            "Messages that are acknowledged, in the local spool, and not committed.",
+            registry=self.registry,
+        )
+        self.spool_age_seconds = Gauge(
+            "citygauge_ingest_spool_age_seconds",
+            "Since the oldest message in the local spool was received; 0 when it is empty.",
+            registry=self.registry,
+        )
+
+    def spooled(self, spool: Spool, now_us: int) -> None:
+        """Takes over what the spool holds."""
+        self.spool_bytes.set(spool.size)
+        self.spool_messages.set(spool.records)
+        oldest_us = now_us if spool.oldest_us is None else spool.oldest_us
+        self.spool_age_seconds.set(max(0.0, (now_us - oldest_us) / 1e6))
 
     def committed(self, messages: int, outcome: Outcome, delay_s: float) -> None:
         """Takes over what one batch came to; `delay_s` from the receipt of its oldest message to its commit."""

@@ -35,20 +35,24 @@ class Link:
     """One MQTT session.
 
     Attributes:
-        connected: subscribed, and messages may come.
+        connected: subscribed (or, once withdrawn, unsubscribed), and messages may come.
+        session_present: the broker knew the session when the connection was made.
+        withdrawn: id of the last withdrawal that the broker has confirmed.
         reads: how often bytes were taken; tells whether the stream is idle.
     """
 
-    def __init__(self, url: str, subscription: Subscription, inbox: Inbox) -> None:
+    def __init__(
+        self, url: str, subscription: Subscription, inbox: Inbox, *, withdrawing: bool = False
+    ) -> None:
         self._address, self._wanted, self._inbox = Address.parse(url), subscription, inbox
-        self.connected = False
+        self.connected = self.session_present = False
+        self.withdrawn: int | None = None
+        self._withdrawing = withdrawing
         self._client = self._make_client()
         self._backoff = Backoff(subscription.reconnect_min_s, subscription.reconnect_max_s)
-        self._next_try = 0.0
-        self._give_up_at = 0.0
+        self._next_try = self._give_up_at = 0.0
         self._outage_since: float | None = None
-        self._was_connected = False
-        self._closing = False
+        self._was_connected = self._closing = False
 
     def step(self, timeout_s: float, *, read: bool = True) -> bool:
         """Waits up to `timeout_s` for the connection, serves it, and returns whether anything was read.
@@ -85,20 +89,30 @@ class Link:
         if taken.epoch != self._inbox.epoch or self._client.socket() is None:
             return
         ids = [packet_id for packet_id in taken.ids if packet_id != NO_ID]
-        if not ids:
-            return
         if isinstance(self._client, FastClient):
             self._client.acknowledge(ids)
             return
         for packet_id in ids:
             self._client.ack(packet_id, 1)
 
-    def close(self, timeout_s: float = 2.0) -> None:
-        """Leaves orderly; the session and what is unacknowledged stay with the broker."""
+    def withdraw(self) -> int | None:
+        """Asks for no more messages; those that the broker has queued for this session still come.
+
+        Returns: what `withdrawn` will be once the broker has answered. It answers in order: everything that it could
+        send before has then come, so an empty inbox (with all acknowledged before) means that nothing is left.
+        """
+        self._withdrawing = True
+        return self._client.unsubscribe(list(self._wanted.filters))[1] if self.connected else None
+
+    def close(self, timeout_s: float = 2.0, *, forget: bool = False) -> None:
+        """Leaves orderly; session and unacknowledged messages stay with the broker, unless it is to `forget` them."""
         self._closing = True
         deadline = time.monotonic() + timeout_s
         if self.connected:
-            self._client.disconnect()
+            properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
+            if forget:
+                properties.SessionExpiryInterval = 0
+            self._client.disconnect(properties=properties)
         while (sock := self._client.socket()) is not None and time.monotonic() < deadline:
             if not self._client.want_write():
                 break
@@ -125,6 +139,7 @@ class Link:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         client.on_socket_open = self._on_socket_open
         client.on_message = self._on_message
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -174,8 +189,7 @@ class Link:
         if self.connected:
             self._inbox.connection_lost()
         self.connected = False
-        pause = self._backoff.next_s()
-        self._next_try = time.monotonic() + pause
+        self._next_try = time.monotonic() + self._backoff.next_s()
         if self._outage_since is None:
             self._outage_since = time.monotonic()
             log.warning(
@@ -207,9 +221,12 @@ class Link:
                 "client_id=%s; check its persistence and its session expiry",
                 self._wanted.client_id,
             )
+        self.session_present = flags.session_present
+        if self._withdrawing:
+            client.unsubscribe(list(self._wanted.filters))
+            return
         options = SubscribeOptions(qos=self._wanted.qos, retainHandling=1)
         client.subscribe([(each, options) for each in self._wanted.filters])
-        self._session_present = flags.session_present
 
     def _on_subscribe(
         self,
@@ -227,6 +244,21 @@ class Link:
         if refused:
             self._lost(f"the broker refuses the subscription: {', '.join(refused)}")
             return
+        self._established()
+
+    def _on_unsubscribe(
+        self,
+        client: paho.Client,
+        userdata: object,
+        packet_id: int,
+        reasons: list[ReasonCode],
+        properties: Properties | None,
+    ) -> None:
+        self.withdrawn = packet_id
+        if not self.connected:
+            self._established()
+
+    def _established(self) -> None:
         self.connected = self._was_connected = True
         self._backoff.reset()
         away = 0.0 if self._outage_since is None else time.monotonic() - self._outage_since
@@ -236,7 +268,7 @@ class Link:
             self._address.host,
             self._address.port,
             self._wanted.client_id,
-            "resumed" if self._session_present else "new",
+            "resumed" if self.session_present else "new",
             away,
         )
 

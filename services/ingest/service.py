@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 
 from prometheus_client import start_http_server
@@ -18,6 +19,7 @@ from services.ingest.metrics import IngestMetrics
 from services.ingest.mqtt import Link
 from services.ingest.pipeline import Pipeline
 from services.ingest.settings import IngestSettings
+from services.ingest.spool import Spool
 from services.ingest.subscription import Subscription, client_id_of, shared
 from services.ingest.validate import Limits
 
@@ -52,11 +54,23 @@ def subscription_of(settings: IngestSettings) -> Subscription:
     )
 
 
+def spool_of(settings: IngestSettings) -> Spool | None:
+    """The spool that the settings ask for. Raises SettingError when its folder cannot be used."""
+    if not settings.spool_folder:
+        return None
+    return Spool(
+        Path(settings.spool_folder),
+        settings.spool_bytes,
+        settings.spool_fsync,
+        fsync_interval_s=settings.spool_fsync_interval_s,
+    )
+
+
 def run(settings: IngestSettings, database_url: str, mqtt_url: str, stop: Event) -> None:
     """Works until `stop` is set. Waits for a broker or a database that is away, however long.
 
     Raises:
-        SettingError: `mqtt_url` is not an address.
+        SettingError: `mqtt_url` is not an address, or the spool's folder cannot be used.
         OSError: /metrics cannot listen on its port.
     """
     inbox = Inbox(
@@ -64,8 +78,8 @@ def run(settings: IngestSettings, database_url: str, mqtt_url: str, stop: Event)
     )
     link = Link(mqtt_url, subscription_of(settings), inbox)
     intake = Intake(assembler_of(settings), settings.unknown_sensors)
-    metrics = IngestMetrics()
-    with _served(metrics, settings), _rarely_collected():
+    metrics, spool = IngestMetrics(), spool_of(settings)
+    with _closing(spool), _served(metrics, settings), _rarely_collected():
         log.info("ingest starts worker=%s topics=%s", settings.worker, ",".join(settings.topics))
         Pipeline(
             settings,
@@ -75,8 +89,18 @@ def run(settings: IngestSettings, database_url: str, mqtt_url: str, stop: Event)
             intake=intake,
             metrics=metrics,
             stop=stop,
+            spool=spool,
         ).run()
         log.info("ingest stopped worker=%s", settings.worker)
+
+
+@contextmanager
+def _closing(spool: Spool | None) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if spool is not None:
+            spool.close()
 
 
 @contextmanager

@@ -32,6 +32,19 @@ class IngestSettings(BaseModel):
         description="Name of the shared subscription ($share/...), so that several workers divide the messages; "
         "empty: an ordinary subscription, for one worker only.",
     )
+    when_stopped: Literal["hand_over", "keep"] = Field(
+        "hand_over",
+        description="What a worker does when it is stopped orderly. hand_over: where another worker of the share group "
+        "is alive, it takes no more, stores what the broker has queued for it, and ends its session, so that nothing "
+        "waits for its return; the last one keeps its session. keep: the broker always keeps its session and share.",
+    )
+    hand_over_s: float = Field(
+        8.0,
+        ge=0,
+        le=3600,
+        description="Longest time for that. What is left then waits for the worker's return or for "
+        "`citygauge workers forget`.",
+    )
     qos: Literal[0, 1] = Field(
         1,
         description="Quality of service of the subscription. 1: acknowledged after the commit. "
@@ -87,6 +100,25 @@ class IngestSettings(BaseModel):
         le=4 * 1024 * 1024 * 1024,
         description="Bytes of payload held while the database is away; above it nothing more is read, and the "
         "broker keeps the rest.",
+    )
+    spool_folder: str = Field(
+        "",
+        description="Folder of the local spool: while the database is away, messages are put by there and "
+        "acknowledged. One worker each. Empty: none, and the broker keeps them.",
+    )
+    spool_bytes: int = Field(
+        1024 * 1024 * 1024,
+        ge=64 * 1024,
+        le=1024**4,
+        description="Size of the spool on disk, at most; when it is full, the broker keeps the rest.",
+    )
+    spool_fsync: Literal["always", "interval", "never"] = Field(
+        "always",
+        description="When the spool is made durable. always: before a message is acknowledged. interval: soon after "
+        "(a power cut may cost that much; a kill costs nothing). never: when the system likes.",
+    )
+    spool_fsync_interval_s: float = Field(
+        1.0, gt=0, le=60, description="How soon, with spool_fsync = interval."
     )
     max_payload_bytes: int = Field(
         256 * 1024,

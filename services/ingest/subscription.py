@@ -59,6 +59,11 @@ class Subscription:
     fast: bool
 
 
+def share_name(filters: tuple[str, ...]) -> str:
+    """The subscription as one word: workers for which it is the same divide its messages."""
+    return " ".join(sorted(filters))
+
+
 class Backoff:
     """Pauses that double up to a limit, with jitter so that many clients do not return at once."""
 

@@ -32,7 +32,7 @@ HEARTBEAT: Final[LiteralString] = """
 LEAVE: Final[LiteralString] = "DELETE FROM ingest_worker WHERE worker = %s"
 WORKERS: Final[LiteralString] = """
     SELECT worker, started_at, seen_at, in_flight, extract(epoch FROM clock_timestamp() - seen_at)::float8
-      FROM ingest_worker ORDER BY worker
+      FROM ingest_worker WHERE state = 'working' ORDER BY worker
 """
 # One statement, one snapshot: the parts of the sum belong to the same moment.
 TOTALS: Final[LiteralString] = """
@@ -126,7 +126,7 @@ def leave(conn: Connection, worker: str) -> None:
 
 
 def workers(conn: Connection) -> Sequence[Worker]:
-    """Every worker that has not left, by name."""
+    """Every worker that works, by name."""
     return [Worker(*row) for row in conn.execute(WORKERS)]
 
 

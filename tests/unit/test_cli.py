@@ -33,6 +33,7 @@ COMMANDS = [
     "sensors",
     "settings",
     "simulate",
+    "workers",
 ]
 GOOD = '{"time":"2026-11-01T00:00:00Z","values":{"register":7},"units":{"register":"m3"}}'
 

@@ -1,0 +1,79 @@
+"""A worker's place among those that share its subscription: said to the database, given up when it stops.
+
+The broker keeps a share for every member, present or not. It refuses to leave that share to nobody: the last worker
+keeps its session.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import psycopg
+
+from services.domain.errors import Unavailable
+from services.ingest.metrics import IngestMetrics
+from services.ingest.settings import IngestSettings
+from services.ingest.subscription import share_name, shared
+from services.store import accounting, membership
+from services.store.connection import Connection
+
+log = logging.getLogger("citygauge.ingest")
+
+
+class Membership:
+    """What one worker says of itself, and sees of the others."""
+
+    def __init__(self, settings: IngestSettings, metrics: IngestMetrics) -> None:
+        self._settings, self._metrics = settings, metrics
+        self._subscription = share_name(shared(settings.share_group, settings.topics))
+        self._joined = self._leaving = False
+        self._told: set[str] = set()
+
+    def joined(self, conn: Connection) -> None:
+        """Says once that the worker takes part."""
+        if not self._joined:
+            membership.join(conn, self._settings.worker, self._subscription)
+            self._joined = True
+
+    def look(self, conn: Connection) -> None:
+        """Counts the members that are away, and says of each once that its share waits at the broker."""
+        away = {
+            each.name: each
+            for each in membership.members(conn)
+            if each.away
+            and each.subscription == self._subscription
+            and each.name != self._settings.worker
+        }
+        self._metrics.absent_workers.set(len(away))
+        for name in away.keys() - self._told:
+            log.warning(
+                "a worker is away and the broker goes on queueing its share: start it again, or "
+                "`citygauge workers forget %s` away_s=%.0f",
+                name,
+                away[name].silent_s,
+            )
+        self._told = set(away)
+
+    def give_up(self, conn: Connection | None) -> bool:
+        """Whether another worker takes over, so that this one may leave; False where the settings say to keep."""
+        settings = self._settings
+        if conn is None or settings.when_stopped == "keep" or not settings.share_group:
+            return False
+        try:
+            self._leaving = membership.begin_leaving(conn, settings.worker, self._subscription)
+        except (Unavailable, psycopg.Error):
+            return False
+        return self._leaving
+
+    def ended(self, conn: Connection | None, held: int, *, left: bool) -> None:
+        """Says how the worker ended: it left, or its session waits for it; `held` messages are in its spool."""
+        if conn is None:
+            return
+        try:
+            if left:
+                accounting.leave(conn, self._settings.worker)
+                log.info("left the share group worker=%s", self._settings.worker)
+            elif not self._leaving:
+                membership.stop(conn, self._settings.worker, held)
+        except (Unavailable, psycopg.Error):
+            pass
