@@ -69,10 +69,16 @@ class DetectorSettings(BaseModel):
         description="learned chance of a pause so long, below which a meter is stuck",
     )
     stuck_min_days: float = Field(
-        12.0,
+        16.0,
         gt=0,
         le=90,
-        description="days without use that are needed at least; holidays are shorter",
+        description="days without use that are needed at least; most holidays are shorter",
+    )
+    stuck_seldom_days: float = Field(
+        90.0,
+        gt=0,
+        le=730,
+        description="the same for homes that are seldom occupied by their own habit",
     )
     stuck_vacancy_factor: float = Field(
         1.5, ge=1, le=10, description="times the longest earlier pause of the meter that ended"

@@ -40,7 +40,7 @@ def backwards() -> np.ndarray:
 
 
 def stuck() -> np.ndarray:
-    use = home(WEEKS3 + 24 * 14)
+    use = home(WEEKS3 + 24 * 18)
     use[WEEKS3:] = 0
     use[WEEKS3 + 30 : WEEKS3 + 60] = np.nan
     return use

@@ -100,13 +100,23 @@ def test_backflow_is_told_at_once_and_an_exchange_is_not_backflow() -> None:
 
 def test_a_stuck_meter_is_told_after_a_holiday_could_have_ended() -> None:
     use = home(WEEKS3 + 24 * 30)
-    use[WEEKS3 : WEEKS3 + 9 * 24] = 0
+    use[WEEKS3 : WEEKS3 + 14 * 24] = 0
     assert raised(said(use), Rule.STUCK) == []
     use[WEEKS3 : WEEKS3 + 25 * 24] = 0
     conditions = said(use)
     (found,) = raised(conditions, Rule.STUCK)
-    assert 11.5 * 24 <= hours_after(found, WEEKS3) <= 13 * 24
+    assert 15.5 * 24 <= hours_after(found, WEEKS3) <= 17 * 24
     assert [c.change for c in conditions if c.rule is Rule.STUCK] == [Change.RAISE, Change.CLEAR]
+
+
+def test_a_home_that_is_seldom_occupied_is_not_taken_for_a_stuck_meter() -> None:
+    use = home(145 * 24)
+    use[np.arange(len(use)) // 24 % 10 >= 3] = 0  # three days here, a week away
+    use[23 * 24 : 50 * 24] = 0
+    use[53 * 24 :] = 0
+    (found,) = raised(said(use), Rule.STUCK)
+    assert 89 <= hours_after(found, 53 * 24) / 24 <= 91
+    assert found.evidence.numbers["seldom_occupied_1"] == 1.0
 
 
 def test_an_intermittent_leak_is_told_within_four_days() -> None:

@@ -5,7 +5,8 @@ Formula: x = mean of the two lowest hourly rates of 01-06 h local; z = (x - medi
     that were not flagged, sigma = max(1.4826 MAD, (q90 - median) / 1.28, share of the median, 2 L/h);
     S = max(0, S + min(z, 7) - k), raised at S > h (Page 1954, k = .75). A night with z < 1 sets S to zero, for a leak
     runs every night. Told only when the mean of x over the n nights of the sum is beyond the same limit in litres,
-    median + (k + h / n) sigma: value and threshold of the evidence. Cleared by such a night. The leak is x - median.
+    median + (k + h / n) sigma as they were when the sum left zero: value and threshold of the evidence. Cleared by
+    such a night. The leak is x - median.
 Units: L/h. Defaults: h = 28 sigmas, smallest sigma 15 % of the median. Needs 10 nights.
 Source: minimum night flow, the practice of water companies, with a CUSUM; vendor rules find none of these leaks.
 Missing: a night with fewer than three blocks is skipped. Late readings do not enter. Irregular stamps: by time.
@@ -66,6 +67,8 @@ class NightFlow:
                 "litres": Field("f8"),
                 "run_nights": Field("i4"),
                 "run_sum": Field("f8"),
+                "run_median": Field("f8"),
+                "run_sigma": Field("f8"),
             }
         )
 
@@ -134,17 +137,23 @@ class NightFlow:
         seen, readings = self.seen.add(rows, seen, readings, fresh)
         nights = np.where(fresh, 0, t["run_nights"][rows]) + 1
         run = np.where(fresh, 0.0, t["run_sum"][rows]) + value
-        t["run_nights"][rows], t["run_sum"][rows] = nights, run
+        # the run is judged against what was usual before it began
+        usual = np.where(fresh, median, t["run_median"][rows])
+        spread = np.where(fresh, sigma, t["run_sigma"][rows])
+        for name, run_value in (
+            ("run_nights", nights), ("run_sum", run), ("run_median", usual), ("run_sigma", spread),
+        ):  # fmt: skip
+            t[name][rows] = run_value
         mean = run / nights
-        limit = median + (self.cusum.k + self.cusum.h / nights) * sigma
+        limit = usual + (self.cusum.k + self.cusum.h / nights) * spread
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         since = self.cusum.table["since_us"][rows]
-        leak = value - median
+        leak = value - usual
         severity = np.where(leak >= s.critical_litres_per_h, 2, 1)
         bad = watched & (total > self.cusum.h) & (mean > limit)
         days = np.where(since == NEVER, 1.0, np.rint(1.0 + (end - since) / DAY_US))
-        usual = np.maximum(mean - median, 0.0)
-        litres = np.where(active, t["litres"][rows] + np.maximum(leak, 0) * 24, usual * 24 * days)
+        per_day = 24 * np.maximum(mean - usual, 0.0)
+        litres = np.where(active, t["litres"][rows] + np.maximum(leak, 0) * 24, per_day * days)
         changes = self.episodes.step(
             rows, told, bad, z < _PERSISTS, np.where(since == NEVER, end, since), severity
         )
@@ -155,15 +164,15 @@ class NightFlow:
                 window_us = float(days[i]) * NIGHT_H * HOUR_US
                 return Evidence(
                     "flow_litres_per_h", "L/h", round(float(mean[i]), 2), round(float(limit[i]), 2),
-                    round(float(median[i]), 2), window_us / 1e6, int(readings[i]),
+                    round(float(usual[i]), 2), window_us / 1e6, int(readings[i]),
                     missing_share(float(seen[i]), window_us),
                     {
                         "nights_1": float(nights[i]),
                         "newest_litres_per_h": round(float(value[i]), 2),
                         "sum_sigmas_1": round(float(total[i]), 2),
                         "sum_limit_1": self.cusum.h,
-                        "sigma_litres_per_h": round(float(sigma[i]), 2),
-                        "litres_per_day": round(float(usual[i]) * 24, 1),
+                        "sigma_litres_per_h": round(float(spread[i]), 2),
+                        "litres_per_day": round(float(per_day[i]), 1),
                         "litres_so_far": round(float(litres[i]), 1),
                     },
                 )  # fmt: skip

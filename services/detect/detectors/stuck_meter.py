@@ -2,15 +2,20 @@
 
 Question: would this meter, as it has been learned, rest so long?
 Formula: over a run of zero blocks, chance = product of p0(slot). Raised when chance <= `stuck_chance`, the run lasts
-    `stuck_min_days`, and it is `stuck_vacancy_factor` times longer than the longest pause that ended by itself
-    (empty homes and holidays). Cleared by the first block with consumption.
-Units: hours, litres; chance is a probability. Defaults: 1e-6, 12 days, 1.5.
+    `stuck_min_days`, and it is `stuck_vacancy_factor` times longer than the longest pause that ended by itself.
+    A home is seldom occupied when such a pause was as long as `stuck_min_days`, or when pauses of a day and more
+    made up a third of its hours: there the run must last `stuck_seldom_days` and 2.5 times the longest pause.
+    Cleared by the first block with consumption.
+Units: hours, litres; chance is a probability. Defaults: 1e-6, 16 days (a fortnight's holiday and its weekend), 1.5,
+    90 days.
 Source: learned zero-runs; the vendors' rule is 7 days of zero, which most holidays break.
 Missing: a gap over which the register did not move is known to be without use and counts. Late readings do not
     enter. Irregular stamps: by time.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 
@@ -21,6 +26,12 @@ from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.blocks import Blocks
 from services.detect.windows.seen_hours import SeenHours, missing_share
 from services.domain.condition import Condition, Evidence, Rule
+
+_SELDOM_FACTOR: Final = 2.5
+_SELDOM_SHARE: Final = 1 / 3
+_LONG_PAUSE_H: Final = 24.0
+_KNOWN_H: Final = 7 * 24.0
+_YEAR_H: Final = 365 * 24.0
 
 
 class StuckMeter:
@@ -38,6 +49,8 @@ class StuckMeter:
                 "hours": Field("f8"),
                 "log_chance": Field("f8"),
                 "longest_h": Field("f4"),
+                "known_h": Field("f8"),
+                "rested_h": Field("f8"),
             }
         )
 
@@ -57,6 +70,7 @@ class StuckMeter:
     def step(self, subjects: Subjects, blocks: Blocks, chance_of_zero: Array) -> list[Condition]:
         """Take one finished block of each of n meters; chance_of_zero (n,) as learned for its hour."""
         s, t, rows = self.settings, self.table, blocks.rows
+        self._count(rows, blocks.hours)
         resting = blocks.zero | (t["start_us"][rows] != NEVER)
         if not resting.all():  # for the others nothing has begun and nothing ends
             some = np.flatnonzero(resting)
@@ -74,7 +88,7 @@ class StuckMeter:
         log_chance = t["log_chance"][rows] + np.where(
             zero, np.log(np.clip(chance_of_zero, 0.02, 0.98)) * np.maximum(blocks.hours, 1.0), 0.0
         )
-        needed = np.maximum(24 * s.stuck_min_days, s.stuck_vacancy_factor * longest)
+        needed, seldom = self._needed(rows, hours, longest)
         bad = zero & (hours >= needed) & (log_chance <= np.log(s.stuck_chance))
         active = self.episodes.active(rows)
         onset = self.episodes.onset_us(rows)
@@ -92,6 +106,7 @@ class StuckMeter:
                         "hours_without_use_h": round(float(hours[i]), 1),
                         "needed_h": round(float(needed[i]), 1),
                         "longest_earlier_pause_h": round(float(longest[i]), 1),
+                        "seldom_occupied_1": float(seldom[i]),
                         "chance_by_habit_1": float(np.exp(max(log_chance[i], -700.0))),
                         "chance_limit_1": s.stuck_chance,
                     },
@@ -105,9 +120,33 @@ class StuckMeter:
             before > 0
         )  # a flagged run as well: the meter lives, so the home had been empty
         t["longest_h"][rows] = np.where(ended, np.maximum(longest, before), longest)
+        t["rested_h"][rows] += np.where(ended & (before >= _LONG_PAUSE_H), before, 0.0)
         self.seen.forget(rows[~zero])
         for name, value, empty in (
             ("start_us", start, NEVER), ("hours", hours, 0.0), ("log_chance", log_chance, 0.0),
         ):  # fmt: skip
             t[name][rows] = np.where(zero, value, empty)
         return out
+
+    def _count(self, rows: Array, hours: Array) -> None:
+        t = self.table
+        known = t["known_h"][rows] + hours
+        t["known_h"][rows] = known
+        old = rows[known > _YEAR_H]
+        if old.size:  # what was so long ago counts half
+            t["known_h"][old] /= 2
+            t["rested_h"][old] /= 2
+
+    def _needed(self, rows: Array, hours: Array, longest: Array) -> tuple[Array, Array]:
+        """(n,) hours that a rest must last, and (n,) bool: the home is seldom occupied."""
+        s, t = self.settings, self.table
+        before = t["known_h"][rows] - hours
+        seldom = (longest >= 24 * s.stuck_min_days) | (
+            (before >= _KNOWN_H) & (t["rested_h"][rows] > _SELDOM_SHARE * before)
+        )
+        needed = np.where(
+            seldom,
+            np.maximum(24 * s.stuck_seldom_days, _SELDOM_FACTOR * longest),
+            np.maximum(24 * s.stuck_min_days, s.stuck_vacancy_factor * longest),
+        )
+        return needed, seldom
