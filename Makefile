@@ -1,6 +1,6 @@
 # The commands of a developer's day. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-detect bench-ingest scorecard setup browser screenshots lock clean
+.PHONY: help demo test faults check bench bench-detect bench-ingest scorecard setup browser screenshots lock clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -16,6 +16,9 @@ demo: $(READY) ## a whole city in one process: database, broker, simulators, con
 test: $(READY) ## every test; the browser's are skipped, saying so, where no Chromium can be had
 	-@$(BIN)/python -m services.embedded.browser
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+faults: $(READY) ## kill, freeze, fill and cut off each part under full load, as long as in the field (20 minutes)
+	@CITYGAUGE_FAULTS=full $(BIN)/python -m pytest -q -s tests/faults $(PYTEST_ARGS)
 
 check: $(READY) ## style, types and the direction of imports
 	$(BIN)/ruff check

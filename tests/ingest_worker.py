@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +32,7 @@ from tests.waiting import wait_until
 
 START_US = 1_795_309_200_000_000
 """2026-11-22T01:00:00Z."""
+_CLOCK = time.time_ns
 QUICK = {"reconnect_min_s": 0.05, "reconnect_max_s": 0.3, "heartbeat_s": 0.5, "metrics_port": 0}
 
 
@@ -79,7 +82,10 @@ class WorkerProcess:
     """A worker in a process of its own."""
 
     def __init__(self, database_url: str, mqtt_url: str, **settings: object) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._clock = Path(self._folder.name, "clock")
         arguments = {"settings": {**QUICK, **settings}, "database": database_url, "mqtt": mqtt_url}
+        arguments["clock"] = str(self._clock)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.ingest_worker"],
             cwd=Path(__file__).parents[1],
@@ -105,6 +111,13 @@ class WorkerProcess:
         """How often its log says `text`."""
         return sum(text in line for line in self._lines)
 
+    def set_clock(self, ahead_s: int) -> None:
+        """Let its clock jump: from now on it is ahead of the machine's by so many seconds."""
+        heard = self.said("clock")
+        self._clock.write_text(str(ahead_s))
+        self._process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: self.said("clock") > heard, 10, "the jump of its clock")
+
     def kill(self) -> None:
         """kill -9."""
         self._end(signal.SIGKILL)
@@ -121,6 +134,7 @@ class WorkerProcess:
         self._reader.join(10)
         assert self._process.stderr is not None
         self._process.stderr.close()
+        self._folder.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -227,12 +241,20 @@ def rows(database_url: str, table: str = "water_reading") -> list[tuple[object, 
         return conn.execute(query).fetchall()  # type: ignore[call-overload, no-any-return]
 
 
+def _jump(ahead_s: int) -> None:
+    """Stands for a clock that was set: this process alone sees it."""
+    clock, offset_ns = _CLOCK, ahead_s * 1_000_000_000
+    time.time_ns = lambda: clock() + offset_ns
+    logging.getLogger("citygauge.ingest").info("clock ahead_s=%d", ahead_s)
+
+
 def main() -> None:
     """Runs the worker that the environment describes."""
     logging.basicConfig(level=logging.INFO)
     arguments = json.loads(os.environ["WORKER"])
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGUSR1, lambda *_: _jump(int(Path(arguments["clock"]).read_text())))
     run(IngestSettings(**arguments["settings"]), arguments["database"], arguments["mqtt"], stop)
 
 

@@ -5,6 +5,7 @@ topics. Its sessions and queues survive a stop and, up to the last snapshot, a k
 """
 
 import re
+import signal
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from services.embedded.broker_configuration import (
     render_password,
 )
 from services.embedded.cache import Progress, silent
+from services.embedded.guardian import send
 from services.embedded.prefix import Prefix
 from services.embedded.processes import TetheredProcess
 from services.embedded.server import EmbeddedServer, kept_secret
@@ -55,6 +57,11 @@ class EmbeddedBroker(EmbeddedServer):
     def password(self, user: str) -> str:
         """A user's password."""
         return self._passwords[user]
+
+    def save(self) -> None:
+        """Ask for a snapshot of sessions and queues now; the broker takes it when it comes to it."""
+        if self._process is not None:
+            send(self._process.pid, signal.SIGUSR1)
 
     @property
     def configuration(self) -> BrokerConfiguration:

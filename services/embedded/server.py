@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -98,10 +99,11 @@ class EmbeddedServer(ABC):
             shutil.rmtree(self._folder)
         self._folder = None
 
-    def restart(self) -> None:
-        """Stop politely and start again, on the same folder and port."""
+    def restart(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Stop politely and start again, on the same folder and port; `meanwhile` is done in between."""
         if self._process is not None:
             self._process.stop()
+        meanwhile()
         self.start()
 
     def kill(self) -> None:
