@@ -6,7 +6,7 @@ at once. It refuses to look at measurements.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -25,9 +25,13 @@ class Transitions:
     raised: Rows
     updated: Rows
     cleared: Rows
+    worsened: Rows = field(default_factory=lambda: np.empty(0, np.intp))
+    """Of those that are on and did not change otherwise; a detector may add them."""
 
     def __bool__(self) -> bool:
-        return bool(self.raised.size or self.updated.size or self.cleared.size)
+        return bool(
+            self.raised.size or self.updated.size or self.cleared.size or self.worsened.size
+        )
 
 
 _NONE: Final = np.empty(0, np.intp)

@@ -57,6 +57,7 @@ def emit(
         for change, positions in (
             (Change.RAISE, changes.raised),
             (Change.UPDATE, changes.updated),
+            (Change.WORSEN, changes.worsened),
             (Change.CLEAR, changes.cleared),
         )
         for i in positions.tolist()

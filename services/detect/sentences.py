@@ -80,6 +80,13 @@ def _value(condition: Condition) -> float:
 
 
 def _continuous(c: Condition, s: Sensor) -> str:
+    if c.change is Change.WORSEN:
+        return (
+            f"The leak at {_where(s)}, running since {_since(c, s)}, has grown: never below {_rate(_value(c))} "
+            f"in the last half day, {_rate(_number(c, 'told_litres_per_h'))} when it was last told. "
+            f"About {_litres(_number(c, 'litres_so_far'))} lost so far, {_litres(_number(c, 'litres_per_day'))} a day. "
+            "First: have the stop valve closed today; a leak that grows does not wait."
+        )
     return (
         f"Water has been running without a pause at {_where(s)} since {_since(c, s)} "
         f"({_span(c.evidence.window_s)}), never below {_rate(_value(c))}. "

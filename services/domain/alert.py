@@ -175,7 +175,9 @@ def event_of_condition(
         return None
     if condition.change is Change.CLEAR:
         kind = EventKind.CLEARED
-    elif condition.severity.rank > alert.severity.rank:
+    elif (
+        condition.change is Change.WORSEN or condition.severity.rank > alert.severity.rank
+    ):
         kind = EventKind.ESCALATED
     else:
         kind = EventKind.UPDATED

@@ -44,6 +44,8 @@ class Change(StrEnum):
 
     RAISE = "raise"
     UPDATE = "update"
+    WORSEN = "worsen"
+    """Far worse than when it was last told, though its severity is the same: to be told again."""
     CLEAR = "clear"
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
+from services.detect.sentences import sentence
 from services.domain.condition import Change, Condition, Rule, Severity
 from services.domain.instant import HOUR_US
 from tests.oracles.feeds import START_US, feed_hourly, home, meters
@@ -69,6 +70,20 @@ def test_severity_follows_the_rate_and_rises_with_it() -> None:
         (Change.RAISE, Severity.INFO),
         (Change.UPDATE, Severity.CRITICAL),
     ]
+
+
+def test_a_leak_that_grows_while_its_alert_is_open_is_told_again() -> None:
+    use = home(WEEKS3 + 100)
+    use[WEEKS3:] += 6.0
+    use[WEEKS3 + 50 :] += 6.0
+    flow = [c for c in said(use) if c.rule is Rule.CONTINUOUS_FLOW]
+    assert [c.change for c in flow] == [Change.RAISE, Change.WORSEN]
+    assert 12 <= hours_after(flow[1], WEEKS3 + 50) <= 26
+    assert flow[1].evidence.numbers["told_litres_per_h"] == pytest.approx(6, abs=1)
+    assert flow[1].evidence.value == pytest.approx(12, abs=2)
+    text = sentence(flow[1], meters(1)[0][1])
+    assert "has grown: never below 12 L/h" in text
+    assert "6.0 L/h when it was last told" in text
 
 
 def test_a_meter_that_never_rests_is_no_continuous_flow() -> None:

@@ -4,7 +4,8 @@ Question: would this meter, as it has been learned, go so long without a single 
 Formula: over a run of blocks (about an hour each) without a zero block, chance = product of (1 - p0(slot)), p0 being
     the learned chance of a zero block at that hour of the week. Raised when the run lasts `continuous_min_h` and
     chance <= `continuous_chance`, or when it lasts `continuous_vendor_h` and chance <= `continuous_vendor_chance`.
-    The leak is the least rate of the last 12 to 24 hours. Cleared by two zero blocks one after the other.
+    The leak is the least rate of the last 12 to 24 hours; told again when it has grown by half, and by 2 L/h, since
+    it was last told. Cleared by two zero blocks one after the other.
 Units: L, L/h, hours; chance is a probability.
 Defaults: 10 h, 1e-4; 24 h, 2e-2.
 Source: the vendors' rule of 24 hours without a zero (Neptune, BEACON), with the chance of a pause learned, so that
@@ -15,6 +16,7 @@ Missing: a gap counts neither as use nor as a pause. Late readings do not enter.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -32,6 +34,8 @@ _HALF_DAY_H: Final = 12.0
 _GAP_H: Final = 12.0
 _LONGEST_H: Final = 72.0
 """The chance is that of at most so many hours: else a small chance of a pause would add up over months."""
+_GROWN: Final = 1.5
+_GROWN_LITRES_PER_H: Final = 2.0
 _OFF_US: Final = int(0.8 * HOUR_US)
 
 
@@ -55,6 +59,7 @@ class ContinuousFlow:
                 "least_hours": Field("f8"),
                 "litres": Field("f8"),
                 "lost": Field("f8"),
+                "told": Field("f8"),
             }
         )
 
@@ -124,6 +129,15 @@ class ContinuousFlow:
         severity = np.digitize(leak, [s.trickle_litres_per_h, s.critical_litres_per_h])
         onset = self.episodes.onset_us(rows)
         changes = self.episodes.step(rows, blocks.end_us, bad, zero, start, severity)
+        last_told = t["told"][rows]
+        grown = (
+            active & bad & (leak >= _GROWN * last_told) & (leak >= last_told + _GROWN_LITRES_PER_H)
+        )
+        grown[changes.updated] = False
+        if grown.any():
+            changes = replace(changes, worsened=np.flatnonzero(grown))
+        for tell in (changes.raised, changes.updated, changes.worsened):
+            t["told"][rows[tell]] = leak[tell]
         out: list[Condition] = []
         if changes:
 
@@ -139,6 +153,7 @@ class ContinuousFlow:
                         "chance_limit_1": s.continuous_chance if early[i] else s.continuous_vendor_chance,
                         "litres_so_far": round(float(lost_litres[i]), 1),
                         "litres_per_day": round(float(24 * leak[i]), 1),
+                        "told_litres_per_h": round(float(last_told[i] if active[i] else leak[i]), 2),
                         "mean_litres_per_h": round(float(litres[i] / max(hours[i] + gap_hours[i], 1e-9)), 2),
                     },
                 )  # fmt: skip
