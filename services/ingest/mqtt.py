@@ -21,7 +21,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from services.ingest.fast_reader import FastClient
 from services.ingest.inbox import NO_ID, Inbox, Taken
-from services.ingest.subscription import Address, Backoff, Subscription
+from services.ingest.subscription import Address, Backoff, Subscription, other_forms
 
 log = logging.getLogger("citygauge.ingest")
 
@@ -48,6 +48,7 @@ class Link:
         self.connected = self.session_present = False
         self.withdrawn: int | None = None
         self._withdrawing = withdrawing
+        self._tidying: int | None = None
         self._client = self._make_client()
         self._backoff = Backoff(subscription.reconnect_min_s, subscription.reconnect_max_s)
         self._next_try = self._give_up_at = 0.0
@@ -225,6 +226,8 @@ class Link:
         if self._withdrawing:
             client.unsubscribe(list(self._wanted.filters))
             return
+        if flags.session_present:
+            self._tidying = client.unsubscribe(other_forms(self._wanted.filters))[1]
         options = SubscribeOptions(qos=self._wanted.qos, retainHandling=1)
         client.subscribe([(each, options) for each in self._wanted.filters])
 
@@ -254,6 +257,8 @@ class Link:
         reasons: list[ReasonCode],
         properties: Properties | None,
     ) -> None:
+        if packet_id == self._tidying:
+            return
         self.withdrawn = packet_id
         if not self.connected:
             self._established()

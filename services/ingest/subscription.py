@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from services.domain.errors import SettingError
 
+USUAL_GROUP: Final = "citygauge"
+"""Name of the share group where several workers divide the messages, unless they choose another."""
 _PORTS: Final[Mapping[str, int]] = {"mqtt": 1883, "mqtts": 8883}
 
 
@@ -62,6 +64,18 @@ class Subscription:
 def share_name(filters: tuple[str, ...]) -> str:
     """The subscription as one word: workers for which it is the same divide its messages."""
     return " ".join(sorted(filters))
+
+
+def other_forms(filters: tuple[str, ...]) -> list[str]:
+    """Under which the same worker may have subscribed before its share group was set or taken away.
+
+    They may still be in its session at the broker, which would deliver each message twice. Of share groups the usual
+    name is known; a group of another name ends with `citygauge workers forget`.
+    """
+    return [
+        each.split("/", 2)[2] if each.startswith("$share/") else f"$share/{USUAL_GROUP}/{each}"
+        for each in filters
+    ]
 
 
 class Backoff:
