@@ -256,7 +256,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGUSR1, lambda *_: _jump(int(Path(arguments["clock"]).read_text())))
     run(IngestSettings(**arguments["settings"]), arguments["database"], arguments["mqtt"], stop)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not end an interpreter that ends
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN
+    )  # a second one must not end an interpreter that ends
 
 
 if __name__ == "__main__":
