@@ -32,6 +32,7 @@ RECORDED_NAMES: Final[Mapping[Rule, str]] = {
     Rule.BURST: "burst",
     Rule.BACKFLOW: "backflow",
     Rule.SILENT: "missing_data",
+    Rule.FEED_SILENT: "missing_feed",
     Rule.STUCK: "stuck_meter",
     Rule.NIGHT_FLOW: "night_flow",
     Rule.INTERMITTENT_LEAK: "intermittent_leak",
@@ -136,7 +137,7 @@ class Rehearsal:
     def _reported(self, alert: Alert, told: datetime) -> Iterator[dict[str, Any]]:
         told_us = to_us(told)
         if self._start_us is None or told_us >= self._start_us:
-            line = _line(alert, self._sensors[alert.subject].domain)
+            line = _line(alert, self._sensors.get(alert.subject))
             yield line | {"detected_at": isoformat(told_us)}
 
 
@@ -172,9 +173,10 @@ def run_case(
     return Rehearsal(chosen, settings or DetectorSettings(), start_us, end_us).run()
 
 
-def _line(alert: Alert, domain: Domain) -> dict[str, Any]:
+def _line(alert: Alert, sensor: Sensor | None) -> dict[str, Any]:
+    """The alert as a line; a feed or a gateway stands in it under its subject."""
     kind = RECORDED_NAMES[alert.rule]
-    if alert.rule is Rule.STUCK and domain is Domain.TRAFFIC:
+    if alert.rule is Rule.STUCK and sensor is not None and sensor.domain is Domain.TRAFFIC:
         kind = "stuck_detector"
     return {
         "sensor_id": alert.subject,

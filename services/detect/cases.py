@@ -14,6 +14,7 @@ from services.domain.alert import Alert, AlertEvent, EventKind, event_of_conditi
 from services.domain.condition import Change, Condition, Rule
 from services.domain.instant import from_us
 from services.domain.sensor import Sensor
+from services.domain.subject import SubjectKind, kind_of_subject, name_of_subject
 
 _LOG: Final = logging.getLogger("citygauge.detect")
 Key: TypeAlias = tuple[Rule, str]
@@ -26,7 +27,7 @@ class Cases:
 
     Args:
         sentence: puts a condition at a sensor into words.
-        sensors: by id; a subject that is not in it is put into words by its id and rule alone.
+        sensors: by id; a subject without one is put into words by its id and rule alone.
     """
 
     def __init__(self, sentence: Sentence, sensors: Mapping[str, Sensor]) -> None:
@@ -86,8 +87,19 @@ class Cases:
         silent = [alert for key, alert in self._open.items() if key not in last]
         return self.take(found), silent
 
+    def _sensor_of(self, subject: str) -> Sensor | None:
+        """The sensor; for a feed or a gateway any one of its sensors."""
+        name = name_of_subject(subject)
+        match kind_of_subject(subject):
+            case SubjectKind.FEED:
+                return next((s for s in self._sensors.values() if s.domain.value == name), None)
+            case SubjectKind.GATEWAY:
+                return next((s for s in self._sensors.values() if s.gateway == name), None)
+            case SubjectKind.SENSOR:
+                return self._sensors.get(name)
+
     def _words(self, condition: Condition) -> str:
-        sensor = self._sensors.get(condition.subject)
+        sensor = self._sensor_of(condition.subject)
         plain = f"{condition.rule} at {condition.subject}: {condition.change}."
         if sensor is None:
             return plain

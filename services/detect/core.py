@@ -19,7 +19,7 @@ from services.detect.pace import BIN_US, Pace
 from services.detect.road_watch import RoadWatch
 from services.detect.rounds import Rounds
 from services.detect.state import CorruptState, ShardState, opened, packed
-from services.detect.table import NEVER, Array, Rows, Table
+from services.detect.table import Array, Rows, Table
 from services.detect.watch import Watch
 from services.detect.zone_watch import ZoneFlows, ZoneWatch
 from services.domain.batch import ReadingBatch
@@ -27,7 +27,7 @@ from services.domain.catalogue import DOMAIN_OF_KIND, Domain, SensorKind
 from services.domain.condition import Condition
 from services.domain.errors import InvalidInput
 from services.domain.instant import HOUR_US, OLDEST_US
-from services.domain.sensor import SHARDS, Sensor
+from services.domain.sensor import SHARDS, Sensor, shard_of
 
 _LARGEST: Final = 1e13
 """A value beyond is taken as missing: no meter, no road, and no safe square."""
@@ -192,10 +192,12 @@ class Core:
         """What time alone tells at now_us. Call it when the feed has been read up to now_us, not while it lags."""
         out = self._silent.tick(self._ids, now_us)
         if out:
-            rows = {c.subject for c in out}
+            subjects = {c.subject for c in out}
             for row, name in enumerate(self._ids):
-                if name in rows:
+                if name in subjects:
                     self._changed[self._shard[row]] = True
+            for subject in subjects:  # that of no sensor has its facts in a shard of its own
+                self._changed[shard_of(subject)] = True
         return out
 
     def warm(self, batch: ReadingBatch) -> None:
@@ -234,7 +236,7 @@ class Core:
             for field, array in table.take(mine).items():
                 arrays[f"{name}.{field}"] = array
         facts = {
-            "held_until": {d.value: us for d, us in self._silent.held_until.items()},
+            "feeds": self._silent.feeds.facts(),
             "pace": {d.value: pace.facts() for d, pace in self._pace.items()},
             "kinds": [kind.value for kind in self._kinds],
         }
@@ -263,9 +265,7 @@ class Core:
             ) from error
         for name, facts in state.facts["pace"].items():
             self._pace[Domain(name)].restore(facts)
-        for domain, us in state.facts["held_until"].items():
-            key = Domain(domain)
-            self._silent.held_until[key] = max(us, self._silent.held_until.get(key, NEVER))
+        self._silent.feeds.restore(state.facts["feeds"])
         self._silent.forget_schedule()
         self._changed[shard] = False
 

@@ -8,6 +8,7 @@ compare. Nothing is committed here.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
@@ -131,7 +132,7 @@ class Restoration:
         batches = 0
         while rows := self._until(committed):
             restored.remember(restored.stream.feed(rows, self.alone))
-            restored.remember(self.tick(restored.stream))
+            restored.remember(self.tick(restored.stream.tick_behind))
             batches += len(rows)
         _LOG.info(
             "state restored from the checkpoint: sensors=%d batches_again=%d",
@@ -172,7 +173,7 @@ class Restoration:
             self._metrics.failed_steps.inc()
             _LOG.error("history cannot be learnt, the detectors begin anew: %s", error)
             return self._restored("history", stream.clock_us)
-        restored.remember(self.tick(stream))
+        restored.remember(self.tick(stream.tick_behind))
         _LOG.info(
             "state built from history: sensors=%d readings=%d days=%g",
             len(stream.roster.sensors),
@@ -194,10 +195,10 @@ class Restoration:
         self._reader.rewind()
         return np.concatenate(keys) if keys else np.empty(0, np.uint64)
 
-    def tick(self, stream: Stream, now_us: int = 0) -> list[Condition]:
-        """As the stream's own; a failure is logged and means nothing, because the feed must go on."""
+    def tick(self, passing: Callable[[], list[Condition]]) -> list[Condition]:
+        """What a stream's way of letting time pass says; a failure is logged and means nothing: the feed must go on."""
         try:
-            return stream.tick(now_us)
+            return passing()
         except DetectorFailed as error:
             self._metrics.failed_steps.inc()
             _LOG.error("silence cannot be judged, the feed goes on without: %s", error)

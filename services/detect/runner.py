@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from threading import Event
 from typing import Final
 
@@ -99,7 +100,7 @@ class Runner:
         moved = self._reader.position != self._reader.committed
         if moved:
             conditions = self._stream.feed(rows, self._restoration.alone)
-            conditions += self._restoration.tick(self._stream)
+            conditions += self._restoration.tick(self._stream.tick_behind)
             self._unsaved = True
         else:
             conditions = self._idle_tick()
@@ -117,17 +118,23 @@ class Runner:
         return moved
 
     def _idle_tick(self) -> list[Condition]:
-        """The feed is drained; in live cities time goes on all the same."""
-        now = time.monotonic()
-        if now < self._next_tick:
+        """The feed is drained: time goes on all the same in live cities, and up to what was read in replays."""
+        now, live = time.monotonic(), self._settings.clock is Clock.WALL
+        if live and now < self._next_tick:
             return []
         self._next_tick = now + self._settings.tick_s
-        settled = now >= self._started + self._settings.settle_s
-        if self._settings.clock is not Clock.WALL or not settled:
+        if live and now < self._started + self._settings.settle_s:
+            return []
+        if not live and self._stream.settled:
             return []
         if self._reader.lag().batches:
             return []  # an open transaction holds back what sensors have said already
-        conditions = self._restoration.tick(self._stream, database_time_us(self._conn))
+        passing = (
+            partial(self._stream.tick, database_time_us(self._conn))
+            if live
+            else self._stream.settle
+        )
+        conditions = self._restoration.tick(passing)
         self._unsaved = self._unsaved or bool(conditions)
         return conditions
 
@@ -198,7 +205,7 @@ class Runner:
         self._cases.load(alerts)
         # what ticks raised is not in the feed: have the clock catch up with what was told
         told = max((to_us(alert.raised_at) for alert in alerts), default=0)
-        restored.remember(self._restoration.tick(self._stream, told))
+        restored.remember(self._restoration.tick(partial(self._stream.catch_up, told)))
         self._whole = restored.source != "checkpoint"
         events, unknown = self._cases.reconcile(restored.last, self._stream.clock_us)
         for alert in unknown if self._whole else ():

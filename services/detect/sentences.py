@@ -6,11 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from services.detect.feed_sentences import feed, feed_over
+from services.detect.phrases import litres as _litres
+from services.detect.phrases import number as _number
+from services.detect.phrases import rate as _rate
+from services.detect.phrases import since as _since
+from services.detect.phrases import span as _span
+from services.detect.phrases import time as _time
+from services.detect.phrases import value as _value
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Rule
-from services.domain.instant import from_us
 from services.domain.sensor import Sensor
 
 
@@ -19,7 +25,7 @@ def sentence(condition: Condition, sensor: Sensor) -> str:
 
     Args:
         condition: a raise, an update or a clear.
-        sensor: its subject.
+        sensor: its subject; for a feed or a gateway any one of its sensors, which says the local time.
     """
     if condition.change is Change.CLEAR:
         return _CLEARS[condition.rule](condition, sensor)
@@ -37,46 +43,6 @@ def _where(sensor: Sensor) -> str:
     elif sensor.zone:
         text += f", zone {sensor.zone}"
     return text
-
-
-def _time(us: int, sensor: Sensor) -> str:
-    """'Mon 14 Sep 12:30' in the site's zone."""
-    local = from_us(us).astimezone(ZoneInfo(sensor.time_zone))
-    return f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local:%H:%M}"
-
-
-def _since(condition: Condition, sensor: Sensor) -> str:
-    return _time(condition.onset_us, sensor)
-
-
-def _span(seconds: float) -> str:
-    """'45 minutes', '26 hours', '12 days'."""
-    minutes = seconds / 60
-    if minutes < 119.5:
-        return f"{max(1, round(minutes))} minute{'' if round(minutes) == 1 else 's'}"
-    if minutes < 71.5 * 60:
-        return f"{round(minutes / 60)} hours"
-    return f"{round(minutes / 1440)} days"
-
-
-def _litres(value: float) -> str:
-    """'950 L', '12.3 m3'."""
-    return f"{value:.0f} L" if abs(value) < 10_000 else f"{value / 1000:.1f} m3"
-
-
-def _rate(value: float) -> str:
-    """'3.5 L/h', '120 L/h', '12.4 m3/h'."""
-    if abs(value) >= 10_000:
-        return f"{value / 1000:.1f} m3/h"
-    return f"{value:.1f} L/h" if abs(value) < 10 else f"{value:.0f} L/h"
-
-
-def _number(condition: Condition, name: str) -> float:
-    return condition.evidence.numbers.get(name, 0.0)
-
-
-def _value(condition: Condition) -> float:
-    return condition.evidence.value or 0.0
 
 
 def _continuous(c: Condition, s: Sensor) -> str:
@@ -250,21 +216,6 @@ def _over(what: str) -> Callable[[Condition, Sensor], str]:
     return words
 
 
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS: Final = (
-    "Jan",
-    "Feb",
-    "Mar",
-    "Apr",
-    "May",
-    "Jun",
-    "Jul",
-    "Aug",
-    "Sep",
-    "Oct",
-    "Nov",
-    "Dec",
-)
 _KIND_WORDS: Final[Mapping[str, str]] = {
     "water_meter": "meter",
     "dma_inlet": "zone inlet",
@@ -286,6 +237,7 @@ _RAISES: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
     Rule.BURST: _burst,
     Rule.BACKFLOW: _backflow,
     Rule.SILENT: _silent,
+    Rule.FEED_SILENT: feed,
     Rule.STUCK: _stuck,
     Rule.NIGHT_FLOW: _night,
     Rule.INTERMITTENT_LEAK: _intermittent,
@@ -299,6 +251,7 @@ _CLEARS: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
     Rule.BURST: _over("use is back to normal at"),
     Rule.BACKFLOW: _over("water no longer runs backwards through"),
     Rule.SILENT: _over("readings come again from"),
+    Rule.FEED_SILENT: feed_over,
     Rule.STUCK: _over("values move again at"),
     Rule.NIGHT_FLOW: _over("the nights are back to normal at"),
     Rule.INTERMITTENT_LEAK: _over("pauses are as frequent as before at"),

@@ -48,6 +48,7 @@ class Stream:
         self.clock_us = clock_us
         self._clock, self._metrics = clock, metrics
         self._newest: dict[Domain, int] = {}
+        self._settled_us = 0
 
     def feed(self, rows: Sequence[FeedRow], alone: Iterable[int] = ()) -> list[Condition]:
         """What the rows and the time that they bring mean; neighbours of one domain are stepped together.
@@ -95,6 +96,30 @@ class Stream:
         """What the clock alone means, at `now_us` or at the stream's time where that is later."""
         self.clock_us = max(self.clock_us, now_us)
         return self._ticked(self.clock_us) if self.clock_us else []
+
+    def tick_behind(self) -> list[Condition]:
+        """What the clock means behind rows of the feed of which more may be waiting.
+
+        On the stream's own clock nothing: a domain whose rows come next must not look silent. `feed` let time pass
+        up to what every domain has reached, and `settle` does the rest.
+        """
+        return [] if self._clock is Clock.STREAM else self.tick()
+
+    @property
+    def settled(self) -> bool:
+        """Whether `settle` has nothing to add."""
+        return self._settled_us == self.clock_us
+
+    def settle(self) -> list[Condition]:
+        """What the stream's own time means when everything in the feed was taken."""
+        self._settled_us = self.clock_us
+        return self.tick()
+
+    def catch_up(self, told_us: int) -> list[Condition]:
+        """Let time pass as far as it had when the last alert was told (0: none): that is not in the feed."""
+        if self._clock is not Clock.STREAM:
+            return self.tick(told_us)
+        return self._ticked(told_us) if told_us else []
 
     def _ticked(self, now_us: int) -> list[Condition]:
         try:

@@ -19,6 +19,7 @@ class Rule(StrEnum):
     INTERMITTENT_LEAK = "intermittent_leak"
     BACKFLOW = "backflow"
     SILENT = "silent"
+    FEED_SILENT = "feed_silent"
     STUCK = "stuck"
     CONGESTION = "congestion"
     INCIDENT = "incident"
@@ -82,7 +83,7 @@ class Condition:
 
     Attributes:
         rule: which question.
-        subject: id of the sensor (later also of a zone or a road).
+        subject: id of the sensor; or a feed or a gateway, as `subject.py` writes them.
         change: began, changed or ended.
         onset_us: when the event began in the data (device time): with rule and subject it identifies the episode.
         at_us: stream time at which the decision was reached.

@@ -175,3 +175,8 @@ def test_when_most_fall_silent_together_no_single_sensor_is_blamed() -> None:
     out = feed_hourly(core, use)
     out += core.tick(START_US + 149 * HOUR_US)
     assert [c for c in out if c.rule is Rule.SILENT] == []
+    feed = [c for c in out if c.rule is Rule.FEED_SILENT]
+    assert [(c.subject, c.change) for c in feed] == [
+        ("feed/water", Change.RAISE),
+        ("feed/water", Change.CLEAR),
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from services.detect import sentences
@@ -180,11 +182,43 @@ def test_the_clear_says_how_long_and_how_much() -> None:
     )
 
 
+def silent_feed(subject: str, silent: float, change: Change = Change.RAISE) -> str:
+    given = condition(
+        Rule.FEED_SILENT, "s", 26 * 3600.0, change=change, silent_sensors_1=silent, sensors_1=1234.0,
+        newest_reading_at_s=(ONSET + 2 * HOUR_US) / 1e6,
+    )  # fmt: skip
+    return sentence(replace(given, subject=subject), METER)
+
+
+def test_a_feed_and_a_gateway_that_fell_silent() -> None:
+    assert silent_feed("feed/water", 1234) == (
+        "Water readings no longer come: all 1,234 sensors are silent since Mon 13 Jul 22:05 (26 hours), when the "
+        "last reading came. They are not reported one by one while this lasts. First: check broker, link and "
+        "gateways, and that ingest runs; not the single sensors."
+    )
+    assert silent_feed("gateway/GW-7", 900) == (
+        "Readings no longer come through gateway GW-7: 900 of 1,234 sensors are silent since Mon 13 Jul 22:05 "
+        "(26 hours); the others speak, the last reading is of Tue 14 Jul 00:05. They are not reported one by one "
+        "while this lasts. First: check the gateway's power and its link to the broker, not the meters or stations."
+    )
+    assert silent_feed("feed/water", 34, Change.CLEAR) == (
+        "Over at Wed 15 Jul 00:05: water readings come again, from 1,200 of 1,234 sensors, after 26 hours (since "
+        "Mon 13 Jul 22:05). 34 have not spoken yet and are reported by themselves if they stay silent."
+    )
+    assert silent_feed("gateway/GW-7", 0, Change.CLEAR) == (
+        "Over at Wed 15 Jul 00:05: readings come again through gateway GW-7, from 1,234 of 1,234 sensors, after "
+        "26 hours (since Mon 13 Jul 22:05)."
+    )
+
+
 @pytest.mark.parametrize("rule", Rule)
 @pytest.mark.parametrize("change", Change)
 def test_every_rule_has_words_for_every_change(rule: Rule, change: Change) -> None:
-    said = sentence(condition(rule, "L/h", None, change=change), STATION)
-    assert "A1-12" in said
+    given = condition(rule, "L/h", None, change=change)
+    if rule is Rule.FEED_SILENT:
+        given = replace(given, subject="feed/traffic")
+    said = sentence(given, STATION)
+    assert ("raffic readings" if rule is Rule.FEED_SILENT else "A1-12") in said
     assert "None" not in said
     assert ("First: " in said) is (change is not Change.CLEAR)
     assert set(sentences._RAISES) == set(sentences._CLEARS) == set(Rule)

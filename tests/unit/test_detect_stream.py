@@ -35,11 +35,16 @@ def row(place: int, domain: Domain, hour: int) -> FeedRow:
     return FeedRow(Position(1, place, place), batch)
 
 
-def ticks(clock: Clock, *rows: FeedRow) -> list[int]:
+def stream(clock: Clock, *rows: FeedRow) -> tuple[Stream, list[int]]:
     core = Recorder()
     roster: Any = SimpleNamespace(known=lambda batch: batch, core=core)
-    Stream(roster, clock, DetectMetrics()).feed(rows)
-    return core.ticks
+    made = Stream(roster, clock, DetectMetrics())
+    made.feed(rows)
+    return made, core.ticks
+
+
+def ticks(clock: Clock, *rows: FeedRow) -> list[int]:
+    return stream(clock, *rows)[1]
 
 
 def test_the_streams_clock_is_asked_after_each_row() -> None:
@@ -55,3 +60,25 @@ def test_time_passes_only_up_to_what_every_domain_has_reached() -> None:
 
 def test_on_the_wall_clock_rows_pass_no_time() -> None:
     assert ticks(Clock.WALL, row(1, Domain.WATER, 1), row(2, Domain.WATER, 30)) == []
+
+
+def test_a_domain_that_others_left_behind_looks_silent_only_when_the_feed_is_drained() -> None:
+    rows = [row(0, Domain.TRAFFIC, 1), row(1, Domain.WATER, 1), row(2, Domain.WATER, 30)]
+    made, asked = stream(Clock.STREAM, *rows)
+    made.tick_behind()
+    assert asked == [1, 1, 1]
+    assert not made.settled
+    made.settle()
+    assert asked == [1, 1, 1, 30]
+    assert made.settled
+
+
+def test_after_a_start_time_passes_as_far_as_alerts_were_told() -> None:
+    made, asked = stream(Clock.STREAM, row(0, Domain.WATER, 30))
+    made.catch_up(0)
+    made.catch_up(29 * HOUR_US)
+    assert asked == [30, 29]
+    made, asked = stream(Clock.WALL, row(0, Domain.WATER, 30))
+    made.catch_up(0)
+    made.tick_behind()
+    assert asked == [30, 30]

@@ -2,9 +2,10 @@
 
 Question: is the last reading older than this sensor's habit allows?
 Formula: now - last > max(floor, factor x learned cadence): 24 h and 4 for water, 15 min and 10 for traffic. A sensor
-    that never spoke counts from the moment it became known. Cleared by its next reading.
-    While more than half of the sensors of a domain (of four and more) are overdue together, the cause lies before the
-    sensors (broker, gateway, the night of a recording): none is raised, and the clock of all starts anew after it.
+    that never spoke counts from the moment it became known; one that spoke once and has no cadence in the registry
+    has six hours at least. Cleared by its next reading.
+    While most of a domain, or of a gateway, is silent together, the cause lies before the sensors: `feed_silent.py`
+    tells that one thing, none of them is raised, and the clock of all starts anew after it.
 Units: microseconds, seconds in evidence. Source: learned interval, fired by the clock (kapacitor #1015, #1784).
 Missing: that is the question. Late readings neither clear nor count. Irregular stamps: the cadence is a running
     median of the intervals. It needs `tick`; `step` alone never raises.
@@ -15,13 +16,15 @@ from __future__ import annotations
 import numpy as np
 
 from services.detect.detector_settings import DetectorSettings
+from services.detect.detectors.feed_silent import FeedSilent, Presence
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.instant import HOUR_US, SECOND_US
 from services.domain.sensor import Sensor
 
-_MANY = 4
+_UNKNOWN_US = 6 * HOUR_US
+"""How long a sensor may be silent at least that spoke once and whose cadence is not known."""
 
 
 class Silent:
@@ -40,10 +43,9 @@ class Silent:
                 "active": Field("?"),
             }
         )
-        self._domain = np.empty(0, np.int8)
+        self.feeds = FeedSilent()
         self._floor = np.empty(0)
         self._factor = np.empty(0)
-        self.held_until: dict[Domain, int] = {}
         self._next_us = NEVER
 
     @property
@@ -56,7 +58,7 @@ class Silent:
         s = self.settings
         first = self.table.n
         self.table.add(len(sensors))
-        floor, factor, domain = [], [], []
+        floor, factor = [], []
         for i, sensor in enumerate(sensors):
             traffic = sensor.domain is Domain.TRAFFIC
             meter = sensor.kind is SensorKind.WATER_METER
@@ -66,10 +68,9 @@ class Silent:
                 else (s.silent_water_h if meter else s.silent_station_h) * HOUR_US
             )
             factor.append(s.silent_traffic_cadences if traffic else s.silent_water_cadences)
-            domain.append(tuple(Domain).index(sensor.domain))
             if sensor.cadence_s:
                 self.table["cadence_us"][first + i] = sensor.cadence_s * SECOND_US
-        self._domain = np.concatenate([self._domain, np.array(domain, np.int8)])
+        self.feeds.add(sensors)
         self._floor = np.concatenate([self._floor, floor])
         self._factor = np.concatenate([self._factor, factor])
         self._next_us = NEVER
@@ -106,30 +107,28 @@ class Silent:
         known[known == NEVER] = now_us
         last = t["last_us"][:n]
         reference = np.where(last == NEVER, known, last)
-        limit = np.maximum(self._floor, self._factor * t["cadence_us"][:n]).astype(np.int64)
+        limit = self._limit(np.arange(n))
         late = now_us - reference > limit
         active = t["active"][:n]
-        out: list[Condition] = []
-        due = late & ~active
-        for index, domain in enumerate(Domain):
-            mine = self._domain == index
-            size = int(mine.sum())
-            spoke = mine & (last != NEVER)
-            many = int(spoke.sum())
-            if size and many >= _MANY and int((late & spoke).sum()) * 2 > many:
-                self.held_until[domain] = now_us
-            held = self.held_until.get(domain)
-            if held is not None:
-                due &= ~mine | (now_us - np.maximum(reference, held) > limit)
+        presence = Presence(reference, last != NEVER, active, limit, t["cadence_us"][:n])
+        out, since = self.feeds.judge(now_us, presence)
+        due = late & ~active & (now_us - since > limit)
         for row in np.flatnonzero(due).tolist():
             active[row] = True
             out.append(self._say(ids[row], row, Change.RAISE, int(reference[row]), now_us))
         waiting = ~active & ~late
         soonest = reference + self._floor.astype(np.int64)  # a learned limit can only be later
         self._next_us = int(soonest[waiting].min()) if waiting.any() else now_us
-        if (late & ~active).any():
+        if (late & ~active).any() or self.feeds.active:
             self._next_us = now_us
         return out
+
+    def _limit(self, rows: Rows) -> Array:
+        """(n,) microseconds that each of `rows` may be silent."""
+        cadence, last = self.table["cadence_us"][rows], self.table["last_us"][rows]
+        limit = np.maximum(self._floor[rows], self._factor[rows] * cadence)
+        once = (cadence <= 0) & (last != NEVER)
+        return np.where(once, np.maximum(limit, _UNKNOWN_US), limit).astype(np.int64)
 
     def forget_schedule(self) -> None:
         """State was set from outside: look at every row at the next tick."""
@@ -137,7 +136,7 @@ class Silent:
 
     def _say(self, subject: str, row: int, change: Change, onset: int, at: int) -> Condition:
         cadence = float(self.table["cadence_us"][row])
-        limit = max(float(self._floor[row]), float(self._factor[row]) * cadence)
+        limit = int(self._limit(np.array([row]))[0])
         silent = (at - onset) / SECOND_US
         return Condition(
             self.rule, subject, change, onset, at, Severity.WARNING, 0.9,
