@@ -29,6 +29,7 @@ class AccountDocument(Document):
     messages: int = Field(description="MQTT messages that were dealt with.")
     stored: int = Field(description="Readings that brought something new.")
     merged: int = Field(description="Of the stored, those that completed a reading already there.")
+    revised: int = Field(description="Of the stored, those that replaced a stored value.")
     duplicate: int = Field(description="Readings that were there already.")
     conflicting: int = Field(description="Readings with another value than the stored one.")
     rejected: int = Field(description="Readings that could not be stored; they are kept.")

@@ -18,6 +18,9 @@ class Quality(IntFlag):
     SUSPECT_CLOCK = 8
     """The device's time ran ahead of ours, by less than the limit of rejection."""
 
+    REVISED = 16
+    """A later message replaced a value of it; see the setting ingest.duplicate_policy."""
+
     @property
     def words(self) -> tuple[str, ...]:
         """Names of the facts that are set, lower case; empty for a good reading."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
+from services.domain.duplicates import DuplicatePolicy
 from services.domain.instant import isoformat
 from services.domain.quality import Quality
 from services.domain.rejection import Rejection, RejectReason
@@ -33,6 +34,7 @@ class Assembler:
         limits: the clock's limits.
         max_payload_bytes: for the sentence of a rejection; the receiver has cut such messages.
         keep_payload_bytes: how much of a rejected body is kept.
+        duplicates: what a second value for a reading does, for whoever writes.
     """
 
     def __init__(
@@ -42,7 +44,9 @@ class Assembler:
         *,
         max_payload_bytes: int,
         keep_payload_bytes: int,
+        duplicates: DuplicatePolicy = DuplicatePolicy.FIRST,
     ) -> None:
+        self.duplicates = duplicates
         self._limits, self._max, self._keep = limits, max_payload_bytes, keep_payload_bytes
         self._decoders = {name: DECODERS[name]() for name in dict.fromkeys(topics.values())}
 

@@ -58,6 +58,11 @@ class IngestMetrics:
             "Readings that were stored already.",
             registry=self.registry,
         )
+        self.revised = Counter(
+            "citygauge_ingest_revised_total",
+            "Stored readings that replaced a stored value.",
+            registry=self.registry,
+        )
         self.conflicting = Counter(
             "citygauge_ingest_conflicting_total",
             "Readings with another value than the stored one, which stays.",
@@ -164,6 +169,7 @@ class IngestMetrics:
         self.stored.inc(counts.stored)
         self.merged.inc(counts.merged)
         self.duplicate.inc(counts.duplicate)
+        self.revised.inc(counts.revised)
         self.conflicting.inc(counts.conflicting)
         self.late.inc(counts.late)
         self.redelivered.inc(outcome.redelivered)

@@ -105,7 +105,7 @@ def _replay_locked(
         result.reasons[first.reason] += 1
         explain_again(conn, message.id, first.reason, first.detail)
         return
-    outcome = move_to_stored(conn, WORKER, prepared, message.readings)
+    outcome = move_to_stored(conn, WORKER, prepared, message.readings, intake.assembler.duplicates)
     rejected.mark(conn, message.id, MessageState.REPLAYED, by)
     result.replayed += 1
     result.stored += outcome.counts.stored

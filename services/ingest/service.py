@@ -12,6 +12,7 @@ from threading import Event
 
 from prometheus_client import start_http_server
 
+from services.domain.duplicates import DuplicatePolicy
 from services.ingest.assemble import Assembler
 from services.ingest.inbox import Inbox
 from services.ingest.intake import Intake
@@ -36,6 +37,7 @@ def assembler_of(settings: IngestSettings) -> Assembler:
         limits,
         max_payload_bytes=settings.max_payload_bytes,
         keep_payload_bytes=settings.keep_payload_bytes,
+        duplicates=DuplicatePolicy(settings.duplicate_policy),
     )
 
 

@@ -137,6 +137,12 @@ class IngestSettings(BaseModel):
         description="What happens to readings of sensors that are not registered. quarantine: kept with the "
         "rejected messages, the sensor is listed. register: the sensor is registered by what it measures.",
     )
+    duplicate_policy: Literal["first", "last", "both"] = Field(
+        "first",
+        description="What a second, different value for the same sensor and time does. first: it is counted as "
+        "conflicting, and the stored one stays. last: it takes the stored one's place, marked revised. both: the same, "
+        "and the earlier one is kept in the table reading_revision, with when it had come.",
+    )
     future_limit_s: float = Field(
         3600.0,
         ge=0,

@@ -20,7 +20,7 @@ class Waves:
     """The rows of a batch, divided.
 
     Attributes:
-        rows: for each wave the (k,) places in the batch; at most as many waves as the domain has metrics.
+        rows: for each wave the (k,) places in the batch; without corrections at most as many as the domain has metrics.
         duplicate: places of rows that bring nothing beyond earlier rows of the batch.
         conflicting: how many of those have another value for a metric than the earlier rows.
     """
@@ -30,8 +30,11 @@ class Waves:
     conflicting: int = 0
 
 
-def divide(batch: ReadingBatch) -> Waves:
-    """The batch in waves of unique (sensor, observed_us), the first occurrences first."""
+def divide(batch: ReadingBatch, *, revise: bool = False) -> Waves:
+    """The batch in waves of unique (sensor, observed_us), the first occurrences first.
+
+    With `revise` a row that says a value otherwise brings something: it is written in a wave after the one it corrects.
+    """
     n = len(batch)
     # A sum that wraps may join different keys; then the exact way below finds nothing to divide.
     mixed = batch.sensor.astype(np.int64) * np.int64(0x1F123BB5159A55E5) + batch.observed_us
@@ -47,14 +50,19 @@ def divide(batch: ReadingBatch) -> Waves:
     ends = np.append(starts[1:], n)
     for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
         if end - start > 1:
-            _divide_group(batch, order[start:end].tolist(), wave, waves)
+            _divide_group(batch, order[start:end].tolist(), wave, waves, revise=revise)
     for number in range(int(wave.max()) + 1):
         waves.rows.append(np.flatnonzero(wave == number))
     return waves
 
 
 def _divide_group(
-    batch: ReadingBatch, places: list[int], wave: NDArray[np.int64], waves: Waves
+    batch: ReadingBatch,
+    places: list[int],
+    wave: NDArray[np.int64],
+    waves: Waves,
+    *,
+    revise: bool,
 ) -> None:
     said: dict[str, float] = {}
     number = -1
@@ -64,7 +72,7 @@ def _divide_group(
             value = float(values[place])
             if np.isnan(value):
                 continue
-            if name not in said:
+            if name not in said or (revise and said[name] != value):
                 said[name] = value
                 brings = True
             elif said[name] != value:

@@ -19,11 +19,13 @@ from psycopg import errors
 
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
+from services.domain.duplicates import DuplicatePolicy
 from services.domain.instant import SECOND_US, from_us
 from services.domain.rejection import RejectReason
 from services.ingest.assemble import Assembler
 from services.ingest.blocks import WHOLE, Refusal
 from services.ingest.prepared import Kept, Prepared, Rows
+from services.ingest.repeats import replayed
 from services.ingest.waves import divide
 from services.store import accounting, feed, rejected, seen
 from services.store.accounting import Counts
@@ -74,6 +76,7 @@ class Outcome:
 class _Tally:
     inserted: int = 0
     merged: int = 0
+    revised: int = 0
     duplicate: int = 0
     conflicting: int = 0
     late: int = 0
@@ -83,10 +86,26 @@ class _Tally:
         """A written wave; `repeated` of its duplicates had been committed before the broker sent them again."""
         self.inserted += written.inserted
         self.merged += written.merged
+        self.revised += written.revised
         self.duplicate += written.duplicate - repeated
         self.conflicting += written.conflicting
         self.late += written.late
         self.redelivered += repeated
+
+    def counts(self, messages: int, rejected_readings: int) -> Counts:
+        """As in the account."""
+        stored = self.inserted + self.merged + self.revised
+        return Counts(
+            received=stored + self.duplicate + rejected_readings,
+            messages=messages,
+            stored=stored,
+            merged=self.merged,
+            duplicate=self.duplicate,
+            conflicting=self.conflicting,
+            rejected=rejected_readings,
+            late=self.late,
+            revised=self.revised,
+        )
 
 
 def write(conn: Connection, worker: str, assembler: Assembler, prepared: Prepared) -> Outcome:
@@ -95,7 +114,7 @@ def write(conn: Connection, worker: str, assembler: Assembler, prepared: Prepare
     Args:
         conn: in autocommit mode.
         worker: whose account is charged.
-        assembler: knows how to keep a part of a message.
+        assembler: knows how to keep a part of a message, and the policy for second values.
         prepared: written whole when it was not before; calling again after an error is safe.
 
     Raises:
@@ -104,7 +123,7 @@ def write(conn: Connection, worker: str, assembler: Assembler, prepared: Prepare
         psycopg.Error: something is wrong with the database that waiting may or may not heal.
     """
     try:
-        return _write_once(conn, worker, prepared, len(prepared.messages))
+        return _write_once(conn, worker, assembler, prepared, len(prepared.messages))
     except POISON as error:
         return _halve(conn, worker, assembler, prepared, error)
 
@@ -120,7 +139,7 @@ def _halve(
     while stack:
         part = stack.pop()
         try:
-            outcome.add(_write_once(conn, worker, part, messages))
+            outcome.add(_write_once(conn, worker, assembler, part, messages))
             messages = 0
         except POISON as refused:
             stack += _halves(part)[::-1] or [_refused(assembler, part, refused)]
@@ -163,28 +182,20 @@ def _refused(assembler: Assembler, part: Prepared, error: psycopg.Error) -> Prep
     return Prepared(part.messages, [], [assembler.kept(part.messages, refusal)])
 
 
-def _write_once(conn: Connection, worker: str, prepared: Prepared, messages: int) -> Outcome:
+def _write_once(
+    conn: Connection, worker: str, assembler: Assembler, prepared: Prepared, messages: int
+) -> Outcome:
     started = time.perf_counter()
     committing = False
     tally, outcome = _Tally(), Outcome()
     try:
         with transaction(conn):
             for rows in prepared.rows:
-                _write_rows(conn, rows, prepared.messages.redelivered, tally)
+                _write_rows(conn, rows, prepared.messages.redelivered, assembler.duplicates, tally)
             kept = _not_kept_yet(conn, prepared.kept, outcome)
             _keep(conn, kept)
             rejected_readings = sum(each.rejection.readings for each in kept)
-            stored = tally.inserted + tally.merged
-            outcome.counts = Counts(
-                received=stored + tally.duplicate + rejected_readings,
-                messages=messages,
-                stored=stored,
-                merged=tally.merged,
-                duplicate=tally.duplicate,
-                conflicting=tally.conflicting,
-                rejected=rejected_readings,
-                late=tally.late,
-            )
+            outcome.counts = tally.counts(messages, rejected_readings)
             accounting.add(conn, worker, outcome.counts)
             committing = True
     except DatabaseUnavailable as error:
@@ -202,7 +213,11 @@ def _write_once(conn: Connection, worker: str, prepared: Prepared, messages: int
 
 
 def move_to_stored(
-    conn: Connection, worker: str, prepared: Prepared, rejected_readings: int
+    conn: Connection,
+    worker: str,
+    prepared: Prepared,
+    rejected_readings: int,
+    duplicates: DuplicatePolicy,
 ) -> Outcome:
     """Stores readings that were counted as rejected before, in the caller's transaction.
 
@@ -212,37 +227,35 @@ def move_to_stored(
     """
     tally = _Tally()
     for rows in prepared.rows:
-        _write_rows(conn, rows, set(), tally)
-    stored = tally.inserted + tally.merged
-    counts = Counts(
-        received=stored + tally.duplicate - rejected_readings,
-        stored=stored,
-        merged=tally.merged,
-        duplicate=tally.duplicate,
-        conflicting=tally.conflicting,
-        rejected=-rejected_readings,
-        late=tally.late,
-    )
+        _write_rows(conn, rows, set(), duplicates, tally)
+    counts = tally.counts(0, -rejected_readings)
     accounting.add(conn, worker, counts)
     return Outcome(counts)
 
 
-def _write_rows(conn: Connection, rows: Rows, redelivered: set[int], tally: _Tally) -> None:
-    writer = ReadingWriter(conn)
-    waves = divide(rows.batch)
+def _write_rows(
+    conn: Connection, rows: Rows, redelivered: set[int], policy: DuplicatePolicy, tally: _Tally
+) -> None:
+    writer, revising = ReadingWriter(conn, policy), policy is not DuplicatePolicy.FIRST
     again: NDArray[np.bool_] | None = None
     if redelivered:
         again = np.isin(rows.message, np.fromiter(redelivered, np.int64))
+    batch = rows.batch
+    if again is not None and revising:
+        done = replayed(writer, batch, again)
+        tally.redelivered += int(done.sum())
+        batch, again = batch.take(~done), again[~done]
+    waves = divide(batch, revise=revising)
     repeated = 0 if again is None else int(again[waves.duplicate].sum())
-    tally.add(Written(0, 0, len(waves.duplicate), waves.conflicting, 0, rows.batch), repeated)
-    whole = len(waves.rows) == 1 and len(waves.rows[0]) == len(rows.batch)
+    tally.add(Written(0, 0, len(waves.duplicate), waves.conflicting, 0, batch), repeated)
+    whole = len(waves.rows) == 1 and len(waves.rows[0]) == len(batch)
     for places in waves.rows:
-        batch = rows.batch if whole else rows.batch.take(places)
-        written = writer.write(batch)
+        wave = batch if whole else batch.take(places)
+        written = writer.write(wave)
         feed.append(conn, written.accepted)
         repeated = 0
         if again is not None and written.duplicate:
-            repeated = _repeated(batch, written.accepted, again[places])
+            repeated = _repeated(wave, written.accepted, again[places])
         tally.add(written, repeated)
 
 

@@ -15,14 +15,15 @@ from services.store.connection import Connection
 
 ADD: Final[LiteralString] = """
     INSERT INTO ingest_account AS a (worker, hour, received, messages, stored, merged, duplicate, conflicting, rejected,
-                                     late)
+                                     late, revised)
     VALUES (%(worker)s, date_trunc('hour', now(), 'UTC'), %(received)s, %(messages)s, %(stored)s, %(merged)s,
-            %(duplicate)s, %(conflicting)s, %(rejected)s, %(late)s)
+            %(duplicate)s, %(conflicting)s, %(rejected)s, %(late)s, %(revised)s)
     ON CONFLICT (worker, hour) DO UPDATE SET
         received = a.received + excluded.received, messages = a.messages + excluded.messages,
         stored = a.stored + excluded.stored, merged = a.merged + excluded.merged,
         duplicate = a.duplicate + excluded.duplicate, conflicting = a.conflicting + excluded.conflicting,
-        rejected = a.rejected + excluded.rejected, late = a.late + excluded.late
+        rejected = a.rejected + excluded.rejected, late = a.late + excluded.late,
+        revised = a.revised + excluded.revised
 """
 HEARTBEAT: Final[LiteralString] = """
     INSERT INTO ingest_worker (worker, started_at, seen_at, in_flight)
@@ -41,7 +42,8 @@ TOTALS: Final[LiteralString] = """
            coalesce(sum(conflicting), 0)::bigint, coalesce(sum(rejected), 0)::bigint,
            coalesce(sum(late), 0)::bigint,
            (SELECT coalesce(sum(in_flight), 0)::bigint FROM ingest_worker
-             WHERE seen_at > clock_timestamp() - make_interval(secs => %(alive_s)s))
+             WHERE seen_at > clock_timestamp() - make_interval(secs => %(alive_s)s)),
+           coalesce(sum(revised), 0)::bigint
       FROM ingest_account WHERE %(since)s::timestamptz IS NULL OR hour >= date_trunc('hour', %(since)s, 'UTC')
 """
 
@@ -52,7 +54,8 @@ class Counts:
 
     Attributes:
         messages: MQTT messages that the readings came in.
-        stored: readings that brought something, inserted and merged; merged: of them, those that completed a row.
+        stored: readings that brought something, inserted, merged and revised.
+        merged, revised: of them, those that completed a row, and those that replaced a value of it.
         conflicting: readings with another value than the one that is stored.
         late: stored readings with the LATE bit.
     """
@@ -65,6 +68,7 @@ class Counts:
     conflicting: int = 0
     rejected: int = 0
     late: int = 0
+    revised: int = 0
 
     def __post_init__(self) -> None:
         if self.received != self.stored + self.duplicate + self.rejected:
@@ -84,6 +88,7 @@ class Account:
     rejected: int
     late: int
     in_flight: int
+    revised: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ def add(conn: Connection, worker: str, counts: Counts) -> None:
             "conflicting": counts.conflicting,
             "rejected": counts.rejected,
             "late": counts.late,
+            "revised": counts.revised,
         },
     )
 
@@ -138,4 +144,5 @@ def totals(conn: Connection, since: datetime | None = None, *, alive_s: float = 
     """
     row = conn.execute(TOTALS, {"since": since, "alive_s": alive_s}).fetchone()
     assert row is not None, "an aggregate without GROUP BY always returns a row"
-    return Account(row[0] + row[-1], *row[1:])
+    received, in_flight = row[0], row[-2]
+    return Account(received + in_flight, *row[1:])

@@ -1,4 +1,4 @@
-"""Writes readings exactly once: the first value of a (sensor, time, metric) wins, a missing one may still come.
+"""Writes readings exactly once: the first value of a (sensor, time, metric) stays unless told otherwise.
 
 The common case, a batch of nothing but new readings, is one binary COPY. Only when the unique index refuses that
 does the writer look at what is there. It runs in the caller's transaction and never commits.
@@ -6,8 +6,7 @@ does the writer look at what is there. It runs in the caller's transaction and n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,9 +15,12 @@ from psycopg import errors, sql
 
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import CATALOGUE, Domain
-from services.domain.instant import HOUR_US, from_us
+from services.domain.duplicates import DuplicatePolicy
+from services.domain.instant import HOUR_US
 from services.domain.quality import Quality
+from services.store.compare import compare, listed
 from services.store.connection import Connection, DatabaseUnavailable, transaction
+from services.store.revisions import revise
 from services.store.wire import Floats, Integers, Smallints, Times, columnar, copy_stream
 
 _ATTEMPTS: Final = 20
@@ -26,20 +28,6 @@ _ATTEMPTS: Final = 20
 COPY: Final = sql.SQL(
     "COPY {table} (time, sensor, quality, received_at, {metrics}) FROM STDIN (FORMAT binary)"
 )
-# LIMIT keeps the planner from joining by a scan of the chunk: each key is one probe of the unique index.
-EXISTING: Final = sql.SQL("""
-    SELECT array_agg(ordinal), {aggregates}
-      FROM (SELECT key.ordinal, stored.*
-              FROM unnest(%(sensor)s, %(time)s) WITH ORDINALITY AS key (sensor, time, ordinal)
-             CROSS JOIN LATERAL (
-                   SELECT {values} FROM {table} AS r
-                    WHERE r.sensor = key.sensor AND r.time = key.time AND r.time BETWEEN %(first)s AND %(last)s
-                    LIMIT 1
-                   ) AS stored
-           ) AS found
-""")
-AGGREGATE: Final = sql.SQL("array_agg({metric})")
-VALUE: Final = sql.SQL("coalesce(r.{metric}, 'NaN') AS {metric}")
 # Every row of it exists. DO UPDATE locks the newest version of a row before it looks at WHERE, so the count of rows
 # says whether each metric was still missing when it was filled in.
 MERGE: Final = sql.SQL("""
@@ -60,15 +48,17 @@ class _Overtaken(Exception):
 
 
 class Written(NamedTuple):
-    """What became of a batch: inserted + merged + duplicate = its readings.
+    """What became of a batch: inserted + merged + revised + duplicate = its readings.
 
     Attributes:
         inserted: readings that were new.
         merged: readings that brought a stored one a metric which it lacked.
         duplicate: readings that brought nothing.
         conflicting: merged or duplicate readings with another value for a metric that is stored; the stored one stays.
+        revised: readings that replaced a stored value, under the policies that let them.
         late: accepted readings with the LATE bit.
-        accepted: what is newly stored, in the batch's order; a merged reading carries only the metrics that it brought.
+        accepted: what is newly stored, in the batch's order; merged and revised ones carry only the metrics that they
+            brought.
     """
 
     inserted: int
@@ -77,36 +67,14 @@ class Written(NamedTuple):
     conflicting: int
     late: int
     accepted: ReadingBatch
-
-
-@dataclass(frozen=True, slots=True)
-class _Comparison:
-    """Incoming rows against the stored ones of the same key, k rows.
-
-    Attributes:
-        rows: (k,) places in the incoming batch.
-        brings: metric -> (k,) whether the stored row lacks it and the incoming one has it.
-        conflicts: (k,) whether any metric differs.
-    """
-
-    rows: NDArray[np.intp]
-    brings: dict[str, NDArray[np.bool_]]
-    conflicts: NDArray[np.bool_]
-
-    @property
-    def merges(self) -> NDArray[np.bool_]:
-        """(k,) whether the row brings anything."""
-        merges = np.zeros(len(self.rows), np.bool_)
-        for brings in self.brings.values():
-            merges |= brings
-        return merges
+    revised: int = 0
 
 
 class ReadingWriter:
     """Writes batches over one connection, inside the caller's transaction."""
 
-    def __init__(self, conn: Connection) -> None:
-        self._conn = conn
+    def __init__(self, conn: Connection, policy: DuplicatePolicy = DuplicatePolicy.FIRST) -> None:
+        self._conn, self._policy = conn, policy
 
     def write(self, batch: ReadingBatch) -> Written:
         """Stores what is new in the batch.
@@ -137,7 +105,9 @@ class ReadingWriter:
         for _ in range(_ATTEMPTS):
             try:
                 with transaction(self._conn):
-                    return self._reconcile(batch, rows, order)
+                    if self._policy is DuplicatePolicy.FIRST:
+                        return self._reconcile(batch, rows, order)
+                    return self._revise(batch, rows, order)
             except (errors.UniqueViolation, _Overtaken):
                 continue  # somebody stored one of ours since we looked
         raise DatabaseUnavailable(
@@ -148,7 +118,7 @@ class ReadingWriter:
         self, batch: ReadingBatch, rows: ReadingBatch, order: NDArray[np.intp]
     ) -> Written:
         """Inserts first, then fills in: nobody who holds the lock of a stored row waits for an insert."""
-        known = self._compare(rows)
+        known = compare(self._conn, rows)
         is_new = np.ones(len(rows), np.bool_)
         is_new[known.rows] = False
         if is_new.any():
@@ -173,6 +143,31 @@ class ReadingWriter:
             accepted,
         )
 
+    def _revise(self, batch: ReadingBatch, rows: ReadingBatch, order: NDArray[np.intp]) -> Written:
+        """Inserts first, then corrects, in the order in which all writers lock."""
+        known = compare(self._conn, rows)
+        is_new = np.ones(len(rows), np.bool_)
+        is_new[known.rows] = False
+        if is_new.any():
+            self._copy(rows.take(is_new))
+        old = np.sort(known.rows[known.merges | known.conflicts])
+        merged, revised = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+        metrics = {name: values.copy() for name, values in rows.metrics.items()}
+        quality = rows.quality.copy()
+        if len(old):
+            keep = self._policy is DuplicatePolicy.BOTH
+            done = revise(self._conn, rows.take(old), keep=keep)
+            merged[old], revised[old], quality[old] = done.merged, done.revised, done.quality
+            for name, values in done.metrics.items():
+                metrics[name][old] = values
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        batch = replace(batch, quality=quality[back])
+        accepted = self._accepted(batch, metrics, order, is_new | merged | revised)
+        counts = [int(each.sum()) for each in (is_new, merged, revised)]
+        duplicate = len(rows) - sum(counts)
+        return Written(counts[0], counts[1], duplicate, 0, _late(accepted), accepted, counts[2])
+
     @staticmethod
     def _accepted(
         batch: ReadingBatch,
@@ -194,44 +189,23 @@ class ReadingWriter:
         with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(copy_stream(rows))
 
-    def _compare(self, rows: ReadingBatch) -> _Comparison:
-        names = list(rows.metrics)
-        identifiers = [sql.Identifier(name) for name in names]
-        query = EXISTING.format(
-            table=_table(rows.domain),
-            aggregates=_listed([AGGREGATE.format(metric=i) for i in identifiers]),
-            values=_listed([VALUE.format(metric=i) for i in identifiers]),
-        )
-        parameters: dict[str, Any] = {
-            "sensor": Integers(rows.sensor),
-            "time": Times(rows.observed_us),
-            "first": from_us(rows.observed_us.min()),
-            "last": from_us(rows.observed_us.max()),
-        }
-        with columnar(self._conn) as cursor:
-            found = cursor.execute(query, parameters).fetchone()
-        assert found is not None, "an aggregate without GROUP BY always returns a row"
-        if found[0] is None:
-            return _Comparison(np.empty(0, np.intp), {}, np.empty(0, np.bool_))
-        at = found[0].astype(np.intp) - 1
-        brings: dict[str, NDArray[np.bool_]] = {}
-        conflicts = np.zeros(len(at), np.bool_)
-        for name, stored in zip(names, found[1:], strict=True):
-            incoming = rows.metrics[name][at]
-            lacks, has = np.isnan(stored), ~np.isnan(incoming)
-            brings[name] = lacks & has
-            conflicts |= ~lacks & has & (stored != incoming)
-        return _Comparison(at, brings, conflicts)
+    def holds(self, batch: ReadingBatch) -> NDArray[np.bool_]:
+        """(n,) whether a row says nothing that is not stored so already; keys may come more than once."""
+        batch = _without_empty_columns(batch)
+        known = compare(self._conn, batch)
+        same = np.zeros(len(batch), np.bool_)
+        same[known.rows[~(known.merges | known.conflicts)]] = True
+        return same
 
     def _merge(self, rows: ReadingBatch) -> None:
         rows = _without_empty_columns(rows)
         names = [sql.Identifier(name) for name in rows.metrics]
         query = MERGE.format(
             table=_table(rows.domain),
-            metrics=_listed(names),
-            incoming=_listed([INCOMING.format(metric=name) for name in names]),
-            parameters=_listed([sql.Placeholder(name) for name in rows.metrics]),
-            updates=_listed([SET_METRIC.format(metric=name) for name in names]),
+            metrics=listed(names),
+            incoming=listed([INCOMING.format(metric=name) for name in names]),
+            parameters=listed([sql.Placeholder(name) for name in rows.metrics]),
+            updates=listed([SET_METRIC.format(metric=name) for name in names]),
             still_missing=sql.SQL(" AND ").join(STILL_MISSING.format(metric=n) for n in names),
         )
         parameters: dict[str, Any] = {
@@ -272,8 +246,4 @@ def _table(domain: Domain) -> sql.Identifier:
 
 
 def _names(batch: ReadingBatch) -> sql.Composed:
-    return _listed([sql.Identifier(name) for name in batch.metrics])
-
-
-def _listed(parts: Sequence[sql.Composable]) -> sql.Composed:
-    return sql.SQL(", ").join(parts)
+    return listed([sql.Identifier(name) for name in batch.metrics])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import CATALOGUE, Domain
+from services.domain.duplicates import DuplicatePolicy
 from services.domain.instant import DAY_US
 from services.domain.quality import Quality
 from services.store.connection import Connection, connect, transaction
@@ -54,6 +55,7 @@ def check(written: Written, expected: Outcome) -> None:
         expected.conflicting,
         expected.late,
     )
+    assert written.revised == expected.revised
     assert rows_of(written.accepted) == expected.accepted
 
 
@@ -98,6 +100,30 @@ def test_any_batches_are_stored_as_one_by_one(conn: Connection, history: list[li
             written = writer.write(batch_of(Domain.WATER, rows))
         check(written, oracle.write(rows))
     assert stored(conn) == {key: (row.quality, row.metrics) for key, row in oracle.rows.items()}
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    history=st.lists(batches(), min_size=1, max_size=6),
+    policy=st.sampled_from([DuplicatePolicy.LAST, DuplicatePolicy.BOTH]),
+)
+def test_any_corrections_are_stored_as_one_by_one(
+    conn: Connection, history: list[list[Row]], policy: DuplicatePolicy
+) -> None:
+    conn.execute("TRUNCATE water_reading, reading_revision")
+    oracle = DictStore(revises=True)
+    writer = ReadingWriter(conn, policy)
+    for rows in history:
+        with transaction(conn):
+            written = writer.write(batch_of(Domain.WATER, rows))
+        check(written, oracle.write(rows))
+    assert stored(conn) == {key: (row.quality, row.metrics) for key, row in oracle.rows.items()}
+    kept = conn.execute(
+        "SELECT sensor, (extract(epoch FROM time) * 1000000)::bigint, metric, value, quality FROM reading_revision"
+    ).fetchall()
+    assert sorted(kept) == (sorted(oracle.replaced) if policy is DuplicatePolicy.BOTH else [])
 
 
 @settings(

@@ -22,6 +22,7 @@ class Outcome:
     duplicate: int = 0
     conflicting: int = 0
     late: int = 0
+    revised: int = 0
     accepted: list[Row] = field(default_factory=list)
 
 
@@ -32,20 +33,49 @@ class Stored:
 
 
 class DictStore:
-    """What is stored, by (sensor, observed_us)."""
+    """What is stored, by (sensor, observed_us). With `revises` a later value wins, and what it replaced is noted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, revises: bool = False) -> None:
         self.rows: dict[Key, Stored] = {}
+        self.revises = revises
+        self.replaced: list[tuple[int, int, str, float, int]] = []
+        """sensor, observed_us, metric, value, quality of the row at that time"""
 
     def write(self, rows: Iterable[Row]) -> Outcome:
         outcome = Outcome()
-        for sensor, observed_us, quality, metrics in rows:
+        for sensor, observed_us, said, metrics in rows:
+            quality = said
             key = (sensor, observed_us)
             stored = self.rows.get(key)
             if stored is None:
                 self.rows[key] = Stored(quality, dict(metrics))
                 outcome.inserted += 1
                 brought = metrics
+            elif self.revises:
+                replaced = {
+                    name: stored.metrics[name]
+                    for name, value in metrics.items()
+                    if stored.metrics.get(name, value) != value
+                }
+                brought = {
+                    name: value
+                    for name, value in metrics.items()
+                    if name not in stored.metrics or name in replaced
+                }
+                if not brought:
+                    outcome.duplicate += 1
+                    continue
+                for name, value in replaced.items():
+                    self.replaced.append((*key, name, value, stored.quality))
+                if replaced:
+                    outcome.revised += 1
+                    whole = len(replaced) == len(stored.metrics)
+                    quality |= Quality.REVISED | (0 if whole else stored.quality)
+                else:
+                    outcome.merged += 1
+                    quality |= stored.quality
+                stored.metrics |= brought
+                stored.quality = quality
             else:
                 brought = {
                     name: value for name, value in metrics.items() if name not in stored.metrics

@@ -4,7 +4,7 @@ import pytest
 
 from services.domain.quality import Quality
 
-STORED = {"LATE": 1, "IMPLAUSIBLE": 2, "ESTIMATED": 4, "SUSPECT_CLOCK": 8}
+STORED = {"LATE": 1, "IMPLAUSIBLE": 2, "ESTIMATED": 4, "SUSPECT_CLOCK": 8, "REVISED": 16}
 
 
 def test_the_bits_are_those_that_are_stored() -> None:
@@ -23,7 +23,8 @@ def test_the_bits_fit_the_column() -> None:
         (Quality.LATE, ("late",)),
         (Quality.SUSPECT_CLOCK | Quality.IMPLAUSIBLE, ("implausible", "suspect_clock")),
         (Quality(15), ("late", "implausible", "estimated", "suspect_clock")),
-        (Quality(16 + 4), ("estimated",)),
+        (Quality(16 + 4), ("estimated", "revised")),
+        (Quality(32 + 4), ("estimated",)),
     ],
 )
 def test_words_name_the_facts_that_are_set(quality: Quality, words: tuple[str, ...]) -> None:
