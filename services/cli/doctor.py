@@ -10,70 +10,63 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 import typer
 
+from services.cli.finding import Finding, Health
 from services.cli.settings import BrokerAddress, DatabaseAddress, Section, Sources
 from services.domain.errors import CitygaugeError, SettingError
-
-
-class Health(StrEnum):
-    """How a thing is: warn hinders some commands, fail hinders the product."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report."""
-
-    what: str
-    health: Health
-    said: str
-    remedy: str = ""
-
 
 _COLOURS: Final = {Health.OK: "green", Health.WARN: "yellow", Health.FAIL: "red"}
 _NEEDED_BYTES: Final = 1_000_000_000
 _MINIMUM: Final = (3, 11)
-_RECEIVE_MAXIMUM: Final = 100
+_PROBE: Final = 3_000
 
 
 def doctor(
     as_json: bool = typer.Option(False, "--json", help="Print the findings as JSON."),
+    probe: int = typer.Option(
+        _PROBE,
+        min=0,
+        max=1_000_000,
+        help="Publish so many small messages to a topic of its own, to see whether the broker of MQTT_URL "
+        "queues them for a session that is away; 0: none.",
+    ),
 ) -> None:
     """Say what is missing on this machine, and what to do about it.
 
-    It changes nothing. With DATABASE_URL and MQTT_URL it looks at those too. Exit status 1 if anything fails.
+    It changes nothing. With DATABASE_URL and MQTT_URL it looks at those too: whether they are set so that nothing is
+    lost. Exit status 1 if anything fails.
     """
-    findings = list(examine(Sources.of_process()))
+    findings = list(examine(Sources.of_process(), probe))
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
         from rich.console import Console
+        from rich.markup import escape
         from rich.table import Table
 
         table = Table(box=None, show_header=False, pad_edge=False)
         for finding in findings:
             mark = f"[{_COLOURS[finding.health]}]{finding.health:4}[/]"
-            text = f"{finding.said}\n[dim]{finding.remedy}[/]" if finding.remedy else finding.said
+            sick = finding.health is not Health.OK
+            more = [finding.why] if finding.why and sick else []
+            more += [finding.remedy] if finding.remedy else []
+            text = finding.said + "".join(f"\n[dim]{escape(line)}[/]" for line in more)
             table.add_row(mark, finding.what, text)
         Console(highlight=False).print(table)
     raise typer.Exit(1 if any(each.health is Health.FAIL for each in findings) else 0)
 
 
-def examine(sources: Sources) -> Iterator[Finding]:
+def examine(sources: Sources, probe: int = _PROBE) -> Iterator[Finding]:
     """Every finding, in the order in which a person would want to mend them."""
     for look in (_python, _packages, _settings, _tools, _cache, _prefix, _zones, _port):
         yield from look(sources)
     yield from _database(sources)
-    yield from _broker(sources)
+    yield from _broker(sources, probe)
     yield from _browser(sources)
 
 
@@ -190,8 +183,10 @@ def _port(sources: Sources) -> Iterator[Finding]:
 
 
 def _database(sources: Sources) -> Iterator[Finding]:
+    from services.cli.doctor_database import judge
     from services.store.connection import connect
     from services.store.edition import Edition, edition, installed_version
+    from services.store.inspection import inspect
     from services.store.migrations import pending
 
     if not _given(sources, Section.DATABASE, "url"):
@@ -200,13 +195,12 @@ def _database(sources: Sources) -> Iterator[Finding]:
     try:
         url = sources.load(Section.DATABASE, DatabaseAddress).url.get_secret_value()
         with connect(url, "citygauge-doctor") as conn:
-            kind, version = edition(conn), installed_version(conn)
+            kind, version, found = edition(conn), installed_version(conn), inspect(conn)
         if kind is Edition.ABSENT:
             remedy = "Add timescaledb to shared_preload_libraries and restart PostgreSQL."
             yield Finding("database", Health.FAIL, "TimescaleDB is not loaded", remedy)
             return
-        number = ".".join(map(str, version)) if version else "not yet created here"
-        yield Finding("database", Health.OK, f"TimescaleDB {number}, {kind} edition")
+        yield from judge(found, kind, version)
         missing = pending(url)
     except CitygaugeError as error:
         remedy = "Check DATABASE_URL and that the server runs."
@@ -219,26 +213,28 @@ def _database(sources: Sources) -> Iterator[Finding]:
         yield Finding("schema", Health.OK, "up to date")
 
 
-def _broker(sources: Sources) -> Iterator[Finding]:
-    from simulators.publish import Publisher
+def _broker(sources: Sources, messages: int) -> Iterator[Finding]:
+    from services.cli.broker_probe import probe
+    from services.cli.doctor_broker import judge
+    from services.ingest.settings import IngestSettings
 
     if not _given(sources, Section.MQTT, "url"):
         yield Finding("MQTT broker", Health.OK, "MQTT_URL is not set; the demo brings its own")
         return
     try:
         url = sources.load(Section.MQTT, BrokerAddress).url.get_secret_value()
-        with Publisher(url, "citygauge-doctor") as publisher:
-            most = publisher.receive_maximum
+        wanted = sources.load(Section.INGEST, IngestSettings)
+        found = probe(url, messages, wanted.session_expiry_s)
     except CitygaugeError as error:
         remedy = "Check MQTT_URL, that the broker runs, and that it speaks MQTT 5."
         yield Finding("MQTT broker", Health.FAIL, str(error), remedy)
         return
-    if most < _RECEIVE_MAXIMUM:
-        said = f"speaks MQTT 5, but takes only {most} messages before it acknowledges"
-        remedy = "Raise its receive maximum (mosquitto: max_inflight_messages)."
-        yield Finding("MQTT broker", Health.WARN, said, remedy)
-    else:
-        yield Finding("MQTT broker", Health.OK, f"speaks MQTT 5, receive maximum {most}")
+    yield from judge(
+        found,
+        share_group=wanted.share_group,
+        session_expiry_s=wanted.session_expiry_s,
+        largest_bytes=wanted.max_payload_bytes,
+    )
 
 
 def _browser(sources: Sources) -> Iterator[Finding]:
