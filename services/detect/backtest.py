@@ -18,14 +18,12 @@ from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
 from services.detect.recordings import Slice, read_case
 from services.detect.sentences import sentence
+from services.detect.ticks import TICK_US
 from services.domain.alert import Alert, AlertEvent, EventKind, fold
 from services.domain.catalogue import Domain
 from services.domain.condition import Condition, Rule
 from services.domain.instant import SECOND_US, isoformat, to_us
 from services.domain.sensor import Sensor
-
-TICK_US: Final = {Domain.WATER: 900 * SECOND_US, Domain.TRAFFIC: 60 * SECOND_US}
-"""How often the clock is looked at, in stream time."""
 
 RECORDED_NAMES: Final[Mapping[Rule, str]] = {
     Rule.CONTINUOUS_FLOW: "continuous_flow",

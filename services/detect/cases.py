@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from services.detect.late_words import late_words, still_late
 from services.domain.alert import Alert, AlertEvent, EventKind, event_of_condition, fold
 from services.domain.condition import Change, Condition, Rule
 from services.domain.instant import from_us
@@ -46,9 +47,10 @@ class Cases:
     def take(self, conditions: Iterable[Condition]) -> list[AlertEvent]:
         """The events that the conditions mean, in their order."""
         events = []
-        for condition in conditions:
-            key = (condition.rule, condition.subject)
+        for said in conditions:
+            key = (said.rule, said.subject)
             alert = self._open.get(key)
+            condition = still_late(said, alert)
             event = event_of_condition(condition, self._words(condition), alert)
             if event is None:
                 continue
@@ -104,7 +106,7 @@ class Cases:
         if sensor is None:
             return plain
         try:
-            return self._sentence(condition, sensor)
+            return self._sentence(condition, sensor) + late_words(condition, sensor)
         except Exception:
             _LOG.exception(
                 "a condition cannot be put into words: rule=%s subject=%s",

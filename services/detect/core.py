@@ -7,21 +7,20 @@ time is an argument, `now_us` of `tick`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.silent import Silent
-from services.detect.meter_watch import MeterWatch
 from services.detect.pace import BIN_US, Pace
-from services.detect.road_watch import RoadWatch
 from services.detect.rounds import Rounds
 from services.detect.state import CorruptState, ShardState, opened, packed
 from services.detect.table import Array, Rows, Table
 from services.detect.watch import Watch
-from services.detect.zone_watch import ZoneFlows, ZoneWatch
+from services.detect.watches import ALONE, WATCHES
+from services.detect.zone_watch import ZoneWatch
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import DOMAIN_OF_KIND, Domain, SensorKind
 from services.domain.condition import Condition
@@ -33,17 +32,6 @@ _LARGEST: Final = 1e13
 """A value beyond is taken as missing: no meter, no road, and no safe square."""
 _FARTHEST_US: Final = 4_102_444_800_000_000  # 2100-01-01
 _NUMBER_LIMIT: Final = 1 << 27
-
-WATCHES: Final[Mapping[SensorKind, Callable[[DetectorSettings], Watch]]] = {
-    SensorKind.WATER_METER: MeterWatch,
-    SensorKind.DMA_INLET: ZoneWatch,
-    SensorKind.DMA_OUTLET: ZoneFlows,
-    SensorKind.TRAFFIC_STATION: RoadWatch,
-    SensorKind.TRAFFIC_LANE: RoadWatch,
-}
-"""Which watch looks after a kind; kinds without one are watched for silence alone. One watch object a kind."""
-_ALONE: Final = frozenset({SensorKind.WATER_METER})
-"""Kinds whose sensors are judged each by itself: for them alone the feed is not cut at the pace of its time."""
 _PACE_US: Final = {Domain.WATER: HOUR_US}
 """How long the bins are in which neighbours are compared, where it is not half a minute: zones go by the hour."""
 
@@ -150,7 +138,7 @@ class Core:
         lookers = [
             self._watches[kind]
             for k, kind in enumerate(self._kinds)
-            if DOMAIN_OF_KIND[kind] is batch.domain and self._size[k] and kind not in _ALONE
+            if DOMAIN_OF_KIND[kind] is batch.domain and self._size[k] and kind not in ALONE
         ]
         pace = self._pace[batch.domain].segments(at[chosen], core_row, cut=bool(lookers))
         for segment, done_us in pace:
@@ -200,9 +188,26 @@ class Core:
                 self._changed[shard_of(subject)] = True
         return out
 
-    def warm(self, batch: ReadingBatch) -> None:
-        """Learn from history: as `step`, with what it would say discarded."""
-        self.step(batch, 0)
+    def newest_us(self, numbers: Array) -> Array:
+        """(n,) the newest time that each sensor (by number) has spoken of, microseconds since 1970; 0 for never."""
+        inside = (numbers >= 0) & (numbers < len(self._row_of))
+        newest = np.zeros(len(numbers), np.int64)
+        rows = np.full(len(numbers), -1, np.intp)
+        rows[inside] = self._row_of[numbers[inside]]
+        known = rows >= 0
+        newest[known] = np.maximum(self._silent.table["last_us"][rows[known]], 0)
+        return newest
+
+    def adopt(self, other: Core, numbers: Sequence[int]) -> None:
+        """Take over another core's state of these sensors, except for when they were last heard."""
+        mine = self._row_of[list(numbers)].astype(np.intp)
+        theirs = other._row_of[list(numbers)].astype(np.intp)
+        for (_, k, table), (_, _, source) in zip(self._tables(), other._tables(), strict=True):
+            if k is not None:
+                of_kind = self._kind[mine] == k
+                rows = other._watch_row[theirs[of_kind]].astype(np.intp)
+                table.put(self._watch_row[mine[of_kind]].astype(np.intp), source.take(rows))
+        self._changed[self._shard[mine]] = True
 
     # ---- state as bytes
 

@@ -44,6 +44,22 @@ class DetectMetrics:
             "readings left out because their sensor is not registered any more",
             registry=r,
         )
+        self.late = Counter(
+            "citygauge_detect_late_readings_total",
+            "readings and metrics that came after a newer one of their sensor; it is judged again",
+            registry=r,
+        )
+        self.judged_again = Counter(
+            "citygauge_detect_judged_again_sensors_total",
+            "sensors whose past was judged again because late data or another description changed it",
+            registry=r,
+        )
+        self.judging_again_seconds = Histogram(
+            "citygauge_detect_judging_again_seconds",
+            "seconds to judge the past of one group of sensors again",
+            buckets=_SECONDS,
+            registry=r,
+        )
         self.detection_seconds = Histogram(
             "citygauge_detect_detection_seconds",
             "seconds that the detectors spent on one step",

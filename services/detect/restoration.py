@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.detect.cases import Key
+from services.detect.late import LATE_SHARD, Marks
+from services.detect.late_work import unknown_since
 from services.detect.metrics import DetectMetrics
 from services.detect.roster import MakeCore, Roster
 from services.detect.settings import DetectSettings
@@ -122,7 +124,11 @@ class Restoration:
         restored = self._restored("checkpoint", saved.clock_us)
         try:
             for shard, state in saved.states.items():
-                restored.stream.roster.core.loads(shard, state)
+                if shard == LATE_SHARD:
+                    restored.stream.marks = Marks.loads(state)
+                else:
+                    restored.stream.roster.core.loads(shard, state)
+            unknown_since(restored.stream)
         except (CitygaugeError, ValueError) as error:
             _LOG.warning(
                 "the checkpoint cannot be used, history is read instead: problem=%s", error

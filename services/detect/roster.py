@@ -6,15 +6,16 @@ It reads the registry and nothing else of the database, and refuses to decide wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from services.detect.late import description_changed
 from services.detect.metrics import DetectMetrics
 from services.domain.batch import ReadingBatch
 from services.domain.condition import Condition
-from services.domain.sensor import Sensor
+from services.domain.sensor import SHARDS, Sensor
 from services.store.connection import Connection
 from services.store.sensors import SensorRepository
 
@@ -30,6 +31,12 @@ class Detecting(Protocol):
 
     def tick(self, now_us: int) -> list[Condition]:
         """Judge silence at this time."""
+
+    def newest_us(self, numbers: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """(n,) the newest time that each of these sensors has spoken of; 0 for never."""
+
+    def adopt(self, other: Any, numbers: Sequence[int]) -> None:
+        """Take over another core's state of these sensors, except for when they were last heard."""
 
     def changed_shards(self) -> Sequence[int]:
         """Shards whose state is another than when it was dumped or loaded last."""
@@ -49,8 +56,11 @@ class Roster:
 
     def __init__(self, conn: Connection, make_core: MakeCore, metrics: DetectMetrics) -> None:
         self._conn, self._metrics = conn, metrics
+        self._make_core = make_core
         found, self._marker = SensorRepository(conn).changed_since(0)
         self._by_id: dict[str, Sensor] = {entry.sensor.id: entry.sensor for entry in found}
+        self._by_number = {entry.number: entry.sensor for entry in found}
+        self._changed: dict[int, Sensor] = {}
         self._known: NDArray[np.bool_] = np.zeros(1, dtype=bool)
         self._know([entry.number for entry in found])
         self.core = make_core([(entry.number, entry.sensor) for entry in found])
@@ -59,6 +69,33 @@ class Roster:
     def sensors(self) -> Mapping[str, Sensor]:
         """The registered sensors by id; it grows as they register."""
         return self._by_id
+
+    @property
+    def numbered(self) -> Mapping[int, Sensor]:
+        """The registered sensors by number."""
+        return self._by_number
+
+    @property
+    def revision(self) -> int:
+        """Up to where changes of the registry are known."""
+        return self._marker
+
+    def changed_since(self, revision: int) -> list[int]:
+        """The numbers of sensors that registered or changed since a revision."""
+        found, _ = SensorRepository(self._conn).changed_since(revision)
+        return [entry.number for entry in found]
+
+    def take_changed(self) -> dict[int, Sensor]:
+        """Sensors whose description changed since the last call, as the core still knows them, by number."""
+        changed, self._changed = self._changed, {}
+        return changed
+
+    def redescribe(self) -> None:
+        """Another core that knows the sensors as they are described now, with the state of the one before."""
+        fresh = self._make_core(list(self._by_number.items()))
+        for shard in range(SHARDS):
+            fresh.loads(shard, self.core.dumps(shard))
+        self.core = fresh
 
     @property
     def numbers(self) -> NDArray[np.intp]:
@@ -70,6 +107,11 @@ class Roster:
         found, self._marker = SensorRepository(self._conn).changed_since(self._marker)
         if found:
             self.core.add_sensors([(entry.number, entry.sensor) for entry in found])
+            for number, sensor in ((entry.number, entry.sensor) for entry in found):
+                old = self._by_number.get(number)
+                if old is not None and description_changed(old, sensor):
+                    self._changed.setdefault(number, old)
+                self._by_number[number] = sensor
             self._by_id |= {entry.sensor.id: entry.sensor for entry in found}
             self._know([entry.number for entry in found])
         return len(found)

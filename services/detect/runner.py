@@ -15,6 +15,8 @@ from threading import Event
 from typing import Final
 
 from services.detect.cases import Cases, Sentence
+from services.detect.late import LATE_SHARD
+from services.detect.late_work import LateWork
 from services.detect.metrics import DetectMetrics
 from services.detect.restoration import Restoration
 from services.detect.roster import MakeCore
@@ -59,6 +61,7 @@ class Runner:
         listen(conn, CHANNEL)
         self._reader = FeedReader(conn, CONSUMER)
         self._restoration = Restoration(conn, self._reader, make_core, settings, metrics, stop)
+        self._late = LateWork(conn, settings, make_core, metrics)
         self._failures: Counter[int] = Counter()
         self._started = time.monotonic()
         self._next_tick = self._next_save = self._next_lag = self._dump_began = 0.0
@@ -114,8 +117,27 @@ class Runner:
                     raise
                 problem = f"{type(error).__name__}: {error}"
                 raise DetectorFailed([row.id for row in rows], problem) from error
+        if self._late.due(self._stream):
+            self._judge_again()
         self._watch_lag()
         return moved
+
+    def _judge_again(self) -> None:
+        """Judge a group of sensors whose past changed; their state is another when the log has heard of it."""
+        self._unsaved = True
+        self._whole = self._whole or bool(self._stream.marks.changed)  # shards may be others
+        judged = self._late.judge(self._stream, self._cases)
+        if judged is None:
+            return
+        if judged.outcome is not None and judged.outcome.conditions:
+            try:
+                self._commit(judged.outcome.conditions)
+            except Exception as error:
+                if _of_the_database(error):
+                    raise
+                _LOG.exception("what late data say cannot be written")
+                self._cases.load(AlertRepository(self._conn).open_alerts())
+        self._late.done(judged, self._stream)
 
     def _idle_tick(self) -> list[Condition]:
         """The feed is drained: time goes on all the same in live cities, and up to what was read in replays."""
@@ -182,6 +204,8 @@ class Runner:
         try:
             shards = range(SHARDS) if self._whole else core.changed_shards()
             states = {shard: core.dumps(shard) for shard in shards}
+            self._stream.marks.revision = self._stream.roster.revision
+            states[LATE_SHARD] = self._stream.marks.dumps()
         except Exception:
             _LOG.exception("no checkpoint can be made, the last one stays")
             self._whole = True
@@ -200,6 +224,7 @@ class Runner:
             except DetectorFailed as error:
                 self._suspect(error)
         self._stream = restored.stream
+        self._late.begin()
         self._cases = Cases(self._sentence, self._stream.roster.sensors)
         alerts = AlertRepository(self._conn).open_alerts()
         self._cases.load(alerts)

@@ -62,6 +62,15 @@ class DetectSettings(BaseModel):
         le=400,
         description="days of history from which the state is rebuilt when there is no checkpoint",
     )
+    late_s: float = Field(
+        10.0,
+        ge=0,
+        le=86400,
+        description=(
+            "seconds at least between two times that sensors are judged again whose past late data or the registry "
+            "changed; more where that takes longer than a fifth of it"
+        ),
+    )
     keep_feed_s: float = Field(
         3600.0,
         ge=0,

@@ -8,9 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from services.detect.late import Marks, late_rows
 from services.detect.metrics import DetectMetrics
 from services.detect.roster import Roster
 from services.detect.settings import Clock
+from services.detect.ticks import parts_by_time
 from services.domain.batch import ReadingBatch, concatenate
 from services.domain.catalogue import Domain
 from services.domain.condition import Condition
@@ -39,6 +41,9 @@ class Stream:
     Args:
         clock: wall: time goes on with the receipt of readings; stream: with their own times.
         clock_us: stream time so far, microseconds since 1970; 0 when nothing is known.
+
+    Attributes:
+        marks: sensors that late readings passed by; somebody else judges them again.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class Stream:
     ) -> None:
         self.roster = roster
         self.clock_us = clock_us
+        self.marks = Marks()
         self._clock, self._metrics = clock, metrics
         self._newest: dict[Domain, int] = {}
         self._settled_us = 0
@@ -62,18 +68,21 @@ class Stream:
         conditions: list[Condition] = []
         for group in _groups(rows, apart):
             batch = concatenate([row.batch for row in group])
-            conditions += self.learn(batch, [row.id for row in group])
-            if by_readings:
-                conditions += self._tick_behind(batch)
+            ids = [row.id for row in group]
+            if not by_readings:
+                conditions += self.learn(batch, ids)
+                continue
+            for part, reached_us in parts_by_time(batch):
+                conditions += self.learn(part, ids)
+                conditions += self._pass(batch.domain, reached_us)
         return conditions
 
-    def _tick_behind(self, batch: ReadingBatch) -> list[Condition]:
-        """Let time pass up to what every domain has reached: a replay puts days into one poll of the feed.
+    def _pass(self, domain: Domain, reached_us: int) -> list[Condition]:
+        """Let time pass up to what every domain has reached: a replay puts days into one batch of the feed.
 
         A domain whose batch of the same hour comes next must not look silent.
         """
-        newest = self._newest.get(batch.domain, 0)
-        self._newest[batch.domain] = max(newest, int(batch.observed_us.max()))
+        self._newest[domain] = max(self._newest.get(domain, 0), reached_us)
         return self._ticked(min(self._newest.values()))
 
     def learn(self, batch: ReadingBatch, ids: Sequence[int] = ()) -> list[Condition]:
@@ -84,6 +93,10 @@ class Stream:
         times = batch.received_us if self._clock is Clock.WALL else batch.observed_us
         self.clock_us = max(self.clock_us, int(times.max()))
         started = time.perf_counter()
+        late = late_rows(batch, self.roster.core.newest_us(batch.sensor))
+        if late.size:
+            self.marks.add(batch.take(late))
+            self._metrics.late.inc(late.size)
         try:
             conditions = self.roster.core.step(batch, self.clock_us)
         except Exception as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ MINUTE_US = 60 * SECOND_US
 POISON = 666.0
 SILENT_US = 600 * SECOND_US
 SETTINGS = DetectSettings(
-    clock=Clock.STREAM, poll_s=0.05, checkpoint_s=3600, settle_s=0, tick_s=0.05
+    clock=Clock.STREAM, poll_s=0.05, checkpoint_s=3600, settle_s=0, tick_s=0.05, late_s=0
 )
 
 
@@ -90,6 +91,15 @@ class SmallCore:
                 sensor = self.sensors[number]
                 said.append(say(Rule.SILENT, sensor, Change.RAISE, memory.last, now_us, 0.0))
         return said
+
+    def newest_us(self, numbers: Any) -> Any:
+        return np.array([self.state.get(n, Memory()).last for n in numbers.tolist()], np.int64)
+
+    def adopt(self, other: Any, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            self.changed.add(self.sensors[number].shard)
+            silent = self.state[number].silent
+            self.state[number] = replace(other.state.get(number, Memory()), silent=silent)
 
     def changed_shards(self) -> list[int]:
         return sorted(self.changed)

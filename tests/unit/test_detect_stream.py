@@ -25,8 +25,11 @@ class Recorder:
         return []
 
     def tick(self, now_us: int) -> list[Any]:
-        self.ticks.append(now_us // HOUR_US)
+        self.ticks.append(now_us / HOUR_US)
         return []
+
+    def newest_us(self, numbers: Any) -> Any:
+        return np.zeros(len(numbers), np.int64)
 
 
 def row(place: int, domain: Domain, hour: int) -> FeedRow:
@@ -56,6 +59,22 @@ def test_time_passes_only_up_to_what_every_domain_has_reached() -> None:
     order = ((Domain.WATER, 1), (Domain.TRAFFIC, 1), (Domain.WATER, 30), (Domain.TRAFFIC, 29))
     rows = [row(place, *which) for place, which in enumerate(order)]
     assert ticks(Clock.STREAM, *rows) == [1, 1, 1, 29]
+
+
+def long(place: int, hours: list[float], sensors: list[int]) -> FeedRow:
+    at = np.array([round(hour * HOUR_US) for hour in hours])
+    n = len(at)
+    who = np.array(sensors, np.int32)
+    batch = ReadingBatch(Domain.WATER, who, at, at, np.zeros(n, np.int16), {})
+    return FeedRow(Position(1, place, place), batch)
+
+
+def test_time_passes_inside_a_row_too_up_to_what_it_has_told_everybody() -> None:
+    day = [hour / 2 for hour in range(8)]
+    assert ticks(Clock.STREAM, long(1, day, [1] * 8)) == [*day[1:], 3.5]
+    # two hours of one sensor and then those of another: the second is not silent meanwhile
+    apart = long(1, [0.5, 1, 1.5, 2, 0.5, 1, 1.5, 2], [1] * 4 + [2] * 4)
+    assert ticks(Clock.STREAM, apart) == [1, 1.5, 2, 2]
 
 
 def test_on_the_wall_clock_rows_pass_no_time() -> None:

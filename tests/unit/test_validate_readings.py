@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from services.detect.backtest import TICK_US
+from services.detect.ticks import TICK_US
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import CATALOGUE, Domain, DomainTable, SensorKind
 from services.domain.instant import HOUR_US, SECOND_US, parse_time

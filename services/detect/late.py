@@ -1,0 +1,254 @@
+"""Late readings: which sensors must be judged again, and since when; kept with the checkpoint until that is done.
+
+A reading is late when its sensor has spoken of a later time, or of the same (a metric that was filled in). Marks that
+are read again after a restart are only made again: judging twice changes nothing. It refuses to judge.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from services.detect.table import Array
+from services.domain.batch import ReadingBatch, concatenate
+from services.domain.catalogue import Domain, SensorKind
+from services.domain.errors import CitygaugeError
+from services.domain.sensor import Sensor
+
+LATE_SHARD: Final = -1
+"""Under this number the marks are stored beside the shards of the state."""
+_MAGIC: Final = b"CGL1"
+_TELLING: Final = (
+    "kind", "zone", "road", "direction", "position_m", "lanes", "cadence_s", "time_zone", "gateway",
+)  # fmt: skip
+"""What of a sensor's description the detectors look at."""
+
+
+class CorruptMarks(CitygaugeError, ValueError):
+    """Bytes that should hold marks do not."""
+
+
+def late_rows(batch: ReadingBatch, newest_us: Array) -> Array:
+    """Places of the readings that are not newer than what their sensor said before, in the order of the batch.
+
+    Args:
+        newest_us: (n,) the newest time that each row's sensor had spoken of before the batch.
+    """
+    order = np.argsort(batch.sensor, kind="stable")
+    sensor, at = batch.sensor[order], batch.observed_us[order]
+    same = np.concatenate([[False], sensor[1:] == sensor[:-1]])
+    before = np.where(same, np.concatenate([[0], at[:-1]]), newest_us[order])
+    behind = at <= before
+    if not behind.any():
+        return np.empty(0, np.intp)
+    late = behind.copy()
+    for who in np.unique(
+        sensor[behind]
+    ):  # where one is late, the next is judged by the newest of all
+        mine = np.flatnonzero(sensor == who)
+        known = np.maximum.accumulate(np.append(newest_us[order[mine[0]]], at[mine]))[:-1]
+        late[mine] = at[mine] <= known
+    return np.sort(order[late])
+
+
+def description_changed(old: Sensor, new: Sensor) -> bool:
+    """Whether the detectors would see another sensor."""
+    return any(getattr(old, name) != getattr(new, name) for name in _TELLING)
+
+
+@dataclass
+class Marks:
+    """What waits to be judged again.
+
+    Attributes:
+        late: late readings by domain, in the order in which they came.
+        changed: sensors whose description changed, as they were before, by number; None where that is not known.
+        revision: up to where changes of the registry are among `changed` or were judged.
+    """
+
+    late: dict[Domain, ReadingBatch] = field(default_factory=dict)
+    changed: dict[int, Sensor | None] = field(default_factory=dict)
+    revision: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.late or self.changed)
+
+    def add(self, batch: ReadingBatch) -> None:
+        """Mark the sensors of these late readings."""
+        if len(batch):
+            known = self.late.get(batch.domain)
+            self.late[batch.domain] = concatenate([known, batch] if known is not None else [batch])
+
+    def change(self, number: int, old: Sensor | None) -> None:
+        """Mark a sensor whose description changed."""
+        self.changed.setdefault(number, old)
+
+    def first_us(self, numbers: Iterable[int]) -> int | None:
+        """The oldest late reading of these sensors."""
+        chosen = np.array(list(numbers), np.int64)
+        found = [
+            int(batch.observed_us[mine].min())
+            for batch in self.late.values()
+            if (mine := np.isin(batch.sensor, chosen)).any()
+        ]
+        return min(found, default=None)
+
+    def arrived_us(self, numbers: Iterable[int]) -> int | None:
+        """When the newest late reading of these sensors arrived."""
+        chosen = np.array(list(numbers), np.int64)
+        found = [
+            int(batch.received_us[mine].max())
+            for batch in self.late.values()
+            if (mine := np.isin(batch.sensor, chosen)).any()
+        ]
+        return max(found, default=None)
+
+    def numbers(self) -> set[int]:
+        """Every sensor that is marked."""
+        found = set(self.changed)
+        for batch in self.late.values():
+            found.update(np.unique(batch.sensor).tolist())
+        return found
+
+    def without(self, batch: ReadingBatch) -> ReadingBatch:
+        """A batch of the past as it was before the late readings and metrics came."""
+        late = self.late.get(batch.domain)
+        if late is None:
+            return batch
+        metrics = dict(batch.metrics)
+        for name in metrics.keys() & late.metrics.keys():
+            came = _among(batch, late.take(np.isfinite(late.metrics[name])))
+            metrics[name] = np.where(came, np.nan, metrics[name])
+        if not metrics:
+            return batch
+        left = np.any([np.isfinite(values) for values in metrics.values()], axis=0)
+        lean = ReadingBatch(
+            batch.domain,
+            batch.sensor,
+            batch.observed_us,
+            batch.received_us,
+            batch.quality,
+            metrics,
+        )
+        return lean.take(left)
+
+    def done(self, numbers: Iterable[int]) -> None:
+        """Forget the marks of these sensors."""
+        gone = set(numbers)
+        self.changed = {n: old for n, old in self.changed.items() if n not in gone}
+        chosen = np.array(sorted(gone), np.int64)
+        rest = {d: batch.take(~np.isin(batch.sensor, chosen)) for d, batch in self.late.items()}
+        self.late = {domain: batch for domain, batch in rest.items() if len(batch)}
+
+    def dumps(self) -> bytes:
+        """Bytes that `loads` turns back into equal marks."""
+        parts = [batch.dumps() for batch in self.late.values()]
+        head = json.dumps(
+            {
+                "revision": self.revision,
+                "changed": [[n, asdict(old) if old else None] for n, old in self.changed.items()],
+                "sizes": [len(part) for part in parts],
+            }
+        ).encode()
+        return b"".join((_MAGIC, len(head).to_bytes(4, "little"), head, *parts))
+
+    @classmethod
+    def loads(cls, data: bytes) -> Marks:
+        """The marks in the bytes.
+
+        Raises:
+            CorruptMarks: they are none.
+        """
+        if data[:4] != _MAGIC:
+            raise CorruptMarks("these are no marks of late readings")
+        try:
+            size = 8 + int.from_bytes(data[4:8], "little")
+            head = json.loads(data[8:size])
+            late = {}
+            for length in head["sizes"]:
+                batch = ReadingBatch.loads(data[size : size + length])
+                late[batch.domain] = batch
+                size += length
+            changed = {number: _sensor(old) for number, old in head["changed"]}
+            return cls(late, changed, head["revision"])
+        except (ValueError, KeyError, TypeError, CitygaugeError) as error:
+            raise CorruptMarks(f"the marks of late readings are damaged: {error}") from error
+
+
+def _sensor(facts: Mapping[str, Any] | None) -> Sensor | None:
+    return None if facts is None else Sensor(**{**facts, "kind": SensorKind(facts["kind"])})
+
+
+def _among(batch: ReadingBatch, others: ReadingBatch) -> Array:
+    """(n,) bool, whether a reading's sensor and time are those of one of the others."""
+    found = np.zeros(len(batch), np.bool_)
+    if not len(others):
+        return found
+    known = set(zip(others.sensor.tolist(), others.observed_us.tolist(), strict=True))
+    places = np.flatnonzero(np.isin(batch.observed_us, others.observed_us))
+    found[places] = [
+        key in known
+        for key in zip(
+            batch.sensor[places].tolist(), batch.observed_us[places].tolist(), strict=True
+        )
+    ]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sensors that are judged together.
+
+    Attributes:
+        domain: of all of them.
+        numbers: all; marked: those whose data or description changed.
+    """
+
+    domain: Domain
+    numbers: tuple[int, ...]
+    marked: tuple[int, ...]
+
+
+def groups(
+    marks: Marks, sensors: Mapping[int, Sensor], alone: frozenset[SensorKind], most: int
+) -> list[Group]:
+    """What must be judged: a road or a zone as a whole, customers' meters (kinds in `alone`) by themselves.
+
+    A late meter is also heard by its zone, where that has an inlet. At most `most` single sensors go together.
+    """
+    singles: dict[Domain, set[int]] = {}
+    shared: dict[tuple[Domain, str, str], set[int]] = {}
+    inlets = {s.zone for s in sensors.values() if s.kind not in alone and s.zone}
+    for number in sorted(marks.numbers()):
+        for sensor in (sensors.get(number), marks.changed.get(number)):
+            if sensor is None:
+                continue
+            if (sensor.kind in alone and sensor.zone not in inlets) or _place(sensor) is None:
+                singles.setdefault(sensor.domain, set()).add(number)
+            else:
+                shared.setdefault((sensor.domain, *(_place(sensor) or ("", ""))), set()).add(number)
+    found = []
+    for domain, numbers in singles.items():
+        ordered = sorted(numbers & sensors.keys())
+        for i in range(0, len(ordered), most):
+            part = tuple(ordered[i : i + most])
+            found.append(Group(domain, part, part))
+    members: dict[tuple[Domain, str, str], list[int]] = {}
+    for number, sensor in sensors.items():
+        place = _place(sensor)
+        if place is not None and (sensor.domain, *place) in shared:
+            members.setdefault((sensor.domain, *place), []).append(number)
+    for key, marked in shared.items():
+        found.append(Group(key[0], tuple(sorted(members.get(key, ()))), tuple(sorted(marked))))
+    return found
+
+
+def _place(sensor: Sensor) -> tuple[str, str] | None:
+    """The road or zone whose sensors see each other."""
+    if sensor.road:
+        return ("road", sensor.road)
+    return ("zone", sensor.zone) if sensor.zone else None
