@@ -10,16 +10,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from services.detect.cases import Cases
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
+from services.detect.late import Marks, groups, late_rows
+from services.detect.memory_past import MemoryPast
 from services.detect.recordings import Slice, read_case
+from services.detect.reevaluation import Reevaluation
 from services.detect.sentences import sentence
 from services.detect.ticks import TICK_US
+from services.detect.watches import ALONE
 from services.domain.alert import Alert, AlertEvent, EventKind, fold
+from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
 from services.domain.condition import Condition, Rule
 from services.domain.instant import SECOND_US, isoformat, to_us
@@ -42,6 +48,9 @@ RECORDED_NAMES: Final[Mapping[Rule, str]] = {
 """Rule -> the word for it in labelled recordings."""
 
 
+WARM_DAYS: Final = 35.0
+"""Of a past that is judged again; as the live service's `warm_days`."""
+_SINGLES: Final = 200
 _PAUSE_SHARE: Final = 64
 """In a pause the clock is looked at every sixty-fourth of its length so far."""
 
@@ -52,6 +61,10 @@ class Case(Protocol):
     @property
     def numbered(self) -> Sequence[tuple[int, Sensor]]:
         """Its sensors, by the numbers that its batches have."""
+
+    @property
+    def arrivals(self) -> bool:
+        """Whether it is told when readings arrived; then late ones are judged as the live service does."""
 
     def slices(self, every_us: Mapping[Domain, int]) -> Iterator[Slice]:
         """Its readings in the order of arrival, cut where the clock is looked at."""
@@ -75,7 +88,10 @@ class Rehearsal:
         end_us: int | None = None,
     ) -> None:
         self._case, self._start_us, self._end_us = case, start_us, end_us
+        self._make_core = partial(Core, settings)
         self._core = Core(settings, case.numbered)
+        self._marks, self._past = Marks(), MemoryPast()
+        self._ended: list[Alert] = []
         self._sensors = {sensor.id: sensor for _, sensor in case.numbered}
         domains = {sensor.domain for sensor in self._sensors.values()}
         self._every_us = min((TICK_US[domain] for domain in domains), default=SECOND_US)
@@ -90,8 +106,10 @@ class Rehearsal:
             yield from self._pass(clock_us, part.first_us)
             yield from self._told(self._core.tick(part.first_us))
             for batch in part.batches:
+                self._mark(batch)
                 yield from self._told(self._core.step(batch, part.last_us))
             yield from self._told(self._core.tick(part.last_us))
+            yield from self._judged_again(part.last_us)
             clock_us = part.last_us
         if self._end_us is not None:
             yield from self._pass(clock_us, self._end_us)
@@ -121,7 +139,39 @@ class Rehearsal:
             yield from self._told(self._core.tick(at_us))
             at_us += max(every, (at_us - since_us) // _PAUSE_SHARE)
 
-    def _told(self, conditions: list[Condition]) -> Iterator[dict[str, Any]]:
+    def _mark(self, batch: ReadingBatch) -> None:
+        """Remember what arrived, where the case says when, and which sensors it came too late for."""
+        if not self._case.arrivals:
+            return
+        late = batch.take(late_rows(batch, self._core.newest_us(batch.sensor)))
+        self._marks.add(late.take(self._past.news(late)))
+        self._past.add(batch)
+
+    def _judged_again(self, now_us: int) -> Iterator[dict[str, Any]]:
+        """What late readings reveal, as the live service finds it."""
+        sensors = dict(self._case.numbered) if self._marks else {}
+        for group in groups(self._marks, sensors, ALONE, _SINGLES) if self._marks else ():
+            work = Reevaluation(self._make_core, self._past, self, WARM_DAYS)
+            outcome = work.judge(group, self._marks, sensors, self._core, now_us)
+            yield from self._told(outcome.conditions)
+            if outcome.adopted and isinstance(outcome.core, Core):
+                self._core.adopt(outcome.core, outcome.adopted)
+        self._marks = Marks()
+
+    @property
+    def open(self) -> Sequence[Alert]:
+        """The open alerts, for the judging of late readings."""
+        return self._cases.open
+
+    def of(self, subject: str, since_us: int) -> Sequence[Alert]:
+        """A subject's alerts that are open or were raised since."""
+        return [
+            alert
+            for alert in (*self._ended, *self._book.values())
+            if alert.subject == subject and (alert.active or to_us(alert.raised_at) >= since_us)
+        ]
+
+    def _told(self, conditions: Iterable[Condition]) -> Iterator[dict[str, Any]]:
         for event in self._cases.take(conditions):
             before = self._book.get(event.alert_id)
             alert = self._book[event.alert_id] = fold(before, event)
@@ -129,6 +179,8 @@ class Rehearsal:
                 self._escalated.append((event, alert))
             if event.kind is EventKind.CLEARED and before is not None:
                 del self._book[event.alert_id]
+                if self._case.arrivals:
+                    self._ended.append(alert)
                 for line in self._reported(alert, alert.raised_at):
                     yield line | {"sentence": before.sentence, "ended_sentence": alert.sentence}
 

@@ -27,6 +27,9 @@ class StoredCase:
         warm: what is read before `start`, so that the detectors know the habits.
     """
 
+    arrivals = False
+    """Readings are taken in the order of their own times."""
+
     def __init__(
         self, conn: Connection, start: datetime | None, end: datetime | None, warm: timedelta
     ) -> None:

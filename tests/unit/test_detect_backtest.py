@@ -75,6 +75,39 @@ def test_the_order_of_the_lines_means_nothing(tmp_path: Path) -> None:
     assert list(run_case(case(tmp_path / "b", "".join(mixed + mixed[:99])))) == wanted
 
 
+def arriving(late_hours: dict[int, int]) -> str:
+    """A burst on day 22; lines of some hours arrive that many hours late."""
+    use = home(24 * 24)
+    use[22 * 24 : 22 * 24 + 8] += 900
+    out = []
+    for hour, line in enumerate(lines(use).splitlines()):
+        came = isoformat(START_US + (hour + late_hours.get(hour, 0)) * HOUR_US + 9_000_000)
+        out.append(f"{line},{came}\n")
+    return "".join(out)
+
+
+def test_late_lines_are_judged_as_the_service_would(tmp_path: Path) -> None:
+    header = "time,sensor_id,kind,metric,value,received_at\n"
+    day = range(22 * 24, 22 * 24 + 24)
+    in_time = case(tmp_path / "a", arriving({}), header=header)
+    [known] = (a for a in run_case(in_time) if a["kind"] == "burst")
+    # a day of buffered lines arrives behind the first line of the day after
+    late = case(
+        tmp_path / "b", arriving({hour: 22 * 24 + 26 - hour for hour in day}), header=header
+    )
+    told = list(run_case(late))
+    [burst] = (a for a in told if a["kind"] == "burst")
+    assert burst["started_at"] == known["started_at"]
+    assert burst["detected_at"] == isoformat(START_US + (22 * 24 + 26) * HOUR_US + 9_000_000)
+    assert burst["evidence"]["numbers"]["in_time_told_unix_s"] == pytest.approx(
+        np.datetime64(known["detected_at"][:-1]).astype(float), abs=3600
+    )
+    assert "Known late" in burst["sentence"]
+    again = arriving({}) + arriving(dict.fromkeys(day, 40))
+    twice = case(tmp_path / "c", again, header=header)
+    assert list(run_case(twice)) == list(run_case(in_time)), "what comes again changes nothing"
+
+
 def command(*arguments: object) -> tuple[int, str, str]:
     result = CliRunner().invoke(app, ["backtest", *map(str, arguments)])
     if isinstance(result.exception, (InvalidInput, SettingError)):
