@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -135,8 +135,9 @@ def say(
     at: datetime | None = None,
     sentence: str = "Flow at 14 Mill Street jumped to 1,840 litres per hour. Call the customer first.",
     evidence: Evidence | None = None,
+    group: Alert | None = None,
 ) -> Alert:
-    """What a detector would write: an alert's beginning, its change or its end."""
+    """What a detector would write: an alert's beginning (of the event of another one), its change or its end."""
     onset = onset or datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=30)
     at = at or onset + timedelta(minutes=20)
     evidence = evidence or Evidence(
@@ -147,5 +148,7 @@ def say(
         repository = AlertRepository(connection)
         event = event_of_condition(condition, sentence, repository.open_alert(rule, subject))
         assert event is not None
+        if group is not None:
+            event = replace(event, data={**event.data, "group_id": str(group.group_id)})
         repository.apply([event])
         return repository.get(alert_id(rule, subject, to_us(onset)))

@@ -48,6 +48,7 @@ _FIELDS: Final = (
     "resolved_by",
     "verdict",
     "previous_id",
+    "group_id",
 )
 
 
@@ -82,6 +83,7 @@ class AlertParameters(Parameters):
     subject: Words | None = Field(None, description="Only alerts of this sensor.")
     domain: Domain | None = Field(None, description="Only alerts of this domain's sensors.")
     zone: Words | None = Field(None, description="Only alerts of this zone or its sensors.")
+    group: UUID | None = Field(None, description="Only alerts of this event: a `group_id`.")
     after: Cursor | None = Field(None, description="The `next` of the page before.")
     limit: int = Field(50, ge=1, le=1000, description="Most alerts of a page.")
 
@@ -106,6 +108,7 @@ def alerts(request: Request, chosen: Annotated[AlertParameters, Query()]) -> Ans
             subject=chosen.subject,
             domain=chosen.domain,
             zone=chosen.zone,
+            group=chosen.group,
             after=chosen.after,
             limit=chosen.limit,
         )

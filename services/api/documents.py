@@ -205,6 +205,10 @@ class AlertDocument(Document):
     resolved_by: str | None = Field(description="Who closed it.")
     verdict: Verdict | None = Field(description="How the case ended.")
     previous_id: UUID | None = Field(description="The last alert of this rule and subject.")
+    group_id: UUID = Field(
+        description="The alert with which the same event was first told; its own id where it stands alone. "
+        "Only the first of a group, what is worse than it, and the end of the last are told to people."
+    )
     allowed_changes: list[str] = Field(description="What a person may do to it now.")
 
 

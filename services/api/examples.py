@@ -82,6 +82,7 @@ ALERT: Final[dict[str, Any]] = {
     "resolved_by": None,
     "verdict": None,
     "previous_id": None,
+    "group_id": "6f2d8a52-7c1b-5e0e-9a57-3f0c1d9e4b11",
     "place": {
         "kind": "water_meter",
         "domain": "water",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from services.detect.grouping import Groups
 from services.detect.late_words import late_words, still_late
 from services.domain.alert import Alert, AlertEvent, EventKind, event_of_condition, fold
 from services.domain.condition import Change, Condition, Rule
@@ -34,6 +35,7 @@ class Cases:
     def __init__(self, sentence: Sentence, sensors: Mapping[str, Sensor]) -> None:
         self._sentence, self._sensors = sentence, sensors
         self._open: dict[Key, Alert] = {}
+        self._groups = Groups(sensors)
 
     @property
     def open(self) -> Sequence[Alert]:
@@ -42,7 +44,11 @@ class Cases:
 
     def load(self, alerts: Iterable[Alert]) -> None:
         """Forget all and know these open alerts."""
-        self._open = {(alert.rule, alert.subject): alert for alert in alerts}
+        self._open = {}
+        self._groups = Groups(self._sensors)
+        for alert in sorted(alerts, key=lambda each: (each.raised_at, each.id)):
+            self._open[alert.rule, alert.subject] = alert
+            self._groups.add(alert)
 
     def take(self, conditions: Iterable[Condition]) -> list[AlertEvent]:
         """The events that the conditions mean, in their order."""
@@ -54,12 +60,19 @@ class Cases:
             event = event_of_condition(condition, self._words(condition), alert)
             if event is None:
                 continue
+            if event.kind is EventKind.RAISED:
+                group = self._groups.group_of(condition.rule, condition.subject)
+                if group is not None:
+                    event = replace(event, data={**event.data, "group_id": str(group)})
             events.append(event)
             folded = fold(None if event.kind is EventKind.RAISED else alert, event)
             if folded.active:
                 self._open[key] = folded
+                if event.kind is EventKind.RAISED:
+                    self._groups.add(folded)
             else:
                 del self._open[key]
+                self._groups.discard(folded)
         return events
 
     def reconcile(

@@ -66,7 +66,7 @@ class AlertEvent:
         kind: what happened.
         at: when, aware UTC; stream time for a detector's event, wall time for a person's.
         actor: who ("detector", or a person's name).
-        data: what the kind needs: severity, score, evidence, sentence, verdict, comment, reason, until.
+        data: what the kind needs: severity, score, evidence, sentence, verdict, comment, reason, until, group_id.
     """
 
     id: uuid.UUID
@@ -86,6 +86,8 @@ class Alert:
         started_at: when the event began in the data; raised_at: when the service could first tell a person.
         cleared_at: when the measurement was normal again; None while active.
         previous_id: the last alert of the same rule and subject, where one cleared before.
+        group_id: the alert with which the same event was first told (a queue over six stations is six alerts and one
+            event); its own id where it stands alone.
     """
 
     id: uuid.UUID
@@ -108,6 +110,7 @@ class Alert:
     resolved_by: str | None = None
     verdict: Verdict | None = None
     previous_id: uuid.UUID | None = None
+    group_id: uuid.UUID | None = None
 
     @property
     def active(self) -> bool:
@@ -280,11 +283,6 @@ def _raised(event: AlertEvent) -> Alert:
     if event.kind is not EventKind.RAISED or event.actor != DETECTOR:
         raise InvalidTransition(event.kind.value, "not raised", ())
     data = event.data
-    previous = data.get("previous_id")
-    try:
-        previous_id = uuid.UUID(str(previous)) if previous else None
-    except ValueError:
-        raise InvalidInput("previous_id", previous, "the id of an alert") from None
     return Alert(
         id=event.alert_id,
         rule=choice_of(data, "rule", Rule),
@@ -297,5 +295,14 @@ def _raised(event: AlertEvent) -> Alert:
         started_at=moment_of(data, "started_at"),
         raised_at=event.at,
         updated_at=event.at,
-        previous_id=previous_id,
+        previous_id=_alert_id_of(data, "previous_id"),
+        group_id=_alert_id_of(data, "group_id") or event.alert_id,
     )
+
+
+def _alert_id_of(data: Mapping[str, object], name: str) -> uuid.UUID | None:
+    value = data.get(name)
+    try:
+        return uuid.UUID(str(value)) if value else None
+    except ValueError:
+        raise InvalidInput(name, value, "the id of an alert") from None

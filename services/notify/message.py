@@ -108,6 +108,12 @@ def message_of(event: AlertEvent, alert: Alert) -> Message:
     data = event.data
     notes = (data.get(name) for name in ("comment", "reason", "verdict"))
     detail = next((note for note in notes if isinstance(note, str)), None)
+    whole = data.get("group_over")
+    if isinstance(whole, Mapping):
+        detail = (
+            f"With this the whole event is over: {whole.get('alerts')} alerts, "
+            f"the first since {whole.get('started_at')}."
+        )
     sentence, evidence = data.get("sentence"), data.get("evidence")
     return Message(
         event_id=event.id,

@@ -17,7 +17,8 @@ from services.store.text import storable
 
 _COLUMNS: Final[LiteralString] = (
     "id, rule, subject, version, severity, score, sentence, evidence, started_at, raised_at, updated_at, cleared_at, "
-    "acknowledged_at, acknowledged_by, shelved_until, shelved_reason, resolved_at, resolved_by, verdict, previous_id"
+    "acknowledged_at, acknowledged_by, shelved_until, shelved_reason, resolved_at, resolved_by, verdict, previous_id, "
+    "group_id"
 )
 _EVENT_COLUMNS: Final[LiteralString] = (
     "e.position, e.version, e.stored_at, e.id, e.alert_id, e.kind, e.at, e.actor, e.data"
@@ -43,7 +44,7 @@ INSERT: Final[LiteralString] = f"""
     INSERT INTO alert ({_COLUMNS}) VALUES (%(id)s, %(rule)s, %(subject)s, %(version)s, %(severity)s, %(score)s,
         %(sentence)s, %(evidence)s::jsonb, %(started_at)s, %(raised_at)s, %(updated_at)s, %(cleared_at)s,
         %(acknowledged_at)s, %(acknowledged_by)s, %(shelved_until)s, %(shelved_reason)s, %(resolved_at)s,
-        %(resolved_by)s, %(verdict)s, %(previous_id)s)
+        %(resolved_by)s, %(verdict)s, %(previous_id)s, %(group_id)s)
 """
 UPDATE: Final[LiteralString] = """
     UPDATE alert SET version = %(version)s, severity = %(severity)s, score = %(score)s, sentence = %(sentence)s,
@@ -52,6 +53,10 @@ UPDATE: Final[LiteralString] = """
         shelved_until = %(shelved_until)s, shelved_reason = %(shelved_reason)s, resolved_at = %(resolved_at)s,
         resolved_by = %(resolved_by)s, verdict = %(verdict)s
      WHERE id = %(id)s
+"""
+MEMBERS: Final[LiteralString] = """
+    SELECT group_id, id, severity, started_at, cleared_at IS NULL AND resolved_at IS NULL FROM alert
+     WHERE group_id = ANY(%s)
 """
 INSERT_EVENT: Final[LiteralString] = """
     INSERT INTO alert_event (id, alert_id, version, kind, at, actor, data)
@@ -73,6 +78,7 @@ PAGE: Final[LiteralString] = f"""
        AND (%(rule)s::text IS NULL OR rule = %(rule)s)
        AND (%(severity)s::text IS NULL OR severity = %(severity)s)
        AND (%(subject)s::text IS NULL OR subject = %(subject)s)
+       AND (%(group)s::uuid IS NULL OR group_id = %(group)s)
        AND (%(open)s::boolean IS NULL OR (cleared_at IS NULL) = %(open)s)
        AND (%(shelved)s::boolean IS NULL OR coalesce(shelved_until > %(now)s, false) = %(shelved)s)
        AND (%(start)s::timestamptz IS NULL OR raised_at >= %(start)s)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
@@ -19,6 +19,7 @@ from services.domain.condition import Rule, Severity
 from services.domain.errors import Conflict, InvalidInput, InvalidTransition, UnknownAlert
 from services.domain.instant import to_us
 from services.store import alert_statements as statements
+from services.store.alert_ledger import Ledger, Member
 from services.store.alert_statements import StoredEvent, alert_of, event_of, plain
 from services.store.connection import Connection, transaction
 from services.store.page import LARGEST_PAGE, Page, check_limit, decode_cursor, page_of
@@ -31,55 +32,6 @@ CHANNEL: Final = "citygauge_alert"
 State: TypeAlias = Literal["active", "acknowledged", "cleared", "resolved"]
 _TOLD: Final = frozenset(EventKind) - {EventKind.UPDATED}
 """Kinds that people may have to hear of: they get a line in the outbox."""
-_Key: TypeAlias = tuple[Rule, str]
-
-
-@dataclass(slots=True)
-class _Ledger:
-    """What a call has read and what it will write."""
-
-    alerts: dict[uuid.UUID, Alert]
-    known_events: set[uuid.UUID]
-    last: dict[_Key, uuid.UUID] = field(default_factory=dict)
-    open: set[_Key] = field(default_factory=set)
-    new: dict[uuid.UUID, None] = field(default_factory=dict)
-    changed: dict[uuid.UUID, None] = field(default_factory=dict)
-    events: list[tuple[AlertEvent, int]] = field(default_factory=list)
-
-    def take(self, event: AlertEvent) -> None:
-        """Folds the event in, or leaves it out where the log has it or its alert has no room for it."""
-        if event.id in self.known_events:
-            return
-        current = self.alerts.get(event.alert_id)
-        if event.kind is EventKind.RAISED:
-            if current is not None:
-                return
-            raised = fold(None, event)
-            key = (raised.rule, raised.subject)
-            if key in self.open:
-                return
-            previous = self.last.get(key)
-            event = replace(event, data={**event.data, "previous_id": plain(previous)})
-            self.last[key] = event.alert_id
-            self.open.add(key)
-            self.new[event.alert_id] = None
-        elif current is None:
-            if event.actor == DETECTOR:
-                return
-            raise UnknownAlert(str(event.alert_id))
-        try:
-            alert = fold(current, event)
-        except InvalidTransition:
-            if event.actor == DETECTOR:
-                return
-            raise
-        if alert.cleared_at is not None:
-            self.open.discard((alert.rule, alert.subject))
-        self.alerts[alert.id] = alert
-        self.known_events.add(event.id)
-        self.events.append((event, alert.version))
-        if alert.id not in self.new:
-            self.changed[alert.id] = None
 
 
 class AlertRepository:
@@ -93,7 +45,8 @@ class AlertRepository:
 
         Left out without a word, because a replay or a second detector brings them: events whose id is in the log;
         a RAISED whose (rule, subject) has an open alert; a detector's event for an alert that does not exist or
-        has cleared. RAISED, ESCALATED, CLEARED and the acts of people get a line in the outbox.
+        has cleared. RAISED, ESCALATED, CLEARED and the acts of people get a line in the outbox; those of detectors
+        only when nothing open in the alert's group has told as much (CLEARED: when nothing in it is open any more).
 
         Raises:
             InvalidInput: an event lacks what its kind needs; nothing is written.
@@ -142,18 +95,24 @@ class AlertRepository:
             self._write(ledger)
         return ledger.alerts[alert_id]
 
-    def _read(self, events: Sequence[AlertEvent]) -> _Ledger:
+    def _read(self, events: Sequence[AlertEvent]) -> Ledger:
         self._conn.execute(statements.TAKE_TURNS)
         ids = sorted({event.alert_id for event in events})
         alerts = {row[0]: alert_of(row) for row in self._conn.execute(statements.LOCK, (ids,))}
         event_ids = [event.id for event in events]
         known = {row[0] for row in self._conn.execute(statements.KNOWN_EVENTS, (event_ids,))}
-        ledger = _Ledger(alerts, known)
+        ledger = Ledger(alerts, known)
         raised = [
             fold(None, e) for e in events if e.kind is EventKind.RAISED and e.alert_id not in alerts
         ]
         keys = {(alert.rule, alert.subject) for alert in raised}
         keys |= {(alert.rule, alert.subject) for alert in alerts.values()} if keys else set()
+        groups = {alert.group_id for alert in (*alerts.values(), *raised)}
+        for group, id_, severity, began, is_open in self._conn.execute(
+            statements.MEMBERS, (list(groups),)
+        ):
+            member = Member(is_open, Severity(severity).rank, began)
+            ledger.groups.setdefault(group, {})[id_] = member
         if keys:
             parameters = {
                 "rules": [rule.value for rule, _ in keys],
@@ -165,7 +124,7 @@ class AlertRepository:
                     ledger.open.add((Rule(rule), subject))
         return ledger
 
-    def _write(self, ledger: _Ledger) -> list[StoredEvent]:
+    def _write(self, ledger: Ledger) -> list[StoredEvent]:
         """Old alerts first: one that clears makes room in the unique index for one that is raised."""
         if not ledger.events:
             return []
@@ -180,7 +139,11 @@ class AlertRepository:
             rows = [statements.values_of_event(event, version) for event, version in ledger.events]
             cursor.executemany(statements.INSERT_EVENT, rows, returning=True)
             places = [row for result in cursor.results() for row in result.fetchall()]
-            told = [(event.id,) for event, _ in ledger.events if event.kind in _TOLD]
+            told = [
+                (event.id,)
+                for event, _ in ledger.events
+                if event.kind in _TOLD and event.data.get("told", True)
+            ]
             if told:
                 cursor.executemany(statements.INSERT_OUTBOX, told)
             cursor.execute(statements.TELL, (str(places[-1][0]),))
@@ -228,6 +191,7 @@ class AlertRepository:
         subject: str | None = None,
         domain: Domain | None = None,
         zone: str | None = None,
+        group: uuid.UUID | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
         after: str | None = None,
@@ -238,6 +202,7 @@ class AlertRepository:
             now: decides what is shelved.
             state: as `Alert.state` says it; open: whether the measurement still shows it.
             domain, zone: of the sensor that is the subject; a zone is found as a subject too.
+            group: a `group_id`.
             start, end: raised in [start, end).
         """
         key = (None, None) if after is None else decode_cursor(after, int, str)
@@ -252,6 +217,7 @@ class AlertRepository:
             "subject": None if subject is None else storable(subject),
             "domain": domain,
             "zone": None if zone is None else storable(zone),
+            "group": group,
             "start": start,
             "end": end,
             "raised_us": key[0],

@@ -10,6 +10,8 @@ from playwright.sync_api import Page, expect
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Evidence, Rule, Severity
 from services.domain.sensor import Sensor
+from services.store.alerts import AlertRepository
+from services.store.connection import connect
 from tests.api_server import METER, STATION, Api, new_key, register, say, serving, store
 from tests.browser.conftest import Console
 
@@ -333,3 +335,45 @@ def test_no_number_is_no_zero(console: Console) -> None:
     page = console.open(f"/#/alert/{alert.id}")
     expect(page.locator("#view h2")).to_have_text("Sensor is silent")
     expect(page.locator(".facts")).not_to_contain_text("Measured")
+
+
+def test_a_queue_over_three_stations_is_one_entry_that_unfolds_and_is_acknowledged_at_once(
+    console: Console,
+) -> None:
+    api = console.api
+    stations = [
+        Sensor(f"A4.{n}", SensorKind.TRAFFIC_STATION, name=f"Kilometre {n}", road="A-4")
+        for n in (1, 2, 3)
+    ]
+    register(api.database_url, stations)
+    slow = Evidence("speed_km_per_h", "km/h", 40.0, 64.0, 95.0, 300.0, 10, 0.0)
+    first = say(
+        api.database_url, subject="A4.3", rule=Rule.CONGESTION, severity=Severity.WARNING,
+        onset=ONSET, evidence=slow, sentence="Traffic is slow at Kilometre 3.",
+    )  # fmt: skip
+    for station in stations[:2]:
+        say(
+            api.database_url, subject=station.id, rule=Rule.CONGESTION, severity=Severity.WARNING,
+            onset=ONSET + timedelta(minutes=5), group=first, evidence=slow, sentence="Traffic is slow here too.",
+        )  # fmt: skip
+    page = console.open()
+    cards = page.locator(".card")
+    expect(cards).to_have_count(1)
+    expect(page).to_have_title("(1) Citygauge")
+    expect(cards).to_contain_text("Kilometre 3")
+    more = page.get_by_role("button", name="and 2 more alerts of this event")
+    more.click()
+    expect(cards).to_have_count(3)
+    page.get_by_role("button", name="Fold the event").click()
+    expect(cards).to_have_count(1)
+    page.get_by_role("button", name="Acknowledge all 3").click()
+    expect(cards).to_contain_text("With Ana Torres")
+    cards.get_by_role("link").click()
+    same = page.locator("#view section").filter(has_text="Same event")
+    expect(same.get_by_role("link")).to_have_count(2)
+    same.get_by_role("link").first.click()
+    expect(page.locator("#view")).to_contain_text("Traffic is slow here too.")
+    expect(cards).to_have_count(3)  # the one that is read is not folded away
+    with connect(api.database_url, "test") as connection:
+        open_alerts = AlertRepository(connection).open_alerts()
+    assert [alert.acknowledged_by for alert in open_alerts] == ["Ana Torres"] * 3

@@ -12,6 +12,7 @@ const HOUR = 3600e3;
 export class Case {
   #alert;
   #events = [];
+  #others = [];
   #gone = false;
   element = h("article", { class: "sheet" });
 
@@ -45,6 +46,9 @@ export class Case {
     this.#events = events;
     if (!this.#alert || alert.version >= this.#alert.version) this.#alert = alert;
     this.cases.take(alert);
+    this.#others = (await get("/v1/alerts", { group: alert.group_id, limit: 100 })).items.filter((each) => each.id !== this.id);
+    if (this.#gone) return;
+    this.#drawEvent();
     if (this.facts) { this.#drawFacts(); this.#drawLog(); if (!this.acts?.editing()) this.#drawActs(); }
   }
 
@@ -52,11 +56,13 @@ export class Case {
     this.facts = h("div", { class: "figure" });
     this.actsPlace = h("section", { "aria-label": "What you can do" });
     this.chartPlace = h("div", {});
+    this.eventPlace = h("section", { class: "figure" });
     this.log = h("ol", { class: "log" });
-    this.element.replaceChildren(back(), this.facts, this.actsPlace, this.chartPlace,
+    this.element.replaceChildren(back(), this.facts, this.actsPlace, this.chartPlace, this.eventPlace,
       h("section", { class: "figure" }, h("h3", {}, "What happened"), this.log));
     this.#drawFacts();
     this.#drawActs();
+    this.#drawEvent();
     this.#drawLog();
   }
 
@@ -139,6 +145,18 @@ export class Case {
       }),
     });
     this.chartPlace.replaceChildren(this.chart.element);
+  }
+
+  #drawEvent() {
+    if (!this.eventPlace) return;
+    this.eventPlace.hidden = !this.#others.length;
+    const rows = this.#others.map((alert) => {
+      const zone = alert.place?.time_zone ?? "UTC";
+      return h("li", {},
+        h("a", { href: `#/alert/${alert.id}` }, `${say(RULES, alert.rule)}, ${placeOf(alert)}`),
+        stamp(alert.started_at, zone), h("span", { class: "chip" }, stateOf(alert, (value) => clock(value, zone))));
+    });
+    this.eventPlace.replaceChildren(h("h3", {}, WORDS.sameEvent), h("ul", { class: "log" }, rows));
   }
 
   #drawLog() {

@@ -4,11 +4,12 @@ import { send } from "./api.js";
 import { byId, h, icon } from "./dom.js";
 import { ago, stamp, clock } from "./times.js";
 import { RULES, SEVERITIES, WORDS, placeOf, say, stateOf } from "./words.js";
-import { hidden } from "./cases.js";
+import { events, hidden } from "./cases.js";
 
 export class Queue {
   #cards = new Map();
   #wrongs = new Map();
+  #unfolded = new Set();
   show = "open";
   chosen = "";
 
@@ -57,17 +58,19 @@ export class Queue {
   draw() {
     if (!this.loaded) return;
     const alerts = this.cases.listed(this.show);
-    const wanted = new Set(alerts.map((alert) => alert.id));
+    const folded = this.show === "open" ? events(alerts) : alerts.map((alert) => ({ alert, rest: [] }));
+    const shown = folded.flatMap((event) => (this.#open(event) ? [[event.alert, event], ...event.rest.map((alert) => [alert, null])] : [[event.alert, event]]));
+    const wanted = new Set(shown.map(([alert]) => alert.id));
     for (const [id, card] of this.#cards) if (!wanted.has(id)) { card.remove(); this.#cards.delete(id); }
     for (const ghost of this.list.querySelectorAll(".ghost")) ghost.remove();
     let at = this.list.firstElementChild;
-    for (const alert of alerts) {
-      const card = this.#card(alert);
+    for (const [alert, event] of shown) {
+      const card = this.#card(alert, event);
       if (card === at) at = at.nextElementSibling;
       else this.list.insertBefore(card, at);
     }
-    byId("count").textContent = alerts.length ? String(alerts.length) + (this.cases.hasMore(this.show) ? "+" : "") : "";
-    const opened = this.cases.listed("open").length;
+    byId("count").textContent = folded.length ? String(folded.length) + (this.cases.hasMore(this.show) ? "+" : "") : "";
+    const opened = events(this.cases.listed("open")).length;
     document.title = opened ? `(${opened}) Citygauge` : "Citygauge";
     this.more.hidden = !this.cases.hasMore(this.show);
     if (alerts.length) this.note.hidden = true;
@@ -87,14 +90,19 @@ export class Queue {
     this.#cards.get(alert.id)?.classList.add("fresh");
   }
 
-  #card(alert) {
+  // Whether an event's other alerts are shown: on request, or because one of them is being read.
+  #open({ group, rest }) {
+    return this.#unfolded.has(group) || rest.some((alert) => alert.id === this.chosen);
+  }
+
+  #card(alert, event) {
     let card = this.#cards.get(alert.id);
     if (!card) {
       card = h("li", { class: "card" });
       card.dataset.id = alert.id;
       this.#cards.set(alert.id, card);
     }
-    const key = JSON.stringify([alert, hidden(alert), Math.floor(Date.now() / 30000), this.#wrongs.get(alert.id)]);
+    const key = JSON.stringify([alert, hidden(alert), Math.floor(Date.now() / 30000), this.#wrongs.get(alert.id), event && [event.rest.map((each) => [each.id, each.version]), this.#open(event)]]);
     if (card.dataset.key === key) return card;
     const focused = card.contains(document.activeElement) ? document.activeElement.dataset.part : null;
     card.dataset.key = key;
@@ -102,12 +110,13 @@ export class Queue {
     for (const name of Object.keys(SEVERITIES)) card.classList.toggle(name, !done && name === alert.severity);
     card.classList.toggle("done", done);
     card.classList.toggle("chosen", alert.id === this.chosen);
-    card.replaceChildren(...this.#inside(alert, done));
+    card.classList.toggle("member", !event);
+    card.replaceChildren(...this.#inside(alert, done, event?.rest ?? [], event?.group));
     if (focused) (card.querySelector(`[data-part="${focused}"]`) ?? card.querySelector("a"))?.focus();
     return card;
   }
 
-  #inside(alert, done) {
+  #inside(alert, done, rest, group) {
     const zone = alert.place?.time_zone ?? "UTC";
     const state = stateOf(alert, (value) => clock(value, zone));
     const link = h("a", { href: `#/alert/${alert.id}` }, say(RULES, alert.rule));
@@ -122,23 +131,35 @@ export class Queue {
         h("h2", { class: "card-title" }, link),
         h("p", { class: "card-place" }, placeOf(alert)),
         h("p", { class: "card-sentence" }, alert.sentence),
-        h("div", { class: "card-foot" }, h("span", { class: "chip" }, state), this.#quick(alert)),
+        h("div", { class: "card-foot" }, h("span", { class: "chip" }, state), rest.length ? this.#others(rest, group) : null, this.#quick(alert, rest)),
         wrong ? h("p", { class: "wrong card-wrong", role: "alert" }, wrong) : null),
     ];
   }
 
-  #quick(alert) {
-    if (!alert.active || !alert.allowed_changes.includes("acknowledged")) return null;
-    const button = h("button", { type: "button", "aria-label": `${WORDS.acknowledge}: ${placeOf(alert)}`, onclick: () => this.#acknowledge(alert, button) }, WORDS.acknowledge);
+  #others(rest, group) {
+    const unfolded = this.#open({ group, rest });
+    const button = h("button", { type: "button", class: "quiet", "aria-expanded": String(unfolded), onclick: () => {
+      if (!this.#unfolded.delete(group)) this.#unfolded.add(group);
+      this.draw();
+    } }, unfolded ? WORDS.fold : WORDS.unfold(rest.length));
+    button.dataset.part = "unfold";
+    return button;
+  }
+
+  #quick(alert, rest) {
+    const waiting = [alert, ...rest].filter((each) => each.active && each.allowed_changes.includes("acknowledged"));
+    if (!waiting.length) return null;
+    const words = waiting.length > 1 ? WORDS.acknowledgeAll(waiting.length) : WORDS.acknowledge;
+    const button = h("button", { type: "button", "aria-label": `${words}: ${placeOf(alert)}`, onclick: () => this.#acknowledge(alert, waiting, button) }, words);
     button.dataset.part = "acknowledge";
     return button;
   }
 
-  async #acknowledge(alert, button) {
+  async #acknowledge(alert, waiting, button) {
     button.disabled = true;
     this.#wrongs.delete(alert.id);
     try {
-      this.cases.take(await send("POST", `/v1/alerts/${alert.id}/acknowledge`, { expected_version: alert.version }));
+      for (const each of waiting) this.cases.take(await send("POST", `/v1/alerts/${each.id}/acknowledge`, { expected_version: each.version }));
     } catch (problem) {
       this.#wrongs.set(alert.id, problem.message);
       if (problem.body?.current) this.cases.take(problem.body.current);
