@@ -1,8 +1,9 @@
-"""Which alerts tell of one event: a queue over several stations, one leak by two rules, a gateway's silent meters.
+"""Which alerts tell of one event: a queue over several stations, one leak by two rules.
 
 An alert is about one rule at one sensor; what happened in the street is often more than that. Whoever is told wants
 one message for one event, so an alert that is raised beside an open one of the same event joins its group. It
-refuses to decide who is told; the store does, when it writes the event.
+refuses to decide who is told; the store does, when it writes the event. A silent gateway or feed is an alert of its
+own (`detectors/feed_silent.py`), not a group.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from services.domain.sensor import Sensor
 QUEUE_REACH_M: Final = 2_500.0
 """Metres along the road between two stations that may stand in one queue: a station between them may be silent."""
 
-_LEAK, _SENSOR, _QUEUE = "leak", "sensor", "queue"
+_LEAK, _SENSOR, _QUEUE, _ROAD = "leak", "sensor", "queue", "road"
 _FAMILIES: Final[Mapping[Rule, str]] = {
     Rule.CONTINUOUS_FLOW: _LEAK,
     Rule.BURST: _LEAK,
@@ -39,8 +40,7 @@ class Groups:
     """The open alerts by place, oldest first.
 
     Same event: the same family of rules at the same sensor; for queues also stations of one road and direction
-    within `QUEUE_REACH_M` of each other; for silence also sensors behind one gateway. A raise costs the number of
-    open alerts on its road, and one look elsewhere.
+    within `QUEUE_REACH_M` of each other. A raise costs the number of open alerts on its road, and one look elsewhere.
 
     Args:
         sensors: by id; may grow. A subject that is not among them is alone with itself.
@@ -68,7 +68,7 @@ class Groups:
         here = self._sensors.get(subject)
         for place in self._places(rule, subject):
             for alert in self._open.get(place, {}).values():
-                if place[0] != _QUEUE or _near(here, self._sensors.get(alert.subject)):
+                if place[0] != _ROAD or _near(here, self._sensors.get(alert.subject)):
                     return alert.group_id or alert.id
         return None
 
@@ -78,11 +78,9 @@ class Groups:
             return
         sensor = self._sensors.get(subject)
         if family == _QUEUE and sensor is not None and sensor.road is not None:
-            yield (_QUEUE, sensor.road, sensor.direction)
-            return
-        yield ("subject", family, subject)
-        if rule is Rule.SILENT and sensor is not None and sensor.gateway is not None:
-            yield ("gateway", sensor.gateway)
+            yield (_ROAD, sensor.road, sensor.direction)
+        else:
+            yield (family, subject)
 
 
 def _near(here: Sensor | None, there: Sensor | None) -> bool:
