@@ -7,6 +7,7 @@ keeps its session.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import psycopg
 
@@ -26,7 +27,7 @@ class Membership:
     def __init__(self, settings: IngestSettings, metrics: IngestMetrics) -> None:
         self._settings, self._metrics = settings, metrics
         self._subscription = share_name(shared(settings.share_group, settings.topics))
-        self._joined = self._leaving = False
+        self._joined = self._leaving = self._warned = False
         self._told: set[str] = set()
 
     def joined(self, conn: Connection) -> None:
@@ -37,13 +38,13 @@ class Membership:
 
     def look(self, conn: Connection) -> None:
         """Counts the members that are away, and says of each once that its share waits at the broker."""
-        away = {
-            each.name: each
+        others = [
+            each
             for each in membership.members(conn)
-            if each.away
-            and each.subscription == self._subscription
-            and each.name != self._settings.worker
-        }
+            if each.subscription == self._subscription and each.name != self._settings.worker
+        ]
+        away = {each.name: each for each in others if each.away}
+        self._warn_of_doubles([each.name for each in others if not each.away])
         self._metrics.absent_workers.set(len(away))
         for name in away.keys() - self._told:
             log.warning(
@@ -53,6 +54,16 @@ class Membership:
                 away[name].silent_s,
             )
         self._told = set(away)
+
+    def _warn_of_doubles(self, present: Sequence[str]) -> None:
+        """Says once that another worker takes the same messages."""
+        if present and not self._settings.share_group and not self._warned:
+            self._warned = True
+            log.warning(
+                "another worker takes the same messages, and each is stored once and counted twice: set "
+                "share_group for all of them, or stop one other=%s",
+                present[0],
+            )
 
     def give_up(self, conn: Connection | None) -> bool:
         """Whether another worker takes over, so that this one may leave; False where the settings say to keep."""

@@ -27,10 +27,12 @@ class IngestSettings(BaseModel):
         description="MQTT topic filters and the payload format of what comes there; the first match counts.",
     )
     share_group: str = Field(
-        "citygauge",
+        "",
         pattern=r"^[^/+#\s]{0,64}$",
-        description="Name of the shared subscription ($share/...), so that several workers divide the messages; "
-        "empty: an ordinary subscription, for one worker only.",
+        description="Name of the shared subscription ($share/...), so that several workers divide the messages; the "
+        "same for all of them. Empty: an ordinary subscription, for one worker only. Mosquitto forgets shared "
+        "subscriptions when it restarts, and acknowledges and drops what comes before a worker is back; ordinary "
+        "ones it keeps.",
     )
     when_stopped: Literal["hand_over", "keep"] = Field(
         "hand_over",

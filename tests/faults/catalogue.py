@@ -19,8 +19,8 @@ from tests.waiting import wait_until
 
 _NEVER: Final = threading.Event()
 _BLOCK: Final = 1024 * 1024
-SNAPSHOT_BOUND_S: Final = AUTOSAVE_S + 3.0
-"""A broker that has its share of the CPU takes its next snapshot within so many seconds."""
+SNAPSHOT_BOUND_S: Final = 10.0 * AUTOSAVE_S
+"""A snapshot is at most so old, on a machine that is busy with everything else too and with a queue to write."""
 
 
 class Needs(StrEnum):

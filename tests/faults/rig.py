@@ -26,7 +26,7 @@ from tests.waiting import wait_until
 
 TEMPLATE: Final = "faults"
 AUTOSAVE_S: Final = 1
-_WORKER: Final = {"share_group": "", "reconnect_max_s": 1.0}
+_WORKER: Final = {"reconnect_max_s": 1.0}
 
 
 def prepare(server: EmbeddedDatabase) -> None:

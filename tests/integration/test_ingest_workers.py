@@ -18,6 +18,7 @@ from tests.ingest_worker import Publisher, WorkerProcess, account, committed, re
 from tests.waiting import wait_until
 
 SENSORS = 20
+GROUP = "city"
 
 
 @pytest.fixture
@@ -39,7 +40,8 @@ def publish(device: Publisher, start: int, stop: int) -> None:
 
 
 def started(url: str, broker: EmbeddedBroker, name: str, **more: object) -> WorkerProcess:
-    settings = {"worker": name, "batch_messages": 200, "receive_maximum": 50, **more}
+    settings = {"worker": name, "share_group": GROUP, "batch_messages": 200, "receive_maximum": 50}
+    settings |= more
     return WorkerProcess(url, broker.url(), **settings)
 
 
@@ -85,7 +87,12 @@ def test_three_workers_of_which_one_dies_and_one_leaves(
         wait_until(lambda: c.said("workers forget a") == 1, 20, "the word about the absent one")
         done = subprocess.run(
             [sys.executable, "-m", "services.cli", "workers", "forget", "a"],
-            env={**os.environ, "DATABASE_URL": database_url, "MQTT_URL": own_broker.url()},
+            env={
+                **os.environ,
+                "DATABASE_URL": database_url,
+                "MQTT_URL": own_broker.url(),
+                "CITYGAUGE_INGEST_SHARE_GROUP": GROUP,
+            },
             capture_output=True,
             text=True,
             check=True,
@@ -155,7 +162,7 @@ def test_nobody_leaves_as_the_last(
 def test_a_worker_that_is_needed_is_not_forgotten(
     own_broker: EmbeddedBroker, database_url: str, conn: Connection
 ) -> None:
-    settings = IngestSettings(worker="a")
+    settings = IngestSettings(worker="a", share_group=GROUP)
     url = own_broker.url()
     with started(database_url, own_broker, "a") as a:
         subscribed(a)
@@ -168,3 +175,20 @@ def test_a_worker_that_is_needed_is_not_forgotten(
     assert (done.known, done.messages, done.ended) == (True, 0, True)
     done = forget(settings, database_url, url, longest_s=20, force=True)
     assert (done.known, done.messages, done.ended) == (False, 0, True)
+
+
+def test_two_workers_without_a_share_group_are_told_that_both_take_everything(
+    own_broker: EmbeddedBroker, database_url: str, conn: Connection, device: Publisher
+) -> None:
+    with (
+        started(database_url, own_broker, "a", share_group="") as a,
+        started(database_url, own_broker, "b", share_group="") as b,
+    ):
+        subscribed(a, b)
+        publish(device, 0, 100)
+        device.settle()
+        found = committed(database_url, 200)
+        wait_until(
+            lambda: a.said("set share_group") + b.said("set share_group"), 20, "the word about it"
+        )
+    assert (found.stored, found.duplicate) == (100, 100)
