@@ -85,7 +85,7 @@ class Assembler:
             found = decode_guarded(self._decoders[Format(name)], group)
             decoded.blocks += found.blocks
             decoded.refusals += found.refusals
-        for place, route in enumerate(routes):
+        for place, route in enumerate(routes) if None in formats else ():
             if route.format is None and place not in messages.cut:
                 decoded.refusals.append(
                     Refusal(place, RejectReason.UNKNOWN_TOPIC, route.problem, route.sensor_id)

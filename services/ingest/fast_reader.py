@@ -8,6 +8,7 @@ do handshake, keep-alive, writing and TLS. It refuses QoS 2 (left to paho). MQTT
 from __future__ import annotations
 
 import ssl
+import struct
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -23,6 +24,10 @@ CHUNK: Final = 256 * 1024
 READ_AT_ONCE: Final = 1024 * 1024
 """Bytes that one call takes at most, so that keep-alive and commits have their turn."""
 _PUBLISH: Final = 0x30
+_PUBLISH_QOS_1: Final = 0x32
+_USUAL_BYTES: Final = 10
+_start_of: Final = struct.Struct(">BBBH").unpack_from
+_rest_of: Final = struct.Struct(">HB").unpack_from
 
 
 class Malformed(Exception):
@@ -137,6 +142,19 @@ class FastClient(paho.Client):
         have, at, need = len(data), 0, 2
         sock, result = self._sock, MQTTErrorCode.MQTT_ERR_SUCCESS
         while have - at >= 2:
+            if have - at >= _USUAL_BYTES:
+                # The usual packet in two steps: QoS 1, delivered once, two bytes of length, no properties.
+                head, low, high, named = _start_of(data, at)
+                start, end = at + 5, at + 3 + (low & 0x7F) + (high << 7)
+                begin = start + named + 3
+                if head == _PUBLISH_QOS_1 and low > 127 and high < 128 and begin <= end <= have:
+                    packet_id, properties = _rest_of(data, begin - 3)
+                    if not properties and end - begin <= largest:
+                        topics.append(data[start : begin - 3])
+                        payloads.append(data[begin:end])
+                        ids.append(packet_id)
+                        at = end
+                        continue
             head = data[at]
             length = data[at + 1]
             start = at + 2

@@ -194,10 +194,8 @@ class Link:
         if self._outage_since is None:
             self._outage_since = time.monotonic()
             log.warning(
-                "broker away: waiting and trying again; messages stay with the broker "
-                "broker=%s:%d problem=%s",
-                self._address.host,
-                self._address.port,
+                "broker away: waiting and trying again; messages stay with the broker broker=%s problem=%s",
+                self._address.name,
                 problem,
             )
 
@@ -239,11 +237,8 @@ class Link:
         reasons: list[ReasonCode],
         properties: Properties | None,
     ) -> None:
-        refused = [
-            f"{each} ({reason})"
-            for each, reason in zip(self._wanted.filters, reasons, strict=False)
-            if reason.is_failure
-        ]
+        asked = zip(self._wanted.filters, reasons, strict=False)
+        refused = [f"{each} ({reason})" for each, reason in asked if reason.is_failure]
         if refused:
             self._lost(f"the broker refuses the subscription: {', '.join(refused)}")
             return
@@ -269,9 +264,8 @@ class Link:
         away = 0.0 if self._outage_since is None else time.monotonic() - self._outage_since
         self._outage_since = None
         log.info(
-            "broker connected broker=%s:%d client_id=%s session=%s away_s=%.1f",
-            self._address.host,
-            self._address.port,
+            "broker connected broker=%s client_id=%s session=%s away_s=%.1f",
+            self._address.name,
             self._wanted.client_id,
             "resumed" if self.session_present else "new",
             away,

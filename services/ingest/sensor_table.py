@@ -26,6 +26,8 @@ class SensorTable:
         self.marker = 0
         """Up to which change of the registry this table is complete."""
         self._number: dict[str, int] = {}
+        self._asked: tuple[Sequence[str], NDArray[np.int64]] | None = None
+        """The last list that was asked for, and its numbers: a batch is asked for three times."""
         self._unit: dict[str, str] = {}
         self._domain = np.full(1024, UNKNOWN, dtype=np.int8)
         self._newest = np.full(1024, NEVER, dtype=np.int64)
@@ -36,6 +38,7 @@ class SensorTable:
 
     def update(self, sensors: Iterable[tuple[int, Sensor]], marker: int) -> None:
         """Adds sensors or takes over their changes."""
+        self._asked = None
         for number, sensor in sensors:
             while number >= len(self._domain):
                 self._grow()
@@ -58,13 +61,17 @@ class SensorTable:
         return self._unit.get(sensor_id)
 
     def numbers(self, sensor_ids: Sequence[str]) -> NDArray[np.int64]:
-        """(n,) numbers; UNKNOWN for a sensor that is not registered."""
+        """(n,) numbers; UNKNOWN for a sensor that is not registered. Neither list nor answer may be changed later."""
+        if self._asked is not None and self._asked[0] is sensor_ids:
+            return self._asked[1]
         number = self._number
         try:
-            return np.fromiter(map(number.__getitem__, sensor_ids), np.int64, len(sensor_ids))
+            found = np.fromiter(map(number.__getitem__, sensor_ids), np.int64, len(sensor_ids))
         except KeyError:
-            found = [number.get(sensor_id, UNKNOWN) for sensor_id in sensor_ids]
-            return np.array(found, dtype=np.int64)
+            known = [number.get(sensor_id, UNKNOWN) for sensor_id in sensor_ids]
+            found = np.array(known, dtype=np.int64)
+        self._asked = sensor_ids, found
+        return found
 
     def in_domain(self, numbers: NDArray[np.int64], domain: Domain) -> NDArray[np.bool_]:
         """(n,) whether each registered number belongs to the domain."""

@@ -26,6 +26,11 @@ class Address:
     password: str | None
     ca: str | None
 
+    @property
+    def name(self) -> str:
+        """For a log: without user and password."""
+        return f"{self.host}:{self.port}"
+
     @classmethod
     def parse(cls, url: str) -> Address:
         """Raises SettingError when `url` is none; the message never holds the password."""

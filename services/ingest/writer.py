@@ -27,7 +27,7 @@ from services.ingest.blocks import WHOLE, Refusal
 from services.ingest.prepared import Kept, Prepared, Rows
 from services.ingest.repeats import replayed
 from services.ingest.waves import divide
-from services.store import accounting, feed, rejected, seen
+from services.store import feed, rejected, seen
 from services.store.accounting import Counts
 from services.store.connection import Connection, DatabaseUnavailable, transaction
 from services.store.readings import ReadingWriter, Written
@@ -81,6 +81,7 @@ class _Tally:
     conflicting: int = 0
     late: int = 0
     redelivered: int = 0
+    accepted: list[ReadingBatch] = field(default_factory=list)
 
     def add(self, written: Written, repeated: int) -> None:
         """A written wave; `repeated` of its duplicates had been committed before the broker sent them again."""
@@ -91,6 +92,7 @@ class _Tally:
         self.conflicting += written.conflicting
         self.late += written.late
         self.redelivered += repeated
+        self.accepted.append(written.accepted)
 
     def counts(self, messages: int, rejected_readings: int) -> Counts:
         """As in the account."""
@@ -196,7 +198,7 @@ def _write_once(
             _keep(conn, kept)
             rejected_readings = sum(each.rejection.readings for each in kept)
             outcome.counts = tally.counts(messages, rejected_readings)
-            accounting.add(conn, worker, outcome.counts)
+            feed.append_and_account(conn, tally.accepted, worker, outcome.counts)
             committing = True
     except DatabaseUnavailable as error:
         if committing:
@@ -205,9 +207,8 @@ def _write_once(
     outcome.redelivered += tally.redelivered
     for each in kept:
         outcome.reasons[each.rejection.reason] += each.rejection.readings
-    outcome.newest_us = max(
-        (int(rows.batch.observed_us.max()) for rows in prepared.rows), default=None
-    )
+    newest = [int(rows.batch.observed_us.max()) for rows in prepared.rows]
+    outcome.newest_us = max(newest, default=None)
     outcome.commit_s = time.perf_counter() - started
     return outcome
 
@@ -229,7 +230,7 @@ def move_to_stored(
     for rows in prepared.rows:
         _write_rows(conn, rows, set(), duplicates, tally)
     counts = tally.counts(0, -rejected_readings)
-    accounting.add(conn, worker, counts)
+    feed.append_and_account(conn, tally.accepted, worker, counts)
     return Outcome(counts)
 
 
@@ -237,9 +238,7 @@ def _write_rows(
     conn: Connection, rows: Rows, redelivered: set[int], policy: DuplicatePolicy, tally: _Tally
 ) -> None:
     writer, revising = ReadingWriter(conn, policy), policy is not DuplicatePolicy.FIRST
-    again: NDArray[np.bool_] | None = None
-    if redelivered:
-        again = np.isin(rows.message, np.fromiter(redelivered, np.int64))
+    again = np.isin(rows.message, np.fromiter(redelivered, np.int64)) if redelivered else None
     batch = rows.batch
     if again is not None and revising:
         done = replayed(writer, batch, again)
@@ -247,12 +246,13 @@ def _write_rows(
         batch, again = batch.take(~done), again[~done]
     waves = divide(batch, revise=revising)
     repeated = 0 if again is None else int(again[waves.duplicate].sum())
-    tally.add(Written(0, 0, len(waves.duplicate), waves.conflicting, 0, batch), repeated)
+    tally.duplicate += len(waves.duplicate) - repeated
+    tally.redelivered += repeated
+    tally.conflicting += waves.conflicting
     whole = len(waves.rows) == 1 and len(waves.rows[0]) == len(batch)
     for places in waves.rows:
         wave = batch if whole else batch.take(places)
         written = writer.write(wave)
-        feed.append(conn, written.accepted)
         repeated = 0
         if again is not None and written.duplicate:
             repeated = _repeated(wave, written.accepted, again[places])

@@ -104,21 +104,12 @@ class Worker:
 
 def add(conn: Connection, worker: str, counts: Counts) -> None:
     """Adds to the worker's line of this hour, in the transaction that stores what is counted."""
-    conn.execute(
-        ADD,
-        {
-            "worker": worker,
-            "received": counts.received,
-            "messages": counts.messages,
-            "stored": counts.stored,
-            "merged": counts.merged,
-            "duplicate": counts.duplicate,
-            "conflicting": counts.conflicting,
-            "rejected": counts.rejected,
-            "late": counts.late,
-            "revised": counts.revised,
-        },
-    )
+    conn.execute(ADD, values(worker, counts))
+
+
+def values(worker: str, counts: Counts) -> dict[str, object]:
+    """What the statement ADD takes."""
+    return {"worker": worker, **{name: getattr(counts, name) for name in Counts.__slots__}}
 
 
 def heartbeat(conn: Connection, worker: str, in_flight: int) -> None:

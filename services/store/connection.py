@@ -15,6 +15,7 @@ from typing import Any, Final, LiteralString, Self, TypeAlias, TypeVar
 import psycopg
 from psycopg import errors, pq, sql
 from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, tuple_row
 from psycopg_pool import ConnectionPool
 
@@ -194,6 +195,33 @@ def transaction(conn: Connection) -> Iterator[Connection]:
         yield conn
 
 
+@contextmanager
+def attempt(conn: Connection) -> Iterator[Connection]:
+    """A savepoint inside a transaction, rolled back by an error; outside of one, a transaction of its own.
+
+    It is not released where all goes well: that would be one more way to the server and back, and the end of the
+    transaction does it anyway. For a few in one transaction.
+    """
+    if _status(conn) is not TransactionStatus.INTRANS:
+        with transaction(conn):
+            yield conn
+        return
+    with translated():
+        conn.execute(SAVEPOINT)
+        try:
+            yield conn
+        except psycopg.Error:
+            if _status(conn) is TransactionStatus.INERROR:
+                conn.execute(ROLLBACK_TO)
+            raise
+
+
+def _status(conn: Connection) -> TransactionStatus:
+    return conn.info.transaction_status
+
+
+SAVEPOINT: Final[LiteralString] = "SAVEPOINT attempt"
+ROLLBACK_TO: Final[LiteralString] = "ROLLBACK TO SAVEPOINT attempt"
 LISTEN: Final[LiteralString] = "LISTEN {channel}"
 
 

@@ -18,7 +18,9 @@ from typing import Any, Final, NamedTuple
 
 from services.domain.batch import ReadingBatch
 from services.domain.errors import Conflict
+from services.store import accounting
 from services.store import feed_statements as statements
+from services.store.accounting import Counts
 from services.store.connection import Connection, transaction
 
 CHANNEL: Final = statements.CHANNEL
@@ -82,7 +84,22 @@ def append(conn: Connection, batch: ReadingBatch) -> None:
     """
     if len(batch):
         conn.execute(statements.APPEND, (batch.domain.value, len(batch), batch.dumps()))
-        conn.execute(statements.TELL)
+
+
+def append_and_account(
+    conn: Connection, batches: Sequence[ReadingBatch], worker: str, counts: Counts
+) -> None:
+    """`append` of each batch in their order, and `accounting.add`, in one statement."""
+    batches = [batch for batch in batches if len(batch)]
+    if not batches:
+        accounting.add(conn, worker, counts)
+        return
+    rows: dict[str, object] = {
+        "domains": [batch.domain.value for batch in batches],
+        "readings": [len(batch) for batch in batches],
+        "columns": [batch.dumps() for batch in batches],
+    }
+    conn.execute(statements.CLOSE, rows | accounting.values(worker, counts), binary=True)
 
 
 def prune(conn: Connection, keep: timedelta, now: datetime, *, limit: int) -> int:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
+from services.store.accounting import ADD
+
 CHANNEL: Final = "citygauge_feed"
 """Told at every append: a hint to poll."""
 APPEND: Final[LiteralString] = (
-    "INSERT INTO batch_feed (domain, readings, columns) VALUES (%s, %s, %b)"
+    "INSERT INTO batch_feed (domain, readings, columns) VALUES (%s, %s, %b) "
+    f"RETURNING pg_notify('{CHANNEL}', '')"
 )
-TELL: Final[LiteralString] = f"NOTIFY {CHANNEL}"
+# Rows of the feed and the line of the account in one way to the server and back.
+CLOSE: Final[LiteralString] = f"""
+    WITH fed AS (
+        INSERT INTO batch_feed (domain, readings, columns)
+        SELECT * FROM unnest(%(domains)s::text[], %(readings)s::integer[], %(columns)s::bytea[])
+        RETURNING pg_notify('{CHANNEL}', ''))
+    {ADD}
+"""
 EPOCH: Final[LiteralString] = "SELECT cluster_epoch()"
 POSITION: Final[LiteralString] = (
     "SELECT epoch, xid::text::bigint, id FROM feed_position WHERE consumer = %s"

@@ -19,7 +19,7 @@ from services.domain.duplicates import DuplicatePolicy
 from services.domain.instant import HOUR_US
 from services.domain.quality import Quality
 from services.store.compare import compare, listed
-from services.store.connection import Connection, DatabaseUnavailable, transaction
+from services.store.connection import Connection, DatabaseUnavailable, attempt, transaction
 from services.store.revisions import revise
 from services.store.wire import Floats, Integers, Smallints, Times, columnar, copy_stream
 
@@ -97,7 +97,7 @@ class ReadingWriter:
         if same.any():
             raise ValueError("a batch to be written holds the same sensor and time twice")
         try:
-            with transaction(self._conn):
+            with attempt(self._conn):
                 self._copy(rows)
             return Written(len(batch), 0, 0, 0, _late(batch), batch)
         except errors.UniqueViolation:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import repeat
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +27,7 @@ from services.ingest.decoders.native_rules import bodies, read_message
 from services.ingest.messages import Route
 
 _LAST: Final = "reading"
+_UNITS: Final = attrgetter("units")
 
 
 class NativeDecoder(Decoder):
@@ -147,7 +149,7 @@ class _Run:
             column = list(map(take, values))
             if column.count(None) != n:
                 raw[name] = np.array(column, dtype=np.float64)
-        tables = self._tables([bytes(each.units) for each in ones], sensor_id, places)
+        tables = self._tables(list(map(bytes, map(_UNITS, ones))), sensor_id, places)
         times = parse_times([each.time for each in ones])
         said = Block(self._domain, sensor_id, message, element, times, estimated, raw)
         return [self._canonical(said, tables)]
