@@ -54,6 +54,12 @@ def find_chromium() -> Path | None:
     return private if private.is_file() else None
 
 
+def driver_libraries() -> Path | None:
+    """The folder of a private copy that holds libatomic, which a minimal Debian lacks and Playwright's node needs."""
+    found = _private_folder().glob("usr/lib/*-linux-gnu*/libatomic.so.1")
+    return next((each.parent for each in found), None)
+
+
 def prepare_chromium(progress: Progress = silent) -> Path:
     """The Chromium of `find_chromium`, installed or unpacked first if there is none."""
     found = find_chromium()

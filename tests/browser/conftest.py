@@ -1,12 +1,13 @@
 """A real browser, signed in to a running API; whatever the page complains about fails the test."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
-from services.embedded.browser import find_chromium
+from services.embedded.browser import driver_libraries, find_chromium
 from tests.api_server import Api, new_key, serving
 
 ARGUMENTS = (
@@ -20,13 +21,24 @@ ARGUMENTS = (
 )
 
 
+@contextmanager
+def driver() -> Iterator[Playwright]:
+    """Playwright, whose node finds on a minimal machine what was unpacked beside the private Chromium."""
+    with pytest.MonkeyPatch.context() as patch:
+        if (libraries := driver_libraries()) is not None:
+            patch.setenv("LD_LIBRARY_PATH", str(libraries))
+        with sync_playwright() as playwright:
+            patch.undo()
+            yield playwright
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Headless Chromium."""
     chromium = find_chromium()
     if chromium is None:
         pytest.skip("there is no Chromium; python -m services.embedded.browser prepares one")
-    with sync_playwright() as playwright:
+    with driver() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
         yield launched
         launched.close()

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from services.embedded.browser import find_chromium
-from tests.browser.conftest import ARGUMENTS
+from tests.browser.conftest import ARGUMENTS, driver
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "images"
 LEAK: Final = '#cards a[data-part="open"]:has-text("Water never stops flowing")'
@@ -40,7 +40,7 @@ def main() -> None:
     command = [sys.executable, "-m", "services.cli", "demo", "--for", "60"]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo,
-        sync_playwright() as tools,
+        driver() as tools,
     ):
         assert demo.stdout is not None
         address = next(

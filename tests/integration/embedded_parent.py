@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import threading
 
@@ -13,6 +14,7 @@ from services.embedded.processes import interrupt_on_terminate
 
 def main(manner: str) -> None:
     """Start the servers in a thread that ends, and wait for whatever comes."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     if manner == "unwinding":
         interrupt_on_terminate()
     database, broker = EmbeddedDatabase(), EmbeddedBroker()
