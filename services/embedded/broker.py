@@ -28,6 +28,8 @@ from services.embedded.prefix import Prefix
 from services.embedded.processes import TetheredProcess
 from services.embedded.server import EmbeddedServer, kept_secret
 
+_SNAPSHOT_S = 60.0
+"""How long it may take to write a full queue at its polite stop; about 2 s a million messages."""
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -43,7 +45,7 @@ class EmbeddedBroker(EmbeddedServer):
         port: int | None = None,
         progress: Progress = silent,
         device_topics: Iterable[str] = DEVICE_TOPICS,
-        autosave_interval_s: int = 30,
+        autosave_interval_s: int = 10,
     ) -> None:
         super().__init__(folder, port=port, progress=progress)
         self._grants = default_grants(device_topics)
@@ -99,6 +101,7 @@ class EmbeddedBroker(EmbeddedServer):
             self.name,
             [prefix.mosquitto, "-c", configuration],
             log=self.log,
+            grace=_SNAPSHOT_S,
             account=self._account,
             environment=_ENVIRONMENT,
             holding=[lock],

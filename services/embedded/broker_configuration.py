@@ -1,8 +1,8 @@
 """Renders mosquitto's configuration: the embedded broker's and the one of deploy/.
 
 It renders text and touches no file. What mosquitto cannot do stays true: its persistence is a
-snapshot every `autosave_interval_s`, so a broker that is killed forgets the messages it took
-since then, although it has acknowledged them.
+snapshot every `autosave_interval_s`, so a broker that is killed forgets what it took since then and
+had not yet handed to ingest, although it has acknowledged it (docs/decisions/0015-broker-kill.md).
 """
 
 import base64
@@ -54,7 +54,7 @@ class BrokerConfiguration:
     access_file: PurePath
     persistence_folder: PurePath
     log_destination: str = "stderr"
-    autosave_interval_s: int = 30
+    autosave_interval_s: int = 10
     max_queued_messages: int = 2_000_000
     max_queued_bytes: int = 512 * _MIB
     max_inflight_messages: int = 65_535
