@@ -20,6 +20,7 @@ from services.api.problems import documented
 from services.domain.alert import Alert, allowed_changes
 from services.domain.catalogue import Domain
 from services.domain.condition import Rule, Severity
+from services.domain.subject import kind_of_subject
 from services.store.alerts import AlertRepository, StoredEvent
 from services.store.alerts import State as Word
 
@@ -80,9 +81,14 @@ class AlertParameters(Parameters):
     )
     rule: Rule | None = Field(None, description="Only alerts of this rule.")
     severity: Severity | None = Field(None, description="Only alerts of this severity.")
-    subject: Words | None = Field(None, description="Only alerts of this sensor.")
-    domain: Domain | None = Field(None, description="Only alerts of this domain's sensors.")
-    zone: Words | None = Field(None, description="Only alerts of this zone or its sensors.")
+    subject: Words | None = Field(None, description="A sensor's id, feed/water, or gateway/GW-7.")
+    domain: Domain | None = Field(
+        None, description="Only of this domain's sensors, gateways and feed."
+    )
+    zone: Words | None = Field(
+        None,
+        description="Only of this zone, its sensors, and what carries their readings.",
+    )
     group: UUID | None = Field(None, description="Only alerts of this event: a `group_id`.")
     after: Cursor | None = Field(None, description="The `next` of the page before.")
     limit: int = Field(50, ge=1, le=1000, description="Most alerts of a page.")
@@ -153,6 +159,7 @@ def alert(request: Request, alert_id: UUID) -> Answer:
 def alert_document(alert: Alert, place: Place | None) -> dict[str, object]:
     """The alert as it is served."""
     document: dict[str, object] = {name: getattr(alert, name) for name in _FIELDS}
+    document["subject_kind"] = kind_of_subject(alert.subject)
     document["place"] = place
     document["allowed_changes"] = allowed_changes(alert)
     return document

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.domain.alert import EventKind, Verdict
 from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Rule, Severity
+from services.domain.subject import SubjectKind
 
 _NEXT = "Cursor of the following page, to be sent back as `after`; null on the last page."
 _MORE = "Whether there is a following page."
@@ -184,8 +185,13 @@ class AlertDocument(Document):
 
     id: UUID = Field(description="Its id.")
     rule: Rule = Field(description="Which question was answered with yes.")
-    subject: str = Field(description="The sensor's id.")
-    place: PlaceDocument | None = Field(description="Where; null for a sensor no longer known.")
+    subject: str = Field(
+        description="The sensor's id; feed/water or gateway/GW-7 for many sensors."
+    )
+    subject_kind: SubjectKind = Field(description="Whether one sensor, a gateway or a whole feed.")
+    place: PlaceDocument | None = Field(
+        description="Where; null for a sensor no longer known, a gateway and a feed."
+    )
     version: int = Field(description="Grows with each change; send it back as expected_version.")
     state: str = Field(description="active, acknowledged, cleared or resolved.")
     active: bool = Field(description="Whether the measurement still shows it.")

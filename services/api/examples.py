@@ -63,6 +63,7 @@ ALERT: Final[dict[str, Any]] = {
     "id": "6f2d8a52-7c1b-5e0e-9a57-3f0c1d9e4b11",
     "rule": "burst",
     "subject": "M-17",
+    "subject_kind": "sensor",
     "version": 1,
     "state": "active",
     "active": True,

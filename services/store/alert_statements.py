@@ -86,10 +86,19 @@ PAGE: Final[LiteralString] = f"""
        AND (%(state)s::text IS NULL OR %(state)s =
             CASE WHEN resolved_at IS NOT NULL THEN 'resolved' WHEN cleared_at IS NOT NULL THEN 'cleared'
                  WHEN acknowledged_at IS NOT NULL THEN 'acknowledged' ELSE 'active' END)
-       AND (%(domain)s::text IS NULL
-            OR EXISTS (SELECT FROM sensor AS s WHERE s.id = a.subject AND s.domain = %(domain)s))
+       AND (%(domain)s::text IS NULL OR subject = 'feed/' || %(domain)s
+            OR EXISTS (SELECT FROM sensor AS s WHERE s.id = a.subject AND s.domain = %(domain)s)
+            OR (starts_with(subject, 'gateway/')
+                AND EXISTS (SELECT FROM sensor AS s
+                             WHERE s.gateway = substr(a.subject, 9) AND s.domain = %(domain)s)))
        AND (%(zone)s::text IS NULL OR subject = %(zone)s
-            OR EXISTS (SELECT FROM sensor AS s WHERE s.id = a.subject AND s.zone = %(zone)s))
+            OR EXISTS (SELECT FROM sensor AS s WHERE s.id = a.subject AND s.zone = %(zone)s)
+            OR (starts_with(subject, 'gateway/')
+                AND EXISTS (SELECT FROM sensor AS s
+                             WHERE s.gateway = substr(a.subject, 9) AND s.zone = %(zone)s))
+            OR (starts_with(subject, 'feed/')
+                AND EXISTS (SELECT FROM sensor AS s
+                             WHERE s.zone = %(zone)s AND s.domain = substr(a.subject, 6))))
      ORDER BY raised_at DESC, id DESC LIMIT %(limit)s
 """
 EVENTS: Final[LiteralString] = f"""

@@ -201,7 +201,8 @@ class AlertRepository:
         Args:
             now: decides what is shelved.
             state: as `Alert.state` says it; open: whether the measurement still shows it.
-            domain, zone: of the sensor that is the subject; a zone is found as a subject too.
+            domain, zone: of the sensor that is the subject, or of any sensor behind a gateway or feed that is; a zone
+                is found as a subject too.
             group: a `group_id`.
             start, end: raised in [start, end).
         """

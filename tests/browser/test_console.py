@@ -329,6 +329,24 @@ def test_the_documentation_lists_every_operation_offline(console: Console) -> No
     assert all(url.startswith(console.api.url) for url in asked)
 
 
+def test_a_silent_feed_stands_in_the_queue_without_a_sensor(console: Console) -> None:
+    numbers = {"silent_sensors_1": 812.0, "sensors_1": 1000.0}
+    evidence = Evidence("observed_at", "s", 93600.0, 86400.0, None, 93600.0, 0, 0.81, numbers)
+    given = {"rule": Rule.FEED_SILENT, "severity": Severity.CRITICAL, "evidence": evidence}
+    alert = say(console.api.database_url, subject="feed/water", **given)
+    say(console.api.database_url, subject="gateway/GW 7", **given)
+    page = console.open()
+    expect(page.locator(".card")).to_have_count(2)
+    expect(page.locator(f'.card[data-id="{alert.id}"]')).to_contain_text("All water sensors")
+    expect(page.locator("#cards")).to_contain_text("Gateway GW 7")
+    page.locator(f'.card[data-id="{alert.id}"] a').click()
+    expect(page.locator("#view h2")).to_have_text("Readings no longer come")
+    expect(page.locator(".facts")).to_contain_text("812 of 1,000")
+    expect(page.locator(".facts")).to_contain_text("All water sensors")
+    expect(page.locator('.facts a[href*="sensor"]')).to_have_count(0)
+    expect(page.locator("#view")).to_contain_text("no single series to draw")
+
+
 def test_no_number_is_no_zero(console: Console) -> None:
     evidence = Evidence("flow_litres_per_h", "L/h", None, None, None, 3600.0, 0, 1.0)
     alert = say(console.api.database_url, rule=Rule.SILENT, evidence=evidence)

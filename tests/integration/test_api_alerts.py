@@ -1,6 +1,7 @@
 """Alerts over HTTP: the list, one case, and what people do to it."""
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -55,6 +56,33 @@ def test_the_list_filters_and_pages(api: Api, reader: httpx.Client) -> None:
     place = reader.get("/v1/alerts", params={"zone": "Zone 3"}).json()["items"][0]["place"]
     assert place["name"] == "14 Mill Street"
     assert place["time_zone"] == "Europe/Madrid"
+
+
+def test_a_feed_and_a_gateway_are_found_where_their_sensors_are(
+    api: Api, reader: httpx.Client
+) -> None:
+    register(api.database_url, [replace(METER, gateway="GW 7"), STATION])
+    sensor = say(api.database_url, subject=METER.id)
+    gateway = say(api.database_url, subject="gateway/GW 7", rule=Rule.FEED_SILENT)
+    feed = say(api.database_url, subject="feed/water", rule=Rule.FEED_SILENT)
+    say(api.database_url, subject="feed/traffic", rule=Rule.FEED_SILENT)
+    say(api.database_url, subject="gateway/other", rule=Rule.FEED_SILENT)
+
+    def found(**params: str) -> dict[str, dict[str, object]]:
+        items = reader.get("/v1/alerts", params=params).json()["items"]
+        return {item["id"]: item for item in items}
+
+    wanted = {str(sensor.id): "sensor", str(gateway.id): "gateway", str(feed.id): "feed"}
+    for params in ({"domain": "water"}, {"zone": "Zone 3"}):
+        items = found(**params)
+        assert {key: item["subject_kind"] for key, item in items.items()} == wanted
+        assert items[str(sensor.id)]["place"] is not None
+        assert items[str(gateway.id)]["place"] is items[str(feed.id)]["place"] is None
+    assert set(found(subject="gateway/GW 7")) == {str(gateway.id)}
+    assert [item["subject"] for item in found(domain="traffic").values()] == ["feed/traffic"]
+    assert found(zone="Zone 4") == {}
+    answer = reader.get(f"/v1/alerts/{feed.id}").json()
+    assert (answer["subject"], answer["subject_kind"]) == ("feed/water", "feed")
 
 
 @pytest.mark.parametrize(

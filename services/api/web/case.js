@@ -5,7 +5,7 @@ import { acts } from "./acts.js";
 import { h, icon, later } from "./dom.js";
 import { panel } from "./panel.js";
 import { clock, span, stamp } from "./times.js";
-import { EVENTS, RULES, SEVERITIES, VERDICTS, WORDS, amount, placeOf, say, stateOf } from "./words.js";
+import { EVENTS, RULES, SEVERITIES, VERDICTS, WORDS, amount, number, placeOf, say, stateOf } from "./words.js";
 
 const HOUR = 3600e3;
 
@@ -81,7 +81,10 @@ export class Case {
       fact("Limit", evidence.threshold, evidence.unit),
       fact("Usual at this hour", evidence.baseline, evidence.unit),
       evidence.missing_share > 0.005 ? ["Readings missing", `${Math.round(evidence.missing_share * 100)} %`] : null,
-      ["Sensor", h("a", { href: `#/sensor/${encodeURIComponent(alert.subject)}` }, alert.subject)],
+      aboutOne(alert)
+        ? ["Sensor", h("a", { href: `#/sensor/${encodeURIComponent(alert.subject)}` }, alert.subject)]
+        : ["Concerns", placeOf(alert)],
+      aboutOne(alert) ? null : ["Silent sensors", `${number(evidence.numbers?.silent_sensors_1)} of ${number(evidence.numbers?.sensors_1)}`],
       alert.acknowledged_by ? ["Acknowledged by", alert.acknowledged_by] : null,
       alert.shelved_reason ? ["Hidden because", alert.shelved_reason] : null,
     ].filter(Boolean);
@@ -114,7 +117,7 @@ export class Case {
     if (this.chart || this.#gone) return;
     const alert = this.#alert;
     if (!alert.place) {
-      this.chartPlace.replaceChildren(h("p", { class: "note" }, WORDS.noSensor));
+      this.chartPlace.replaceChildren(h("p", { class: "note" }, aboutOne(alert) ? WORDS.noSensor : WORDS.noChart));
       return;
     }
     let sensor;
@@ -174,6 +177,8 @@ export class Case {
 }
 
 export const back = () => h("a", { class: "back quiet", href: "#/" }, icon("back", 20), WORDS.back);
+
+const aboutOne = (alert) => alert.subject_kind !== "feed" && alert.subject_kind !== "gateway";
 
 const fact = (name, value, unit) => (value === null || value === undefined ? null : [name, amount(value, unit)]);
 

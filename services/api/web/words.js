@@ -8,6 +8,7 @@ export const RULES = {
   zone_leak: "The zone loses water",
   backflow: "Water flows backwards",
   silent: "Sensor is silent",
+  feed_silent: "Readings no longer come",
   stuck: "Sensor repeats one value",
   sensor_fault: "Sensor gives impossible values",
   congestion: "Traffic is jammed",
@@ -50,6 +51,7 @@ export const WORDS = {
   quietTitle: "All quiet", quiet: "There is no open alert. A new one appears here by itself.",
   noneTitle: "Nothing yet", none: "No alert was ever raised.",
   pickTitle: "Choose an alert", pick: "You will see its sensor's readings around the event, and what you can do.",
+  noChart: "This is about many sensors at once, so there is no single series to draw.",
   noSensor: "This sensor is not in the register, so there is nothing to draw.",
   noData: "There are no readings in this time.",
   notFound: "Nothing found. Try a part of its name or id.",
@@ -77,7 +79,18 @@ export function stateOf(alert, time) {
   return "Nobody has it yet";
 }
 
+const SUBJECTS = { feed: { water: "All water sensors", traffic: "All traffic sensors" } };
+
+// A feed or a gateway in words; nothing for a sensor.
+function manyOf(alert) {
+  const name = String(alert.subject ?? "").replace(/^[^/]*\//, "");
+  if (alert.subject_kind === "feed") return SUBJECTS.feed[name] ?? `All ${name} sensors`;
+  return alert.subject_kind === "gateway" ? `Gateway ${name}` : null;
+}
+
 export function placeOf(alert) {
+  const many = manyOf(alert);
+  if (many) return many;
   const place = alert.place ?? alert;
   const parts = [place.name ?? alert.subject ?? alert.id];
   if (place.road) parts.push([place.road, place.direction].filter(Boolean).join(" "));
