@@ -117,6 +117,7 @@ ACCOUNTING: Final[dict[str, Any]] = {
         "messages": 900,
         "stored": 960,
         "merged": 4,
+        "revised": 2,
         "duplicate": 20,
         "conflicting": 1,
         "rejected": 15,
