@@ -24,6 +24,7 @@ from services.cli import (
     sensors,
     serve,
     simulate,
+    tune,
     workers,
 )
 from services.domain.errors import CitygaugeError, InvalidInput, SettingError
@@ -69,6 +70,7 @@ app.command("replay", rich_help_panel=_FEED)(replay.replay)
 app.command("decode", rich_help_panel=_LOOK)(decode.decode)
 app.command("backtest", rich_help_panel=_LOOK)(backtest.backtest)
 app.command("score", rich_help_panel=_LOOK)(score.score)
+app.command("tune", rich_help_panel=_LOOK)(tune.tune)
 app.add_typer(rejected.app, name="rejected", rich_help_panel=_LOOK)
 app.add_typer(workers.app, name="workers", rich_help_panel=_LOOK)
 app.add_typer(keys.app, name="keys", rich_help_panel=_LOOK)

@@ -16,8 +16,8 @@ from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
     from services.cli.settings import Sources
-    from services.detect.backtest import Case
     from services.detect.recordings import RecordedCase
+    from services.detect.stored_case import StoredCase
 
 
 def backtest(
@@ -136,7 +136,7 @@ def folders_of(roots: list[Path]) -> Iterator[tuple[str, Path]]:
 
 
 @contextmanager
-def stored_case(sources: Sources, start_us: int | None, end_us: int | None) -> Iterator[Case]:
+def stored_case(sources: Sources, start_us: int | None, end_us: int | None) -> Iterator[StoredCase]:
     """The range of the database as a case, while it is open."""
     from services.cli.process import database_url
     from services.cli.settings import Section

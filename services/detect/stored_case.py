@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from services.detect.recordings import Slice, sliced
 from services.domain.catalogue import Domain
-from services.domain.instant import MICROSECOND
+from services.domain.instant import MICROSECOND, to_us
 from services.domain.sensor import Sensor
 from services.store.connection import Connection
-from services.store.past import newest_time, past_steps
+from services.store.past import newest_time, oldest_time, past_steps
 from services.store.sensors import SensorRepository
 
 
@@ -33,7 +33,7 @@ class StoredCase:
     def __init__(
         self, conn: Connection, start: datetime | None, end: datetime | None, warm: timedelta
     ) -> None:
-        self._conn = conn
+        self.conn = conn
         found, _ = SensorRepository(conn).changed_since(0)
         self._numbered = [(entry.number, entry.sensor) for entry in found]
         newest = newest_time(conn)
@@ -45,6 +45,13 @@ class StoredCase:
         """Every registered sensor by its number."""
         return self._numbered
 
+    def span_us(self) -> tuple[int, int]:
+        """From when on readings are taken or asked for, and their end; both 0 when nothing is stored."""
+        if self._end is None:
+            return 0, 0
+        first = self._start or oldest_time(self.conn) or self._end
+        return to_us(first), to_us(self._end)
+
     def slices(self, every_us: Mapping[Domain, int]) -> Iterator[Slice]:
         """The stored readings, cut where the clock is looked at."""
         if self._end is None:
@@ -52,7 +59,7 @@ class StoredCase:
         domains = {sensor.domain for _, sensor in self._numbered}
         every = min((every_us[domain] for domain in domains), default=1)
         start = self._start or datetime(2000, 1, 1, tzinfo=self._end.tzinfo)
-        for block in past_steps(self._conn, start, self._end):
+        for block in past_steps(self.conn, start, self._end):
             in_order = {
                 domain: replace(batch, received_us=batch.observed_us)
                 for domain, batch in block.items()

@@ -27,6 +27,7 @@ PAST: Final = sql.SQL("""
 ONLY: Final = sql.SQL("AND sensor = ANY(%(sensors)s)")
 METRIC: Final = sql.SQL("array_agg(coalesce({metric}, 'NaN'))")
 NEWEST: Final = sql.SQL("SELECT time FROM {table} ORDER BY time DESC LIMIT 1")
+OLDEST: Final = sql.SQL("SELECT time FROM {table} ORDER BY time LIMIT 1")
 NEXT: Final = sql.SQL(
     "SELECT time FROM {table} WHERE time >= %(start)s AND time < %(end)s ORDER BY time LIMIT 1"
 )
@@ -40,6 +41,16 @@ def newest_time(conn: Connection) -> datetime | None:
         if (row := conn.execute(NEWEST.format(table=_table(domain))).fetchone()) is not None
     ]
     return max(found, default=None)
+
+
+def oldest_time(conn: Connection) -> datetime | None:
+    """When the oldest stored reading of any domain was observed; None when nothing is stored."""
+    found = [
+        row[0]
+        for domain in Domain
+        if (row := conn.execute(OLDEST.format(table=_table(domain))).fetchone()) is not None
+    ]
+    return min(found, default=None)
 
 
 def past(

@@ -1,0 +1,195 @@
+"""The command that compares configurations of the detectors on a city's own history and proposes one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from services.cli.backtest import folders_of, sources_of, stored_case
+from services.domain.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from services.cli.settings import Sources
+    from services.detect.tune import Configuration, Labelled, Point
+
+_HEAD: Final = ("", "found", "missed", "false alarms", "not judged", "median time to detect", "")
+
+
+def tune(
+    cases: list[Path] | None = typer.Argument(
+        None, help="Folders with readings.csv[.gz] and truth.json; folders below are searched too."
+    ),
+    limit: list[str] | None = typer.Option(
+        None,
+        metavar="NAME=VALUE,...",
+        help="Try these values of a limit; of several every combination. Without it, one limit after the other.",
+    ),
+    config: list[Path] | None = typer.Option(
+        None, help="Compare this settings file (TOML, [detectors]) too; may be given several times."
+    ),
+    database: bool = typer.Option(
+        False, help="Take the history and the verdicts of the database (DATABASE_URL)."
+    ),
+    from_: str | None = typer.Option(
+        None, "--from", metavar="TIME", help="With --database: alerts raised from this time on."
+    ),
+    to: str | None = typer.Option(
+        None, metavar="TIME", help="With --database: readings and alerts before this time."
+    ),
+) -> None:
+    """Show what other limits of the detectors would have found, when, and for how many false alarms.
+
+    Marks the configurations that no other one beats (`*`) and the present one, and proposes one as TOML. It changes
+    nothing: a person decides.
+
+    Of the database the verdicts on alerts are the truth: "real" should be found, "legitimate use" (and a process alarm
+    of a faulty sensor) should not be told, and alerts at places and times that nobody has judged are counted apart.
+    """
+    from services.cli.settings import Section
+    from services.detect.detector_settings import DetectorSettings
+    from services.detect.tune import tried, with_front
+
+    sources = sources_of(None)
+    present = sources.load(Section.DETECTORS, DetectorSettings)
+    if database and cases:
+        raise InvalidInput("--database", "with a case", "the database is the only case then")
+    if limit and config:
+        raise InvalidInput("--limit", "with --config", "one of the two")
+    with _histories(sources, cases or [], database, from_, to) as histories:
+        several = _configurations(present, histories, limit or [], config or [])
+        points = []
+        for done, configuration in enumerate(several, start=1):
+            begun = time.perf_counter()
+            points.append(tried(configuration, histories))
+            typer.echo(
+                f"{done} of {len(several)}: {configuration.name} "
+                f"({time.perf_counter() - begun:.1f} s)",
+                err=True,
+            )
+    _show(with_front(points))
+
+
+@contextmanager
+def _histories(
+    sources: Sources, cases: list[Path], database: bool, from_: str | None, to: str | None
+) -> Iterator[list[Labelled]]:
+    from services.domain.instant import parse_time
+
+    if not database:
+        yield [_labelled(name, folder) for name, folder in folders_of(cases)]
+        return
+    start_us = None if from_ is None else parse_time(from_)
+    end_us = None if to is None else parse_time(to)
+    with stored_case(sources, start_us, end_us) as found:
+        from services.detect.tune import Labelled
+        from services.detect.verdicts import judged_alerts, truth_of
+        from services.domain.instant import DAY_US, from_us
+
+        alerts = judged_alerts(
+            found.conn,
+            None if start_us is None else from_us(start_us),
+            None if end_us is None else from_us(end_us),
+        )
+        judged = [alert for alert in alerts if alert.verdict is not None]
+        if not judged:
+            raise InvalidInput(
+                "--database",
+                f"{len(alerts)} alerts",
+                "a range in which people gave verdicts on alerts",
+            )
+        first_us, last_us = found.span_us()
+        begin_us = start_us if start_us is not None else first_us
+        truth = truth_of(alerts, begin_us, last_us)
+        days = max((last_us - begin_us) / DAY_US, 1e-9)
+        yield [Labelled(found, truth, days * len(found.numbered), days, complete=False)]
+
+
+def _labelled(name: str, folder: Path) -> Labelled:
+    from services.detect.recordings import read_case
+    from services.detect.scoring.case_files import read_truth
+    from services.detect.tune import Labelled
+
+    if folder.is_file():
+        folder = folder.parent
+    if not (folder / "truth.json").is_file():
+        raise InvalidInput("case", name, "a folder with truth.json beside its readings")
+    truth = read_truth(folder)
+    case = read_case(folder)
+    sensors = len(truth.scored_sensors or case.sensors)
+    return Labelled(case, truth, sensors * truth.days, truth.days)
+
+
+def _configurations(
+    present: object, histories: Sequence[Labelled], limits: list[str], files: list[Path]
+) -> list[Configuration]:
+    from services.cli.settings import Section
+    from services.detect.detector_settings import DetectorSettings
+    from services.detect.tune import combinations, differing, one_by_one
+    from services.domain.catalogue import Domain
+
+    assert isinstance(present, DetectorSettings)
+    if files:
+        return list(
+            differing(
+                present,
+                {
+                    str(path): sources_of(path).load(Section.DETECTORS, DetectorSettings)
+                    for path in files
+                },
+            )
+        )
+    if limits:
+        return list(combinations(present, dict(map(_values, limits))))
+    domains = {s.domain for each in histories for _, s in each.case.numbered}
+    return list(one_by_one(present, [domain for domain in Domain if domain in domains]))
+
+
+def _values(text: str) -> tuple[str, list[float]]:
+    name, _, values = text.partition("=")
+    try:
+        return name.strip(), [float(value) for value in values.split(",")]
+    except ValueError:
+        raise InvalidInput("--limit", text, "NAME=VALUE,VALUE with numbers") from None
+
+
+def _show(points: Sequence[Point]) -> None:
+    from services.detect.scoring import words
+    from services.detect.tune import proposal
+
+    rows = [
+        _HEAD,
+        *(
+            (
+                point.configuration.name,
+                f"{point.figures.found} of {point.figures.events}",
+                f"{point.missed}",
+                f"{point.false_alarms}",
+                f"{point.unjudged}",
+                words.span(point.figures.median_h),
+                "*" if point.front else "",
+            )
+            for point in sorted(points, key=lambda each: each.cost)
+        ),
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        typer.echo("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+    best, present = proposal(points), points[0]
+    if best is present or best.cost == present.cost:
+        typer.echo("\nNothing here finds as much as the present configuration for less.")
+        return
+    typer.echo(
+        f"\nFor a person to decide: {best.configuration.name} finds {best.figures.found} of "
+        f"{best.figures.events} with {best.false_alarms} false alarms, median "
+        f"{words.span(best.figures.median_h)}; now {present.figures.found} with "
+        f"{present.false_alarms}, {words.span(present.figures.median_h)}.\n"
+    )
+    typer.echo("[detectors]")
+    for name, value in best.configuration.changes.items():
+        typer.echo(f"{name} = {value:g}")

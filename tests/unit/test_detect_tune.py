@@ -1,0 +1,137 @@
+"""Comparing configurations: the grid fits the settings, the front is the front, and nothing is proposed for nothing."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli import app
+from services.detect.detector_settings import DetectorSettings
+from services.detect.scoring.figures import Figures
+from services.detect.tune import (
+    FACTORS,
+    Configuration,
+    Point,
+    combinations,
+    one_by_one,
+    proposal,
+    with_front,
+)
+from services.domain.catalogue import Domain
+from services.domain.errors import InvalidInput
+from services.domain.instant import DAY_US, isoformat
+from tests.oracles.feeds import START_US, home
+from tests.unit.test_detect_backtest import LEAK_US, leaking, lines
+from tests.unit.test_detect_recordings import case
+
+PRESENT = DetectorSettings()
+PRACTICE = Path(__file__).parents[3] / "shared" / "practice"
+
+
+def test_every_limit_of_the_grid_is_a_setting_on_both_sides_of_the_present_one() -> None:
+    for domain, factors in FACTORS.items():
+        found = list(one_by_one(PRESENT, [domain]))
+        assert found[0].settings == PRESENT
+        tried = {name for each in found for name in each.changes}
+        assert tried == set(factors)
+        for name, (low, high) in factors.items():
+            assert low < 1 < high, name
+            values = sorted(each.changes[name] for each in found if name in each.changes)
+            assert len(values) == 2, f"{name}: a value of the grid is out of its bounds"
+            assert values[0] < getattr(PRESENT, name) < values[1]
+    assert set(FACTORS) == set(Domain)
+
+
+def test_named_values_are_combined_and_wrong_ones_refused() -> None:
+    found = list(combinations(PRESENT, {"continuous_min_h": [8, 12], "burst_night_h": [1, 2.5]}))
+    assert [dict(each.changes) for each in found] == [
+        {},
+        {"continuous_min_h": 8, "burst_night_h": 1},
+        {"continuous_min_h": 8},
+        {"burst_night_h": 1},
+    ], "12 and 2.5 are the present values"
+    for wrong in ({"continuos_min_h": [8]}, {"continuous_min_h": [0.1]}):
+        with pytest.raises(InvalidInput):
+            list(combinations(PRESENT, wrong))
+    tenths = [2.0 + i / 10 for i in range(15)]
+    with pytest.raises(InvalidInput, match="at most 200"):
+        list(combinations(PRESENT, {"burst_night_h": tenths, "zone_burst_h": tenths}))
+
+
+def point(name: str, false_alarms: int, found: int, median: float, unjudged: int = 0) -> Point:
+    figures = Figures(events=10, found=found, delays_h=(median,) * found)
+    return Point(Configuration(name, PRESENT, {name: 1.0}), figures, false_alarms, unjudged)
+
+
+def test_the_front_holds_what_nothing_beats_and_the_proposal_costs_no_event() -> None:
+    points = with_front(
+        [
+            point("present", 5, 9, 20),
+            point("quieter", 2, 9, 24),
+            point("quieter and slower", 2, 9, 30),
+            point("blind", 0, 3, 10),
+            point("eager", 9, 10, 10),
+            point("unknown", 1, 9, 20, unjudged=4),
+        ]
+    )
+    front = {each.configuration.name for each in points if each.front}
+    assert front == {"present", "quieter", "blind", "eager", "unknown"}
+    assert proposal(points).configuration.name == "quieter"
+    assert proposal(points[:1]) is points[0]
+
+
+def tuned(*arguments: object) -> tuple[str, str]:
+    result = CliRunner().invoke(app, ["tune", *map(str, arguments)])
+    assert result.exception is None, result.exception
+    return result.stdout, result.stderr
+
+
+def labelled(folder: Path) -> Path:
+    """A leak from day 22 on, and a home that ran its tap all of day 20."""
+    use = home(24 * 24, seed=4)
+    use[20 * 24 : 20 * 24 + 18] += 30
+    case(folder, lines(leaking()) + lines(use, "M2"))
+    window = {"series": ["M2"], "start": isoformat(START_US + 20 * DAY_US)}
+    truth = {
+        "case": "one", "domain": "water",
+        "eval_start": isoformat(START_US + 14 * DAY_US), "eval_end": isoformat(START_US + 24 * DAY_US),
+        "events": [{"id": "e0", "series": ["M1"], "kind": "leak", "start": isoformat(LEAK_US),
+                    "end": isoformat(START_US + 24 * DAY_US)}],
+        "benign": [{**window, "end": isoformat(START_US + 21 * DAY_US), "kind": "tap"}],
+    }  # fmt: skip
+    (folder / "truth.json").write_text(json.dumps(truth))
+    return folder
+
+
+def test_the_command_shows_the_trade_and_proposes_settings_that_can_be_pasted(
+    tmp_path: Path,
+) -> None:
+    folder = labelled(tmp_path / "one")
+    shown, progress = tuned(folder, "--limit", "continuous_min_h=12,20")
+    assert "2 of 2: continuous_min_h = 20" in progress
+    table, _, snippet = shown.partition("\n\n")
+    rows = {line.partition("  ")[0]: line for line in table.splitlines()}
+    assert rows["continuous_min_h = 20"].endswith("*")
+    assert " 1 of 1 " in rows["present"]
+    assert "For a person to decide" in snippet
+    proposed = tomllib.loads(snippet[snippet.index("[detectors]") :])
+    assert proposed == {"detectors": {"continuous_min_h": 20}}
+    config = tmp_path / "quiet.toml"
+    config.write_text(snippet[snippet.index("[detectors]") :])
+    again, _ = tuned(folder, "--config", config)
+    assert str(config) in again
+    nothing, _ = tuned(folder, "--limit", "zone_cusum_h=5")
+    assert "Nothing here finds as much as the present configuration for less." in nothing
+
+
+@pytest.mark.recording
+@pytest.mark.skipif(not (PRACTICE / "score.py").is_file(), reason="the practice set is not here")
+def test_a_practice_case_shows_its_trade() -> None:
+    shown, _ = tuned(PRACTICE / "traffic" / "i24_day0", "--limit", "congestion_on_s=60,600")
+    rows = {line.split("  ")[0]: line for line in shown.splitlines()}
+    assert rows["present"].split()[1:4] == ["41", "of", "41"]
+    assert rows["congestion_on_s = 600"].split()[3:6] != ["41", "of", "41"]
