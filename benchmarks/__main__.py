@@ -18,6 +18,7 @@ QUICK: Final[Mapping[str, str]] = {
 """Name -> module; run when no name is given."""
 
 LONG: Final[Mapping[str, str]] = {
+    "backlog": "benchmarks.bench_backlog",
     "detect_peers": "benchmarks.bench_detect_peers",
     "ingest_peers": "benchmarks.bench_ingest_peers",
 }
