@@ -1,0 +1,160 @@
+"""The chance of a value so high: peaks over a threshold, and a generalised Pareto tail fitted to them.
+
+Of the last N values of a series the highest K are kept with their ages; the threshold is the lowest of the top share q,
+and the excesses over it give the tail by their first two moments (Hosking and Wallis 1987; Siffer et al. 2017, SPOT,
+fits by likelihood and never forgets). Below the threshold the chance falls exponentially from 1 at the middle. The fit
+is made anew at every 32nd value of a series, so that the result does not depend on how a stream is cut. K x 8 bytes
+for each of a series' features. It refuses to know what the values mean; only high ones are rare.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from services.detect.table import Array, Field, Rows, Table
+
+_LEAST: Final = 1e-15
+"""No chance is smaller: surprise ends at 15."""
+_FLAT: Final = 1e-6
+_FEWEST: Final = 10
+
+
+class Peaks:
+    """Tails of several features of each series.
+
+    Args:
+        features: how many values come together.
+        peaks, tail_share, memory: K, q and N above.
+        block: values between two fits; warm: values before the first.
+        least_shape: bound from below of the tail's shape: -0.1 lets no tail end soon.
+        base_alpha: weight of the newest value in the middle.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        peaks: int = 100,
+        tail_share: float = 0.02,
+        memory: int = 5000,
+        block: int = 32,
+        warm: int = 96,
+        least_shape: float = -0.1,
+        base_alpha: float = 0.002,
+    ) -> None:
+        self.peaks, self.tail_share, self.memory = peaks, tail_share, memory
+        self.block, self.warm = block, warm
+        self.least_shape, self.base_alpha = least_shape, base_alpha
+        self.table = Table(
+            {
+                "held": Field("f4", -np.inf, (features, peaks)),
+                "born": Field("i4", 0, (features, peaks)),
+                "pending": Field("f4", -np.inf, (features, block)),
+                "base": Field("f8", 0.0, (features,)),
+                "count": Field("i4"),
+                "threshold": Field("f8", np.inf, (features,)),
+                "scale": Field("f8", 0.0, (features,)),
+                "shape": Field("f8", 0.0, (features,)),
+                "share": Field("f8", 1.0),
+                "middle": Field("f8", 0.0, (features,)),
+            }
+        )
+
+    def surprise(self, rows: Rows, values: Array) -> Array:
+        """(n, features) -log10 of the chance of a value as high as this; 0 before the first fit.
+
+        Args:
+            values: (n, features); NaN surprises nobody.
+        """
+        t = self.table
+        g = values.astype(np.float32).astype(np.float64)
+        threshold, scale, shape = t["threshold"][rows], t["scale"][rows], t["shape"][rows]
+        share, middle = t["share"][rows][:, None], t["middle"][rows]
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            reach = threshold - middle
+            way = np.where(reach > _FLAT * np.abs(threshold), (g - middle) / reach, 0.0)
+            chance = share ** np.maximum(way, 0.0)
+            high = g > threshold
+            if high.any():
+                y = (g - threshold) / np.where(scale > 0, scale, np.inf)
+                b = np.maximum(1.0 + shape * y, 0.0)
+                tail = np.where(np.abs(shape) < 1e-6, np.exp(-y), b ** (-1.0 / shape))
+                tail = np.where(scale > 0, np.maximum(tail, _LEAST), 0.3)
+                chance = np.where(high, share * tail, chance)
+            out = -np.log10(np.maximum(chance, _LEAST))
+        return np.where(np.isfinite(out) & np.isfinite(threshold), out, 0.0)
+
+    def learn(self, rows: Rows, values: Array) -> None:
+        """One value of each feature for each of `rows` (distinct); NaN is below everything."""
+        t = self.table
+        g = values.astype(np.float32)
+        count = t["count"].take(rows)
+        known = np.nan_to_num(g.astype(np.float64))
+        t["base"][rows] = (1 - self.base_alpha) * t["base"][rows] + self.base_alpha * known
+        place = count % self.block
+        t["pending"][rows, :, place] = np.where(np.isnan(g), -np.inf, g)
+        t["count"][rows] = count + 1
+        full = place == self.block - 1
+        if full.any():
+            self._merge(rows[full])
+
+    def replace(self, rows: Rows, features: slice, history: Array) -> None:
+        """Put `history` (n, chosen features, m), oldest first, in the place of all m values that `rows` have seen.
+
+        For features that are known only later. At most K values, a whole number of blocks.
+        """
+        t, m = self.table, history.shape[2]
+        g = history.astype(np.float32)
+        ordered = np.argsort(-g, axis=2, kind="stable")
+        held, born = t["held"][rows], t["born"][rows]
+        held[:, features, :m] = np.take_along_axis(g, ordered, axis=2)
+        born[:, features, :m] = ordered
+        t["held"][rows], t["born"][rows] = held, born
+        base = t["base"][rows]
+        for i in range(m):
+            base[:, features] = (1 - self.base_alpha) * base[:, features]
+            base[:, features] += self.base_alpha * g[:, :, i].astype(np.float64)
+        t["base"][rows] = base
+        if m >= self.warm:
+            self._fit(rows)
+
+    def _merge(self, rows: Rows) -> None:
+        t, count = self.table, self.table["count"][rows]
+        held, born = t["held"][rows], t["born"][rows]
+        held = np.where(count[:, None, None] - born > self.memory, np.float32(-np.inf), held)
+        values = np.concatenate([held, t["pending"][rows]], axis=2)
+        ages = np.broadcast_to(
+            (count[:, None] - self.block + np.arange(self.block))[:, None, :],
+            (len(rows), held.shape[1], self.block),
+        )
+        births = np.concatenate([born, ages], axis=2)
+        best = np.argsort(-values, axis=2, kind="stable")[:, :, : self.peaks]
+        t["held"][rows] = np.take_along_axis(values, best, axis=2)
+        t["born"][rows] = np.take_along_axis(births, best, axis=2)
+        ready = count >= self.warm
+        if ready.any():
+            self._fit(rows[ready])
+
+    def _fit(self, rows: Rows) -> None:
+        t = self.table
+        count = np.minimum(t["count"][rows], self.memory)
+        k = np.minimum(np.maximum((self.tail_share * count).astype(np.int64), _FEWEST), self.peaks)
+        held = t["held"][rows].astype(np.float64)
+        threshold = np.take_along_axis(held, (k - 1)[:, None, None], axis=2)[:, :, 0]
+        known = np.isfinite(threshold)
+        above = (np.arange(self.peaks) < (k - 1)[:, None])[:, None, :] & known[:, :, None]
+        excess = np.where(above, held - np.where(known, threshold, 0.0)[:, :, None], 0.0)
+        n = (k - 1)[:, None]
+        mean = excess.sum(axis=2) / n
+        off = np.where(above, excess - mean[:, :, None], 0.0)
+        variance = np.maximum((off * off).sum(axis=2) / n, 1e-12 * mean * mean)
+        some = mean > 0
+        ratio = np.where(some, mean * mean / np.where(some, variance, 1.0), 1.0)
+        shape = np.clip(0.5 * (1.0 - ratio), self.least_shape, 1.0)
+        t["threshold"][rows] = np.where(known, threshold, np.inf)
+        t["shape"][rows] = np.where(some, shape, 0.0)
+        t["scale"][rows] = np.where(some, mean * (1.0 - shape), 0.0)
+        t["share"][rows] = k / count
+        whole = 1.0 - (1.0 - self.base_alpha) ** t["count"][rows]
+        t["middle"][rows] = t["base"][rows] / whole[:, None]
