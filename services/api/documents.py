@@ -51,6 +51,7 @@ class SensorDocument(Document):
     cadence_s: float | None = Field(description="Seconds between two of its readings.")
     time_zone: str = Field(description="IANA zone in which its local days are counted.")
     gateway: str | None = Field(description="The gateway through which it speaks.")
+    area_m2: float | None = Field(description="Square metres of a tank's surface.")
 
 
 class SensorPage(Page):

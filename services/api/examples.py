@@ -20,6 +20,7 @@ SENSOR: Final[dict[str, Any]] = {
     "cadence_s": 3600.0,
     "time_zone": "Europe/Madrid",
     "gateway": None,
+    "area_m2": None,
 }
 SENSORS: Final[dict[str, Any]] = {"items": [SENSOR], "next": "WyJNLTE3Il0", "has_more": True}
 

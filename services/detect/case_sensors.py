@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,15 @@ _GUESSED: Final[Mapping[str, SensorKind]] = {
     "occupancy_pct": SensorKind.TRAFFIC_STATION,
 }
 """Metric -> what a sensor is of which nobody says its kind."""
+_OF_ZONE: Final = frozenset(
+    {
+        SensorKind.DMA_INLET,
+        SensorKind.DMA_OUTLET,
+        SensorKind.PRESSURE,
+        SensorKind.TANK_LEVEL,
+        SensorKind.PUMP,
+    }
+)
 
 
 def kind_of(kind: str, metric: str) -> SensorKind | None:
@@ -108,6 +118,7 @@ class CaseSensors:
                 position_m=position,
                 lanes=facts.get("lanes"),
                 cadence_s=facts.get("cadence_s"),
+                area_m2=facts.get("area_m2"),
                 time_zone=facts.get("time_zone") or self._whole.get("time_zone") or "UTC",
             )
         except (TypeError, AttributeError) as error:
@@ -133,6 +144,17 @@ class CaseSensors:
             ):
                 return str(zone)
         return None
+
+
+def as_one_zone(sensors: Sequence[Sensor], case: str) -> tuple[Sensor, ...]:
+    """The sensors, those of one zone put into it where a case has a single inlet and says nothing of zones.
+
+    Customer meters stay as they are: whether they cover the zone only its description can tell.
+    """
+    inlets = [sensor for sensor in sensors if sensor.kind is SensorKind.DMA_INLET]
+    if len(inlets) != 1 or any(sensor.zone for sensor in sensors):
+        return tuple(sensors)
+    return tuple(replace(s, zone=case) if s.kind in _OF_ZONE else s for s in sensors)
 
 
 def _positions(sensors: Sequence[Mapping[str, Any]]) -> dict[str, float]:

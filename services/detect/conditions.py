@@ -67,6 +67,10 @@ class Episodes:
         """(n,) int64, when the episode began in the data; NEVER where none is on."""
         return self.table["onset_us"][rows]
 
+    def severity(self, rows: Rows) -> Array:
+        """(n,) rank of the episode, the last one's where none is on."""
+        return self.table["severity"][rows]
+
     def rest(self, rows: Rows) -> None:
         """A look at `rows` that are off and do not look bad: as `step`, which would change nothing else."""
         self.table["since_us"][rows] = NEVER

@@ -24,6 +24,7 @@ LATE_SHARD: Final = -1
 _MAGIC: Final = b"CGL1"
 _TELLING: Final = (
     "kind", "zone", "road", "direction", "position_m", "lanes", "cadence_s", "time_zone", "gateway",
+    "area_m2",
 )  # fmt: skip
 """What of a sensor's description the detectors look at."""
 

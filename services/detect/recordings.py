@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.detect.case_sensors import CaseSensors, kind_of, meaning
+from services.detect.case_sensors import CaseSensors, as_one_zone, kind_of, meaning
 from services.detect.recorded_lines import BadLines, readings_file, recorded_lines
 from services.detect.sorted_rows import IN_MEMORY, Rows, SortedRows
 from services.detect.table import Array
@@ -199,7 +199,7 @@ def read_case(case: Path, in_memory: int = IN_MEMORY) -> RecordedCase:
         elif -np.inf < value < np.inf:
             found.arrivals |= received_us != at_us
             rows.add(received_us, at_us, place, value)
-    found.sensors = tuple(sensors[name] for name in sorted(sensors))
+    found.sensors = as_one_zone([sensors[name] for name in sorted(sensors)], path.parent.name)
     return found
 
 

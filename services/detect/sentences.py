@@ -15,6 +15,7 @@ from services.detect.phrases import since as _since
 from services.detect.phrases import span as _span
 from services.detect.phrases import time as _time
 from services.detect.phrases import value as _value
+from services.detect.zone_words import blind, lowest, sure
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Rule
 from services.domain.sensor import Sensor
@@ -79,7 +80,7 @@ def _burst(c: Condition, s: Sensor) -> str:
             f"A main has probably burst in the zone fed by {_where(s)}, since {_since(c, s)}: "
             f"{_rate(_value(c))} where {_rate(c.evidence.baseline or 0.0)} is usual, "
             f"{_rate(_number(c, 'leak_litres_per_h'))} too much for {_span(c.evidence.window_s)}, "
-            f"{_litres(_number(c, 'litres_so_far'))} so far. "
+            f"{_litres(_number(c, 'litres_so_far'))} so far{sure(c)}. {lowest(c)}"
             "First: rule out fire-fighting and flushing, then send a crew and look where pressure has dropped."
         )
     return (
@@ -104,14 +105,14 @@ def _silent(c: Condition, s: Sensor) -> str:
     if _number(c, "never_seen_1"):
         return (
             f"Nothing has ever been received from {_where(s)}, known since {_since(c, s)} "
-            f"({_span(_value(c))}; limit {limit}). "
+            f"({_span(_value(c))}; limit {limit}). {blind(s)}"
             "First: check that the device is installed, powered, and sends under this id."
         )
     cadence = _number(c, "cadence_s")
     usual = f"; it usually reports every {_span(cadence)}" if cadence else ""
     return (
         f"No reading from {_where(s)} since {_since(c, s)}: silent for {_span(_value(c))}, limit {limit}{usual}. "
-        "First: check its gateway and neighbours, then battery or power on site."
+        f"{blind(s)}First: check its gateway and neighbours, then battery or power on site."
     )
 
 
@@ -199,7 +200,7 @@ def _zone(c: Condition, s: Sensor) -> str:
     return (
         f"A leak is likely in the zone fed by {_where(s)} since {_since(c, s)}: inflow beyond its habit by "
         f"{_rate(_value(c) - baseline)} ({_litres(_number(c, 'litres_per_day'))} a day, "
-        f"{_litres(_number(c, 'litres_so_far'))} so far). "
+        f"{_litres(_number(c, 'litres_so_far'))} so far{sure(c)}). {lowest(c)}"
         "First: check for known use (flushing, fire, works), then step-test the zone at night."
     )
 

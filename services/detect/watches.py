@@ -9,13 +9,17 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.meter_watch import MeterWatch
 from services.detect.road_watch import RoadWatch
 from services.detect.watch import Watch
-from services.detect.zone_watch import ZoneFlows, ZoneWatch
+from services.detect.zone_flows import ZoneFlows, ZoneTanks
+from services.detect.zone_pressures import ZonePressures
+from services.detect.zone_watch import ZoneWatch
 from services.domain.catalogue import SensorKind
 
 WATCHES: Final[Mapping[SensorKind, Callable[[DetectorSettings], Watch]]] = {
     SensorKind.WATER_METER: MeterWatch,
     SensorKind.DMA_INLET: ZoneWatch,
     SensorKind.DMA_OUTLET: ZoneFlows,
+    SensorKind.TANK_LEVEL: ZoneTanks,
+    SensorKind.PRESSURE: ZonePressures,
     SensorKind.TRAFFIC_STATION: RoadWatch,
     SensorKind.TRAFFIC_LANE: RoadWatch,
 }

@@ -1,13 +1,16 @@
-"""The watch over district metered areas: flows of inlets and outlets, and the meters' consumption, by full hour.
+"""The watch over district metered areas: net inflow, the meters' consumption and the pressures, by full hour.
 
-Inlets of one zone are added up, its outlets taken off; the first inlet of a zone speaks for it. Hours are judged one
-hour after they ended, when the feed's time says so: what has not come by then is missing. Where meters cover the zone
-its mass balance is judged, else its net inflow. It refuses to look at single customers.
+Inlets of one zone are added up; its outlets are taken off, and what its tanks took into storage (level times declared
+area). The first inlet of a zone speaks for it. Hours are judged one hour after they ended, when the feed's time says
+so: what has not come by then is missing, and an hour in which one inlet, outlet or tank said nothing is not judged.
+Where meters cover the zone its mass balance is judged, else its net inflow, with the pressures' word on it. It refuses
+to look at single customers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,19 +18,21 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.zone_balance import ZoneBalance
 from services.detect.detectors.zone_burst import ZoneBurst
 from services.detect.detectors.zone_leak import ZoneLeak
+from services.detect.detectors.zone_pressure import ZonePressure
 from services.detect.emission import Subjects
 from services.detect.meter_watch import MeterWatch
 from services.detect.table import Array, Field, Rows, Table
-from services.detect.windows.coverage import Coverage
+from services.detect.windows.coverage import Coverage, Seen
 from services.detect.windows.hour_bins import HourBins, lost_us
 from services.detect.windows.hour_of_week import LocalClock
-from services.detect.windows.intervals import Intervals, MeterIntervals
+from services.detect.windows.intervals import Intervals
+from services.detect.zone_flows import ZoneFlows
+from services.detect.zone_map import Members
+from services.detect.zone_pressures import ZonePressures
 from services.domain.condition import Condition
-from services.domain.instant import HOUR_US, SECOND_US
+from services.domain.instant import HOUR_US
 from services.domain.sensor import Sensor
 
-_ENOUGH = 0.5
-"""Share of an hour that an inlet must cover."""
 _MOST = 0.9
 """Share of its meters' hours that a zone must cover."""
 _STALLED_H = 6
@@ -36,51 +41,14 @@ _BACK_H = 24
 """So many hours back are judged when the feed's time leaps."""
 
 
-class ZoneFlows:
-    """Outlets (or any pipes) of zones: hourly litres, judged by nobody alone."""
+@dataclass(frozen=True, slots=True)
+class _Hour:
+    """One hour of all zones: (zones,) net inflow in L/h, how many pipes and tanks, their hours heard and readings."""
 
-    columns = ("register_litres", "consumption_litres", "flow_litres_per_h")
-
-    def __init__(self, settings: DetectorSettings) -> None:
-        del settings
-        self.ids: list[str] = []
-        self.zones: list[str | None] = []
-        self.intervals = MeterIntervals(max_litres_per_h=1e8, max_backflow_litres_per_h=1e6)
-        self.bins = HourBins()
-
-    def tables(self) -> dict[str, Table]:
-        """All state by name."""
-        return {"intervals": self.intervals.table, "bins": self.bins.table}
-
-    def add(self, sensors: list[Sensor]) -> None:
-        """New pipes at the end."""
-        first = len(self.ids)
-        self.ids.extend(sensor.id for sensor in sensors)
-        self.zones.extend(sensor.zone for sensor in sensors)
-        for table in self.tables().values():
-            table.add(len(sensors))
-        for i, sensor in enumerate(sensors):
-            if sensor.cadence_s:
-                self.intervals.table["cadence_us"][first + i] = sensor.cadence_s * SECOND_US
-
-    def look(self, end_us: int) -> list[Condition]:
-        """Nothing: the inlets' watch looks."""
-        del end_us
-        return []
-
-    def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
-        """One reading of each of `rows` (distinct)."""
-        flown = self.intervals.step(rows, at_us, *values)
-        cadence = self.intervals.table["cadence_us"][rows]
-        lost = lost_us(flown.start_us, flown.end_us, cadence)
-        self.bins.add(rows, flown.start_us, flown.end_us, flown.litres, lost)
-        return []
-
-    def rates(self, rows: Rows, hour: int) -> Array:
-        """(n,) L/h of one hour since 1970; NaN where less than half of it is known."""
-        litres, covered = self.bins.read(rows, hour)
-        known = covered >= _ENOUGH
-        return np.where(known, litres / np.where(known, covered, 1.0), np.nan)
+    net: Array
+    count: Array
+    heard: Array
+    readings: Array
 
 
 class ZoneWatch(ZoneFlows):
@@ -91,28 +59,28 @@ class ZoneWatch(ZoneFlows):
         self.place = Table({"zone": Field("i2"), "done": Field("i8", -1)})
         self.metered = HourBins()
         self.heard = {name: Coverage() for name in ("pipes", "nights", "all")}
-        self.leak = ZoneLeak(settings)
+        self.pressure = ZonePressure()
+        self.leak = ZoneLeak(settings, self.pressure)
         self.burst = ZoneBurst(settings)
         self.balance = ZoneBalance(settings)
-        self.outlets: ZoneFlows | None = None
+        self.others: list[ZoneFlows] = []
         self.meters: MeterWatch | None = None
-        self._leader: dict[str, int] = {}
-        self._leads = np.empty(0, np.intp)
-        self._customers: dict[str, int] = {}
-        self._meter_zones: list[str | None] = []
-        self._of_meter = np.empty(0, np.intp)
+        self.metered_members = Members()
         super().__init__(settings)
 
     @classmethod
     def among(cls, watches: Iterable[object]) -> ZoneWatch:
-        """The zones' watch among all watches, told of the others that it listens to."""
+        """The zones' watch among all watches (none has sensors yet), told of the others that it listens to."""
         chosen = list(watches)
         zones = next(watch for watch in chosen if isinstance(watch, cls))
         for watch in chosen:
             if isinstance(watch, MeterWatch):
                 watch.hear, zones.meters = zones.hear, watch
+            elif isinstance(watch, ZonePressures):
+                watch.zones, zones.pressure.loggers = zones.zones, watch
             elif isinstance(watch, ZoneFlows) and watch is not zones:
-                zones.outlets = watch
+                watch.zones = zones.zones
+                zones.others.append(watch)
         return zones
 
     def tables(self) -> dict[str, Table]:
@@ -123,6 +91,7 @@ class ZoneWatch(ZoneFlows):
             ("leak", self.leak),
             ("burst", self.burst),
             ("balance", self.balance),
+            ("pressure", self.pressure),
         ):
             for name, table in detector.tables.items():
                 named[f"{part}.{name}"] = table
@@ -132,42 +101,36 @@ class ZoneWatch(ZoneFlows):
         """New inlets at the end."""
         first = len(self.ids)
         super().add(sensors)
-        leads = [int(lead) for lead in self._leads]
         for i, sensor in enumerate(sensors):
-            row = first + i
-            self.place["zone"][row] = self.clock.zone(sensor.time_zone)
-            leads.append(self._leader.setdefault(sensor.zone, row) if sensor.zone else row)
-        self._leads = np.array(leads, np.intp)
-        self._link()
+            self.place["zone"][first + i] = self.clock.zone(sensor.time_zone)
+
+    def _zone(self, sensor: Sensor, row: int) -> int:
+        zone = self.zones.index(sensor.zone) if sensor.zone else self.zones.alone()
+        self.zones.lead(zone, row)
+        return zone
 
     def add_meters(self, sensors: list[Sensor]) -> None:
         """New customer meters at the end; `hear` speaks of them by their order."""
         for sensor in sensors:
-            self._meter_zones.append(sensor.zone)
-            if sensor.zone:
-                self._customers[sensor.zone] = self._customers.get(sensor.zone, 0) + 1
-        self._link()
-
-    def _link(self) -> None:
-        self._of_meter = np.array(
-            [self._leader.get(zone, -1) if zone else -1 for zone in self._meter_zones], np.intp
-        )
+            zone = self.zones.index(sensor.zone)
+            self.metered_members.add(zone)
+            self.zones.serve(zone)
 
     def hear(self, meters: Rows, intervals: Intervals) -> None:
         """What customer meters counted; meters (n,) by their order of `add_meters`."""
-        zone = self._of_meter[meters]
-        here = (zone >= 0) & (intervals.litres >= 0)
+        inlet = self.zones.leads(self.metered_members.zones[meters])
+        here = (inlet >= 0) & (intervals.litres >= 0)
         if here.any() and self.meters is not None:
             start, end = intervals.start_us[here], intervals.end_us[here]
             cadence = self.meters.intervals.table["cadence_us"][meters[here]]
             self.metered.add(
-                zone[here], start, end, intervals.litres[here], lost_us(start, end, cadence)
+                inlet[here], start, end, intervals.litres[here], lost_us(start, end, cadence)
             )
 
     def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
         """One reading of each of `rows` (distinct); judges where the feed's time has stood still for hours."""
         super().step(rows, at_us, values)
-        leads = self._leads[rows]
+        leads = self.zones.leads(self.members.zones[rows])
         done = self.place["done"][leads]
         first = done < 0
         self.place["done"][leads[first]] = at_us[first] // HOUR_US - 1
@@ -196,66 +159,75 @@ class ZoneWatch(ZoneFlows):
         done[due] = last
         return out
 
+    def _hour(self, hour: int) -> _Hour:
+        """Everything that is known of the hour, summed up by zone."""
+        size = len(self.zones)
+        net, count, heard, readings = (np.zeros(size) for _ in range(4))
+        for flows in (self, *self.others):
+            if not flows.ids:
+                continue
+            every = np.arange(len(flows.ids))
+            zones = flows.members.zones
+            rates = flows.rates(every, hour)  # NaN of one makes its zone NaN
+            np.add.at(net, zones, rates if flows is self else -rates)
+            hours, readings_here = flows.bins.heard(every, hour)
+            np.add.at(count, zones, 1.0)
+            np.add.at(heard, zones, np.minimum(hours, 1.0))
+            np.add.at(readings, zones, readings_here)
+        return _Hour(net, count, heard, readings)
+
     def _judge(self, due: Rows, hour: int, told_us: int) -> list[Condition]:
-        every = np.arange(len(self.ids))
-        rates = self.rates(every, hour)
-        net = np.zeros(len(every))
-        np.add.at(net, self._leads, rates)  # NaN of one inlet makes the zone NaN
-        heard, readings = self.bins.heard(every, hour)
-        pipes = np.zeros((3, len(every)))  # how many, hours heard, readings
-        for i, column in enumerate((np.ones(len(every)), np.minimum(heard, 1.0), readings)):
-            np.add.at(pipes[i], self._leads, column)
-        if self.outlets is not None and self.outlets.ids:
-            others = np.arange(len(self.outlets.ids))
-            taken = self.outlets.rates(others, hour)
-            heard, readings = self.outlets.bins.heard(others, hour)
-            for i, zone in enumerate(self.outlets.zones):
-                if zone in self._leader:
-                    net[self._leader[zone]] -= taken[i]
-                    pipes[:, self._leader[zone]] += (1.0, min(heard[i], 1.0), readings[i])
-        due = due[self._leads[due] == due]
-        start = np.full(len(due), hour * HOUR_US)
-        middle = start + HOUR_US // 2
-        local = (middle + self.clock.offset_us(self.place["zone"][due], middle)) // HOUR_US
-        customers = np.zeros(len(every))
-        for zone, number in self._customers.items():
-            if zone in self._leader:
-                customers[self._leader[zone]] = number
-        customers = customers[due]
-        count, heard, readings = pipes[:, due]
-        dark = (local % 24 >= 1) & (local % 24 < 5)
-        share_heard = heard / np.maximum(count, 1.0)
-        seen = self.heard["pipes"].add(due, share_heard, readings)
-        nights = self.heard["nights"].add(due, share_heard * dark, readings * dark)
-        of_meters, counted = self.metered.heard(due, hour)
-        whole = self.heard["all"].add(
-            due,
-            (heard + np.minimum(of_meters, customers)) / np.maximum(count + customers, 1.0),
-            readings + counted,
-        )
-        known = np.isfinite(net[due])
-        if not known.any():
+        zones = self.members.zones[due]
+        speaks = self.zones.leads(zones) == due
+        due, zones = due[speaks], zones[speaks]
+        if not due.size:
             return []
+        all_zones = self._hour(hour)
+        net = all_zones.net[zones]
+        middle = np.full(len(due), hour * HOUR_US + HOUR_US // 2)
+        local = (middle + self.clock.offset_us(self.place["zone"][due], middle)) // HOUR_US
+        customers = self.zones.customers()[zones]
+        seen, nights, whole = self._cover(all_zones, due, zones, hour, local % 24, customers)
+        known = np.isfinite(net)
         out: list[Condition] = []
         litres, covered = self.metered.read(due, hour)
         share = covered / np.maximum(customers, 1.0)
         metered = known & (customers > 0) & (share >= _MOST)
         if metered.any():
-            m = due[metered]
             out += self.balance.step(
-                Subjects(self.ids, m), hour, told_us, net[m],
+                Subjects(self.ids, due[metered]), hour, told_us, net[metered],
                 (litres / np.maximum(share, _MOST))[metered], whole.take(metered),
             )  # fmt: skip
         left = known & ~self.balance.covers(due, hour) & ~self.balance.episodes.active(due)
         if left.any():
-            rest, start, local = due[left], start[left], local[left]
-            told = np.full(len(rest), told_us)
+            rest, hours = due[left], local[left]
+            self._press(rest, hour, net[left])
+            start, told = np.full(len(rest), hour * HOUR_US), np.full(len(rest), told_us)
             subjects = Subjects(self.ids, rest)
             out += self.burst.step(
-                subjects, start, told, net[rest], self.leak.expected(rest, local),
-                self.leak.level(rest), local % 24, seen.take(left),
+                subjects, start, told, net[left], self.leak.expected(rest, hours),
+                self.leak.level(rest), hours % 24, seen.take(left), self.pressure.by_hours(rest),
             )  # fmt: skip
             out += self.leak.step(
-                subjects, start, told, net[rest], local, seen.take(left), nights.take(left)
+                subjects, start, told, net[left], hours, seen.take(left), nights.take(left)
             )
         return out
+
+    def _press(self, rows: Rows, hour: int, net: Array) -> None:
+        """Hand the hour to the pressures: net inflow and level by inlet."""
+        flow, usual = np.full((2, len(self.ids)), np.nan)
+        flow[rows], usual[rows] = net, self.leak.level(rows)
+        self.pressure.hour(rows, hour, flow, usual)
+
+    def _cover(
+        self, heard: _Hour, due: Rows, zones: Array, hour: int, of_day: Array, customers: Array
+    ) -> tuple[Seen, Seen, Seen]:
+        """What was heard of the zones that the inlets `due` speak for: pipes and tanks, their nights, with meters."""
+        count, hours = np.maximum(heard.count[zones], 1.0), heard.heard[zones]
+        readings = heard.readings[zones]
+        dark = (of_day >= 1) & (of_day < 5)
+        seen = self.heard["pipes"].add(due, hours / count, readings)
+        nights = self.heard["nights"].add(due, hours / count * dark, readings * dark)
+        of_meters, counted = self.metered.heard(due, hour)
+        all_hours = (hours + np.minimum(of_meters, customers)) / (count + customers)
+        return seen, nights, self.heard["all"].add(due, all_hours, readings + counted)

@@ -38,6 +38,7 @@ class Sensor:
         cadence_s: seconds between two of its readings, where known; learned otherwise.
         time_zone: IANA name; local days and hours of the week are counted in it.
         gateway: the gateway or concentrator through which it speaks.
+        area_m2: square metres of the water's surface in a tank; with it a level is a volume.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Sensor:
     cadence_s: float | None = None
     time_zone: str = "UTC"
     gateway: str | None = None
+    area_m2: float | None = None
 
     def __post_init__(self) -> None:
         check_sensor_id(self.id)
@@ -76,6 +78,10 @@ class Sensor:
             raise InvalidInput("position_m", self.position_m, "a finite number of metres")
         if self.cadence_s is not None and not 0 < self.cadence_s <= 31 * 86400:
             raise InvalidInput("cadence_s", self.cadence_s, "seconds, above 0 and at most 31 days")
+        if self.area_m2 is not None and not 0 < self.area_m2 <= 1e6:
+            raise InvalidInput(
+                "area_m2", self.area_m2, "square metres, above 0 and at most 1,000,000"
+            )
         if self.lanes is not None and not 0 < self.lanes <= 20:
             raise InvalidInput("lanes", self.lanes, "a number from 1 to 20")
         if self.unit is not None and self.unit not in (known := units_of(self.domain)):

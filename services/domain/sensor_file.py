@@ -23,7 +23,7 @@ COLUMNS: Final = tuple(field.name for field in fields(Sensor))
 
 _REQUIRED: Final = ("id", "kind")
 _PLACE: Final = ("lon", "lat")
-_NUMBERS: Final = ("lon", "lat", "position_m", "cadence_s")
+_NUMBERS: Final = ("lon", "lat", "position_m", "cadence_s", "area_m2")
 
 
 @dataclass(frozen=True, slots=True)

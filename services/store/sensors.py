@@ -24,11 +24,13 @@ _CHUNK: Final = 5_000
 _LOCK_KEY: Final = 0x6369_7479_7365_6E73  # "citysens"
 
 _COLUMNS: Final[LiteralString] = (
-    "id, kind, name, lon, lat, zone, road, direction, position_m, lanes, unit, cadence_s, time_zone, gateway"
+    "id, kind, name, lon, lat, zone, road, direction, position_m, lanes, unit, cadence_s, time_zone, gateway, "
+    "area_m2"
 )
 _TYPES: Final[LiteralString] = (
     "id text, kind text, name text, lon float8, lat float8, zone text, road text, direction text, "
     "position_m float8, lanes int2, unit text, cadence_s float8, time_zone text, gateway text, "
+    "area_m2 float8, "
     "domain text, shard int2"
 )
 TAKE_TURNS: Final[LiteralString] = "SELECT pg_advisory_xact_lock(%s)"
@@ -42,15 +44,16 @@ UPDATE: Final[LiteralString] = f"""
     UPDATE sensor AS s
        SET kind = new.kind, name = new.name, lon = new.lon, lat = new.lat, zone = new.zone, road = new.road,
            direction = new.direction, position_m = new.position_m, lanes = new.lanes, unit = new.unit,
-           cadence_s = new.cadence_s, time_zone = new.time_zone, gateway = new.gateway, shard = new.shard,
+           cadence_s = new.cadence_s, time_zone = new.time_zone, gateway = new.gateway,
+           area_m2 = new.area_m2, shard = new.shard,
            updated_at = now(), revision = %(revision)s
       FROM jsonb_to_recordset(%(sensors)s::jsonb) AS new({_TYPES})
      WHERE s.id = new.id
        AND (s.kind, s.name, s.lon, s.lat, s.zone, s.road, s.direction, s.position_m, s.lanes, s.unit,
-            s.cadence_s, s.time_zone, s.gateway, s.shard)
+            s.cadence_s, s.time_zone, s.gateway, s.area_m2, s.shard)
            IS DISTINCT FROM
            (new.kind, new.name, new.lon, new.lat, new.zone, new.road, new.direction, new.position_m, new.lanes,
-            new.unit, new.cadence_s, new.time_zone, new.gateway, new.shard)
+            new.unit, new.cadence_s, new.time_zone, new.gateway, new.area_m2, new.shard)
 """
 INSERT: Final[LiteralString] = f"""
     INSERT INTO sensor ({_COLUMNS}, domain, shard, revision)

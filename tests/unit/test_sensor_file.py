@@ -38,6 +38,7 @@ def sensors(draw: st.DrawFn) -> Sensor:
         direction=draw(st.none() | words),
         position_m=draw(st.none() | finite),
         lanes=draw(st.none() | st.integers(1, 20)),
+        area_m2=draw(st.none() | st.floats(0.01, 1e6)),
         unit=draw(st.none() | st.sampled_from(units_of(DOMAIN_OF_KIND[kind]))),
         cadence_s=draw(st.none() | st.floats(0.001, 31 * 86400)),
         time_zone=draw(st.sampled_from(["UTC", "Europe/Madrid", "America/Chicago"])),

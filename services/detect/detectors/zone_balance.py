@@ -21,6 +21,7 @@ import numpy as np
 
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
+from services.detect.detectors.zone_loss import confidence, loss, told_daily
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.coverage import Seen, held
@@ -59,6 +60,8 @@ class ZoneBalance:
                 "down": Field("f8"),
                 "leak": Field("f8"),
                 "litres": Field("f8"),
+                "counted_us": Field("i8", NEVER),
+                "sure": Field("f8"),
             }
         )
 
@@ -111,11 +114,17 @@ class ZoneBalance:
         bad = ~active & ready & (after > self.h)
         good = active & (down > self.h)
         begun = np.where(active, onset, np.where(since == NEVER, start_us, since))
-        spell = np.where(active, 1.0, np.maximum(told - begun, 0) / HOUR_US)
-        litres = np.where(active, t["litres"][rows], 0.0) + np.maximum(leak, 0.0) * spell
+        end_us = start_us + HOUR_US
+        spell = (end_us - np.where(active, t["counted_us"][rows], begun)) / HOUR_US
+        gone_h = np.where(
+            active & (excess < 0.5 * leak), 0.0, spell
+        )  # hours after the repair cost nothing
+        sure = np.where(active, t["sure"][rows], confidence(after / self.h, np.zeros(len(rows))))
+        litres = np.where(active, t["litres"][rows], 0.0) + np.maximum(leak, 0.0) * gone_h
         share = leak / np.maximum(t["inflow"][rows], 1e-9)
         severity = np.where(share >= _CRITICAL, 2, np.where(share >= _WARNING, 1, 0))
         changes = self.episodes.step(rows, told, bad, good, begun, severity)
+        changes = told_daily(changes, active, begun, end_us)
         on = self.episodes.active(rows)
         restart = on | good
         for name, value in (
@@ -126,6 +135,7 @@ class ZoneBalance:
         t["since_us"][rows] = np.where(restart | (after <= 0), NEVER, since)
         t["leak"][rows] = np.where(on, leak, 0.0)
         t["litres"][rows] = np.where(on, litres, 0.0)
+        t["counted_us"][rows], t["sure"][rows] = end_us, sure
         teach = ~on & ~good & ~(z > 3) & (after < 0.5 * self.h)
         self.ring.push(rows[teach], residual[teach])
         if not changes:
@@ -142,10 +152,8 @@ class ZoneBalance:
                 "flow_litres_per_h", "L/h",
                 round(float(value[i]), 1), round(float(limit[i]), 1),
                 round(float(usual[i]), 1), window_s, readings, missing,
-                {
-                    "leak_litres_per_h": round(float(leak[i]), 1),
-                    "litres_per_day": round(float(max(leak[i], 0.0) * 24), 1),
-                    "litres_so_far": round(float(litres[i]), 1),
+                loss(leak[i], litres[i], sure[i])
+                | {
                     "inflow_litres_per_h": round(float(inflow[i]), 1),
                     "metered_litres_per_h": round(float(metered[i]), 1),
                     "sum_sigmas_1": round(float(after[i]), 2),
@@ -155,6 +163,5 @@ class ZoneBalance:
             )  # fmt: skip
 
         return emit(
-            self.rule, subjects, changes, told, begun, severity,
-            1.0 - 0.5 * self.h / np.maximum(after, self.h), evidence,
+            self.rule, subjects, changes, told, begun, self.episodes.severity(rows), sure, evidence,
         )  # fmt: skip

@@ -18,6 +18,7 @@ import numpy as np
 
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
+from services.detect.detectors.zone_loss import confidence, loss, told_daily
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.coverage import Seen, held
@@ -31,6 +32,9 @@ _LEARN: Final = 0.1
 _NEEDED: Final = 10
 _NORMAL: Final = 1.5
 _CRITICAL: Final = 0.4
+_ACCORD: Final = 0.5
+"""By so much do pressures in full accord lower the limit."""
+_LEAST_H: Final = 3
 
 
 class ZoneBurst:
@@ -50,6 +54,7 @@ class ZoneBurst:
                 "mark": Field("f8", 0.0, (2,)),
                 "litres": Field("f8"),
                 "hours": Field("i4"),
+                "sure": Field("f8"),
             }
         )
 
@@ -60,7 +65,7 @@ class ZoneBurst:
 
     def step(
         self, subjects: Subjects, start_us: Array, told_us: Array, rate: Array, expected: Array,
-        level: Array, hour: Array, seen: Seen,
+        level: Array, hour: Array, seen: Seen, accord: Array,
     ) -> list[Condition]:  # fmt: skip
         """Take one full hour of each of n zones.
 
@@ -68,6 +73,7 @@ class ZoneBurst:
             rate, expected, level: (n,) L/h; NaN where nothing is expected yet.
             hour: (n,) local hour of the day.
             seen: what was heard of the zones.
+            accord: (n,) of the pressures, 0 to 1.
         """
         t, rows = self.table, subjects.rows
         excess = rate - expected
@@ -86,14 +92,20 @@ class ZoneBurst:
         spell = active | (after > 0)
         litres = np.where(spell, t["litres"][rows] + np.where(ready, excess, 0.0), 0.0)
         hours = np.where(spell, t["hours"][rows] + ready, 0)
-        bad, good = ~active & (after > self.h), ready & (z < _NORMAL)
+        least = self.h * (1.0 - _ACCORD * accord)
+        bad = ~active & (after > least) & (hours >= _LEAST_H) & (z > _K)
+        good = ready & (z < _NORMAL)
         begun = np.where(active, onset, np.where(since == NEVER, start_us, since))
         mean = litres / np.maximum(hours, 1)
+        end_us = start_us + HOUR_US
+        lost = mean * (end_us - begun) / HOUR_US
+        sure = np.where(active, t["sure"][rows], confidence(after / least, accord))
         severity = np.where(mean >= _CRITICAL * np.where(known, level, np.inf), 2, 1)
         changes = self.episodes.step(rows, told_us, bad, good, begun, severity)
+        changes = told_daily(changes, active, begun, end_us)
         on = self.episodes.active(rows)
         over = active & ~on
-        t["mark"][rows] = mark
+        t["mark"][rows], t["sure"][rows] = mark, sure
         t["sum"][rows] = np.where(over, 0.0, after)
         t["since_us"][rows] = np.where(over | (after <= 0), NEVER, since)
         t["litres"][rows] = np.where(over, 0.0, litres)
@@ -118,17 +130,14 @@ class ZoneBurst:
                 "flow_litres_per_h", "L/h",
                 round(float(rate[i]), 1), round(float(limit[i]), 1),
                 round(float(expected[i]), 1), window_s, readings, missing,
-                {
-                    "leak_litres_per_h": round(float(mean[i]), 1),
-                    "litres_per_day": round(float(24 * mean[i]), 1),
-                    "litres_so_far": round(float(litres[i]), 1),
+                loss(mean[i], lost[i], sure[i])
+                | {
                     "sum_sigmas_1": round(float(after[i]), 2),
-                    "sum_limit_1": self.h,
+                    "sum_limit_1": round(float(least[i]), 2),
                     "sigma_litres_per_h": round(float(sigma[i]), 2),
                 },
             )  # fmt: skip
 
         return emit(
-            self.rule, subjects, changes, told_us, begun, severity,
-            1.0 - 0.5 * self.h / np.maximum(after, self.h), evidence,
+            self.rule, subjects, changes, told_us, begun, self.episodes.severity(rows), sure, evidence,
         )  # fmt: skip

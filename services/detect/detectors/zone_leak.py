@@ -29,11 +29,13 @@ import numpy as np
 
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
+from services.detect.detectors.zone_loss import confidence, loss, told_daily
+from services.detect.detectors.zone_pressure import ZonePressure
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.coverage import Seen, held
 from services.detect.windows.rolling import Rolling
-from services.detect.windows.zone_habit import HOURS, NEEDED_H, ZoneHabit, hours_mean
+from services.detect.windows.zone_habit import HOURS, NEEDED_H, ZoneHabit, hours_mean, ring_spread
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import DAY_US, HOUR_US
 
@@ -45,6 +47,8 @@ _FLOORS: Final = (0.002, 0.015)
 _WITNESSES: Final = 2
 _KNOWN: Final = (14, 7)
 _NIGHT_H: Final = 4
+_ACCORD: Final = 0.55
+"""By so much do pressures in full accord lower the limits."""
 _ENDED: Final = 0.4
 """A leak that has fallen below this share of its largest rate has ended."""
 _NIGHT_LIMIT: Final = 0.8
@@ -62,7 +66,8 @@ class ZoneLeak:
 
     rule = Rule.ZONE_LEAK
 
-    def __init__(self, settings: DetectorSettings) -> None:
+    def __init__(self, settings: DetectorSettings, pressure: ZonePressure | None = None) -> None:
+        self.pressure = pressure or ZonePressure()
         self.limits = settings.zone_cusum_h * np.array((1.0, _NIGHT_LIMIT))
         self.episodes = Episodes()
         self.habit = ZoneHabit()
@@ -83,6 +88,9 @@ class ZoneLeak:
                 "base": Field("f8"),
                 "peak": Field("f8"),
                 "litres": Field("f8"),
+                "counted_us": Field("i8", NEVER),
+                "sure": Field("f8"),
+                "ease": Field("f8"),
                 "sums": Field("f8", 0.0, (_WITNESSES, 2)),
                 "totals": Field("f8", 0.0, (_WITNESSES, 2)),
                 "days": Field("i4", 0, (_WITNESSES, 2)),
@@ -150,9 +158,19 @@ class ZoneLeak:
         """Judge the full day of each of the zones."""
         t, rows = self.table, subjects.rows
         t["judged"][rows] = t["day"][rows]
+        size = len(subjects.ids)
+        self.pressure.day(rows, size)
+        out, calm = self._judge_day(subjects, told_us)
+        self.pressure.close(rows, calm, size)
+        return out
+
+    def _judge_day(self, subjects: Subjects, told_us: Array) -> tuple[list[Condition], Array]:
+        """What the day means, and (n,) whether it is calm and may teach."""
+        t, rows = self.table, subjects.rows
+        teach = np.zeros(len(rows), np.bool_)
         enough = np.isfinite(t["hours"][rows]).sum(axis=1) >= NEEDED_H
         if not enough.any():
-            return []
+            return [], teach
         if not enough.all():
             subjects, told_us = subjects.take(np.flatnonzero(enough)), told_us[enough]
             rows = subjects.rows
@@ -165,7 +183,8 @@ class ZoneLeak:
         began = self.episodes.onset_us(rows)
         held = self.episodes.active(rows) & (t["end_us"][rows] - began < _HELD_US)
         self.habit.learn(rows, weekday, net, today, calm & ~held)
-        return out
+        teach[enough] = calm & ~self.episodes.active(rows)
+        return out, teach
 
     def _accumulate(
         self, rows: Rows, witnesses: tuple[Array, Array], level: Array, start_us: Array
@@ -211,7 +230,12 @@ class ZoneLeak:
         t, rows = self.table, subjects.rows
         index = np.arange(len(rows))
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
-        crossing = sums / self.limits[None, :, None]
+        now = _ACCORD * self.pressure.by_days(rows)
+        ease = np.where(active, t["ease"][rows], now)  # what little raised it ends it as well
+        limits = self.limits[None, :, None] * np.ones((len(rows), 1, 2))
+        limits[:, :, 0] *= (1.0 - np.where(active, 0.0, ease))[:, None]
+        limits[:, :, 1] *= (1.0 - np.where(active, ease, 0.0))[:, None]
+        crossing = sums / limits
         best = np.argmax(crossing, axis=1)  # (n, 2): which witness, by direction
         top = np.take_along_axis(crossing, best[:, None, :], axis=1)[:, 0, :]
         crossed = top > 1.0
@@ -235,13 +259,22 @@ class ZoneLeak:
             active[:, None], t["begun_mark"][rows], t["mark"][rows][index, chosen, direction]
         )
         witness = np.where(active, t["witness"][rows], chosen)
-        day_h = np.isfinite(hours).sum(axis=1)
+        end_us = t["end_us"][rows]
+        counted = np.where(active, t["counted_us"][rows], end_us)
+        back = np.where(moved, end_us - np.where(since == NEVER, end_us, since), 0)
+        # the rate of before since the last look, and what the sum now adds or takes back since it left zero
+        spent = (t["known"][rows] - base) * (end_us - counted) + np.where(
+            believed, mean, 0.0
+        ) * back
+        litres = np.maximum(np.where(active, t["litres"][rows], 0.0) + spent / HOUR_US, 0.0)
+        accord = self.pressure.by_days(rows)
+        sure = np.where(active, t["sure"][rows], confidence(top.max(axis=1), accord))
         rate = np.where(ended, t["known"][rows] - base, leak)
-        spell = np.where(active, day_h, np.maximum(told_us - begun, 0) / 3.6e9)
-        litres = np.where(active, t["litres"][rows], 0.0) + np.maximum(rate, 0.0) * spell
         usual = hours_mean(hours) - leak
         changes = self.episodes.step(rows, told_us, up, ended, begun, severity)
+        changes = told_daily(changes, active, begun, begun)
         t["begun_mark"][rows], t["witness"][rows] = begun_mark, witness
+        t["counted_us"][rows], t["sure"][rows], t["ease"][rows] = end_us, sure, ease
         t["known"][rows] = np.where(ended, base, known)
         t["peak"][rows] = np.where((active | up) & ~ended, peak, 0.0)
         t["litres"][rows] = np.where((active | up) & ~ended, litres, 0.0)
@@ -252,42 +285,29 @@ class ZoneLeak:
         if not changes:
             return []
 
-        least = (np.array(_K)[chosen] + self.limits[chosen] / count) * sigma[index, chosen]
-        limit = usual + np.where(ended, _ENDED * peak, leak - mean + least)
+        limit = limits[index, chosen, direction]
+        least = (np.array(_K)[chosen] + limit / count) * sigma[index, chosen]
+        bound = usual + np.where(active, _ENDED * peak, leak - mean + least)
 
         def evidence(i: int) -> Evidence:
             w = int(chosen[i])
-            span_h = float(t["end_us"][rows[i]] - begun[i]) / HOUR_US
+            span_h = float(end_us[i] - begun[i]) / HOUR_US
             expected_h = span_h if witness[i] == 0 else _NIGHT_H * np.ceil(span_h / HOURS - 0.1)
             readings, missing = held(begun_mark[i], t["last_mark"][rows[i], witness[i]], expected_h)
             return Evidence(
                 "flow_litres_per_h", "L/h",
-                round(float(usual[i] + leak[i]), 1), round(float(limit[i]), 1),
+                round(float(usual[i] + leak[i]), 1), round(float(bound[i]), 1),
                 round(float(usual[i]), 1), span_h * 3600, readings, missing,
-                {
-                    "leak_litres_per_h": round(float(rate[i]), 1),
-                    "litres_per_day": round(float(max(rate[i], 0.0) * 24), 1),
-                    "litres_so_far": round(float(litres[i]), 1),
+                loss(rate[i], litres[i], sure[i])
+                | self.pressure.named(int(rows[i]), len(subjects.ids))
+                | {
                     "sum_sigmas_1": round(float(sums[i, w, direction[i]]), 2),
-                    "sum_limit_1": round(float(self.limits[w]), 2),
+                    "sum_limit_1": round(float(limit[i]), 2),
                     "sigma_litres_per_h": round(float(sigma[i, w]), 2),
                     "night_1": float(w),
                 },
             )  # fmt: skip
 
         return emit(
-            self.rule, subjects, changes, told_us, begun, severity,
-            1.0 - 0.5 / np.maximum(top.max(axis=1), 1.0), evidence,
+            self.rule, subjects, changes, told_us, begun, self.episodes.severity(rows), sure, evidence,
         )  # fmt: skip
-
-
-def ring_spread(ring: Rolling, rows: Rows, centre: Array) -> Array:
-    """(n,) 1.4826 times the median distance of the rings' values from (n,) centre; NaN where empty."""
-    values = np.abs(ring.values(rows).astype(np.float64) - centre[:, None])
-    ordered = np.sort(values, axis=1)
-    count = ring.count(rows)
-    middle = np.clip(count - 1, 0, None) / 2
-    index = np.arange(len(rows))
-    low, high = np.floor(middle).astype(np.intp), np.ceil(middle).astype(np.intp)
-    spread: Array = 0.7413 * (ordered[index, low] + ordered[index, high])
-    return spread

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from services.detect.table import Array, Field, Rows, Table
+from services.detect.windows.rolling import Rolling
 
 HOURS: Final = 24
 NEEDED_H: Final = 18
@@ -114,3 +115,15 @@ def hours_mean(hours: Array) -> Array:
     total: Array = np.where(known, hours, 0.0).sum(axis=1)
     mean: Array = total / np.maximum(known.sum(axis=1), 1)
     return mean
+
+
+def ring_spread(ring: Rolling, rows: Rows, centre: Array) -> Array:
+    """(n,) 1.4826 times the median distance of the rings' values from (n,) centre; NaN where empty."""
+    values = np.abs(ring.values(rows).astype(np.float64) - centre[:, None])
+    ordered = np.sort(values, axis=1)
+    count = ring.count(rows)
+    middle = np.clip(count - 1, 0, None) / 2
+    index = np.arange(len(rows))
+    low, high = np.floor(middle).astype(np.intp), np.ceil(middle).astype(np.intp)
+    spread: Array = 0.7413 * (ordered[index, low] + ordered[index, high])
+    return spread

@@ -1,0 +1,66 @@
+"""The watch over pressure loggers: their means by full hour and their models, for the zones that they stand in.
+
+It refuses to judge: a pressure alone raises nothing, see `detectors/zone_pressure.py`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from services.detect.detector_settings import DetectorSettings
+from services.detect.table import Array, Field, Rows, Table
+from services.detect.windows.hour_means import HourMeans
+from services.detect.windows.pressure_model import PressureModel
+from services.detect.zone_map import Members, ZoneMap
+from services.domain.condition import Condition
+from services.domain.sensor import Sensor
+
+
+class ZonePressures:
+    """All pressure loggers."""
+
+    columns = ("pressure_kpa",)
+
+    def __init__(self, settings: DetectorSettings) -> None:
+        del settings
+        self.ids: list[str] = []
+        self.zones = ZoneMap()
+        self.members = Members()
+        self.means = HourMeans()
+        self.model = PressureModel()
+        self.odd = Table({"total": Field("f8"), "days": Field("i4")})
+
+    def tables(self) -> dict[str, Table]:
+        """All state by name."""
+        return {"means": self.means.table, "odd": self.odd} | self.model.tables
+
+    def add(self, sensors: list[Sensor]) -> None:
+        """New loggers at the end."""
+        self.ids.extend(sensor.id for sensor in sensors)
+        for table in self.tables().values():
+            table.add(len(sensors))
+        for sensor in sensors:
+            self.members.add(self.zones.index(sensor.zone))
+
+    def look(self, end_us: int) -> list[Condition]:
+        """Nothing: the inlets' watch looks."""
+        del end_us
+        return []
+
+    def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
+        """One pressure of each of `rows` (distinct)."""
+        self.means.add(rows, at_us, values[0])
+        return []
+
+    def note(self, rows: Rows, kpa: Array, odd: Array) -> None:
+        """Remember (n,) the day's mean residuals of loggers whose zone's pressures are (n,) odd; forget the others'."""
+        known = np.isfinite(kpa)
+        t = self.odd
+        total = np.where(known, kpa, 0.0) + np.where(odd, t["total"][rows], 0.0)
+        t["total"][rows] = np.where(odd, total, 0.0)
+        t["days"][rows] = np.where(odd, t["days"][rows] + known, 0)
+
+    def noted(self, rows: Rows) -> Array:
+        """(n,) mean residual in kPa since the zone's pressures became odd; NaN where none is known."""
+        days = self.odd["days"][rows]
+        return np.where(days > 0, self.odd["total"][rows] / np.maximum(days, 1), np.nan)
