@@ -41,18 +41,14 @@ def late_rows(batch: ReadingBatch, newest_us: Array) -> Array:
     """
     order = np.argsort(batch.sensor, kind="stable")
     sensor, at = batch.sensor[order], batch.observed_us[order]
-    same = np.concatenate([[False], sensor[1:] == sensor[:-1]])
-    before = np.where(same, np.concatenate([[0], at[:-1]]), newest_us[order])
-    behind = at <= before
-    if not behind.any():
+    begins = np.concatenate([[True], sensor[1:] != sensor[:-1]])
+    if (at > np.where(begins, newest_us[order], np.concatenate([[0], at[:-1]]))).all():
         return np.empty(0, np.intp)
-    late = behind.copy()
-    for who in np.unique(
-        sensor[behind]
-    ):  # where one is late, the next is judged by the newest of all
-        mine = np.flatnonzero(sensor == who)
-        known = np.maximum.accumulate(np.append(newest_us[order[mine[0]]], at[mine]))[:-1]
-        late[mine] = at[mine] <= known
+    times, rank = np.unique(at, return_inverse=True)
+    floor = (np.cumsum(begins) - 1) * len(times)  # the running maximum of each sensor by itself
+    highest = times[np.maximum.accumulate(floor + rank) - floor]
+    before = np.where(begins, 0, np.concatenate([[0], highest[:-1]]))
+    late = at <= np.maximum(before, newest_us[order])
     return np.sort(order[late])
 
 
