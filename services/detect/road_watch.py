@@ -11,7 +11,7 @@ import numpy as np
 
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.congestion import Congestion, Traffic
-from services.detect.detectors.incident import Incident
+from services.detect.detectors.incident import Incident, Road
 from services.detect.detectors.sensor_fault import SensorFault
 from services.detect.detectors.stuck_station import StuckStation
 from services.detect.emission import Subjects
@@ -19,6 +19,7 @@ from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.hour_of_week import LocalClock
 from services.detect.windows.presence import Presence
 from services.detect.windows.slots import SlotBaseline
+from services.detect.windows.speed_estimate import SpeedEstimate
 from services.detect.windows.timed import TimedMean
 from services.domain.condition import Condition
 from services.domain.instant import DAY_US, HOUR_US, SECOND_US
@@ -27,6 +28,8 @@ from services.domain.sensor import Sensor
 _NEIGHBOUR_M = 3000.0
 _DOUBTFUL = 0.1
 """Share of speed jumps from which on a sensor is not compared with its neighbours."""
+_REPEATED = 4
+"""Equal readings in a row from which on a sensor is not compared with its neighbours."""
 _SPAN_US = 300 * SECOND_US
 _LONGEST_US = HOUR_US // 2
 """A pause longer than this is a gap: no vehicles are counted over it and nothing is learned from it."""
@@ -43,6 +46,7 @@ class RoadWatch:
         self.clock = LocalClock()
         self.recent = TimedMean(_SPAN_US)
         self.presence = Presence()
+        self.estimate = SpeedEstimate()
         self.speeds = SlotBaseline(alpha=0.15, winsor=4.0, floor=2.0, shrink=1.0)
         self.flows = SlotBaseline(alpha=0.15, winsor=4.0, floor=30.0, shrink=1.0)
         self.last = Table(
@@ -66,6 +70,7 @@ class RoadWatch:
             "last": self.last,
             "recent": self.recent.table,
             "presence": self.presence.table,
+            "estimate": self.estimate.table,
             "speeds": self.speeds.table,
             "flows": self.flows.table,
         }
@@ -121,7 +126,9 @@ class RoadWatch:
             | self.fault.episodes.active(rows)
             | (self.fault.table["jumps"][rows] > _DOUBTFUL)
         )
-        moving = np.where((vehicles == 0) | (speed < 0), np.nan, speed)
+        guess = self.estimate.push(rows, hours, vehicles, occupancy)
+        measured = np.where((vehicles == 0) | (speed < 0), np.nan, speed)
+        moving = np.where(np.isnan(speed), guess, measured)
         mean, number = self.recent.push(rows, at_us, moving)
         self.presence.push(rows, at_us, np.isfinite(moving) | (vehicles == 0))
         expected = np.clip(_SPAN_US / np.maximum(cadence, SECOND_US), 1, self.recent.width)
@@ -137,6 +144,7 @@ class RoadWatch:
                 vehicles,
                 faulty,
                 self.incident.episodes.active(rows),
+                self.speeds.highest,
             ),
         )
         self.incident.take(
@@ -153,39 +161,52 @@ class RoadWatch:
         """Compare neighbours along the roads at the end of a bin of the feed's time."""
         n = len(self.ids)
         rows = np.arange(n)
+        self.congestion.look()
         now = np.full(n, end_us, np.int64)
         local = now + self.clock.offset_us(self.last["zone"][:n], now)
         doubtful = (
             self.stuck.episodes.active(rows)
             | self.fault.episodes.active(rows)
             | (self.fault.table["jumps"][:n] > _DOUBTFUL)
+            | (self.stuck.repeated(rows) >= _REPEATED)
         )
         return self.incident.look(
             self.ids,
             end_us,
-            self.downstream,
-            (local // HOUR_US) % 24,
-            local // DAY_US,
-            doubtful,
-            self.last["cadence_us"][:n],
-            self.congestion.episodes.active(rows),
-            self.presence,
+            Road(
+                self.downstream,
+                (local // HOUR_US) % 24,
+                local // DAY_US,
+                doubtful,
+                self.last["cadence_us"][:n],
+                self.congestion.episodes.active(rows),
+                self.presence,
+            ),
         )
 
     def _link(self) -> None:
         """Find each station's next one downstream: same road and direction, nearest beyond, within 3 km."""
         self.downstream = np.full(len(self.ids), -1, np.intp)
+        position = np.full(len(self.ids), np.nan)
         roads: dict[tuple[str, str | None], list[tuple[float, int]]] = {}
         for row, sensor in enumerate(self._sensors):
             if sensor.road is not None and sensor.position_m is not None:
+                position[row] = sensor.position_m
                 roads.setdefault((sensor.road, sensor.direction), []).append(
                     (sensor.position_m, row)
                 )
+        order: list[int] = []
+        linked: list[bool] = []
         for places in roads.values():
             places.sort()
             for (here, row), (beyond, other) in pairwise(places):
-                if 0 < beyond - here <= _NEIGHBOUR_M:
+                near = 0 < beyond - here <= _NEIGHBOUR_M
+                if near:
                     self.downstream[row] = other
+                linked.append(near)
+            linked.append(False)
+            order.extend(row for _, row in places)
+        self.congestion.queues.link(np.array(order, np.intp), np.array(linked, np.bool_), position)
 
     def _advance(self, rows: Rows, at_us: Array) -> tuple[Array, Array]:
         """(n,) bool, newer than the last reading; (n,) microseconds since it, 0 at the first."""

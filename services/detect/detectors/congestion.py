@@ -10,7 +10,8 @@ Formula: two criteria on the mean of the speeds of the last 5 minutes.
     The alert is raised by the first criterion and cleared when both are over. For information: a jam that is no news at
     this hour, or slow traffic above the limit; a warning: a jam that is unusual, or where the habit is not known;
     critical: below a third of the limit, or below half of it where that is unusual.
-Units: km/h, sigmas, vehicle-hours for each km of road. Defaults: 64 km/h (40 mph), 72 km/h, 60 s, 300 s; 20 km/h, 4,
+    The evidence says what the queue is: its head (the bottleneck), length and delay so far (`bottleneck.py`).
+Units: km/h, sigmas, km, vehicle-hours. Defaults: 64 km/h (40 mph), 72 km/h, 60 s, 300 s; 20 km/h, 4,
     180 s.
 Source: PeMS and FHWA practice (40 mph, five-minute points); robust slot baseline (hour of week), ANCHORS section 4.
 Missing: readings without vehicles have no speed; fewer than half of the expected values in 5 minutes: no look is
@@ -20,12 +21,14 @@ Missing: readings without vehicles have no speed; fewer than half of the expecte
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
+from services.detect.detectors.bottleneck import Queues
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.domain.condition import Condition, Evidence, Rule
@@ -48,6 +51,7 @@ class Traffic:
         vehicles: (n,) since the last reading, NaN unknown.
         faulty: (n,) bool, the sensor is not to be believed.
         incident: (n,) bool, an incident is on just downstream.
+        free: the free speeds of rows in km/h, NaN unknown; asked for stations that are slow alone.
     """
 
     mean: Array
@@ -60,6 +64,7 @@ class Traffic:
     vehicles: Array
     faulty: Array
     incident: Array
+    free: Callable[[Array], Array]
 
 
 class Congestion:
@@ -69,6 +74,7 @@ class Congestion:
 
     def __init__(self, settings: DetectorSettings) -> None:
         self.settings = settings
+        self.queues = Queues()
         self.episodes = Episodes()
         self.limit = Episodes(
             on_delay_us=int(settings.congestion_on_s * SECOND_US),
@@ -95,11 +101,18 @@ class Congestion:
             "episodes": self.episodes.table,
             "limit": self.limit.table,
             "habit": self.habit.table,
+            "queues": self.queues.table,
         }
 
     def unusual(self, rows: Array) -> Array:
         """(n,) bool: far below the habit, so that nothing should be learned from this spell."""
         return self.habit.active(rows)
+
+    def look(self) -> None:
+        """A half-minute of the feed's time is complete: find the queues anew."""
+        n = self.table.n
+        rows = np.arange(n)
+        self.queues.look(self.episodes.active(rows), self.table["delay"][:n])
 
     def step(self, subjects: Subjects, at_us: Array, now: Traffic) -> list[Condition]:
         """Take one look at each of n stations."""
@@ -136,8 +149,10 @@ class Congestion:
         jammed, unusual = self.limit.active(rows), self.habit.active(rows)
 
         known = np.isfinite(now.usual) & (now.visits >= _KNOWN_VISITS)
-        reference = np.fmax(np.where(known, now.usual, np.nan), s.congestion_clear_km_per_h)
         running = slow | strange | was
+        reference = np.full(len(rows), s.congestion_clear_km_per_h)
+        busy = np.flatnonzero(running)
+        reference[busy] = np.fmax(now.free(rows[busy]), s.congestion_clear_km_per_h)
         passed = np.where(running, np.nan_to_num(now.vehicles), 0.0)
         late = np.where(
             running & look, 1.0 / np.maximum(np.where(look, mean, 1.0), 3.0) - 1.0 / reference, 0.0
@@ -167,8 +182,9 @@ class Congestion:
                     "lowest_km_per_h": _told(lowest[i]),
                     "vehicles_veh": round(float(total[i]), 0),
                     "delay_veh_h_per_km": round(float(delay[i]), 3),
+                    "free_km_per_h": round(float(reference[i]), 1),
                     "incident_1": float(now.incident[i]),
-                }
+                } | self.queues.numbers(int(rows[i]), float(delay[i]))
                 limit = s.congestion_km_per_h
                 if known[i]:
                     usual = float(now.usual[i])

@@ -1,60 +1,107 @@
-"""Has something blocked the road between two stations? The head of a queue where none belongs, minutes after it began.
+"""Has something blocked the road between two stations? A queue where none belongs, or vehicles that do not come out.
 
-Question: has traffic here fallen far below its recent speed while the next station downstream still flows, with fewer
-    vehicles than before?
-Formula: at each half minute, for station u and its neighbour d downstream: slow(u) - v(u) >= 30 km/h and
-    v(u) <= .75 slow(u), v(d) - v(u) >= 30 km/h, and the short mean flow of d (2 min) below its long mean (20 min);
-    slow is the mean speed of the last 15 minutes without signs. Raised by two signs of three looks (three of four
-    where flows are missing), cleared when v(d) - v(u) < 18 km/h for ten minutes.
-    A station that was the head of a queue at this hour (or the one beside it) on 30 % of the days is a learned
-    bottleneck and raises nothing.
-Units: km/h, veh/h, shares. Source: speed drop (ANCHORS section 4) with the spatial test of California #8 on speeds.
-Missing: a neighbour that was silent for more than three of its intervals is not compared. Late readings do not
-    enter. Irregular stamps: the looks are bins of the feed's own time (`pace.py`). Stations without a neighbour within
-    3 km downstream, and sensors that are stuck, faulty or begin to chatter, raise nothing.
+Question: does station u stand in a queue that ends before its neighbour d downstream, or does d, in free traffic, see
+    clearly fewer vehicles than pass u?
+Formula, at each half minute (flows are means that fade with 2 min; 'left' is the flow at d over that of the last 7 or
+    20 minutes, whichever is less):
+    Queue: slow(u) - v(u) >= 30 km/h, v(u) <= .75 slow(u), v(d) - v(u) >= 30 km/h, v(d) >= 55 km/h and left < 1; slow is
+        the mean of the last 15 minutes without signs. Raised by two of three looks where left <= .93, by four of
+        five elsewhere, by one and two of three where readings come every 3 minutes or more seldom.
+    Storage: E = r q(u) is what should arrive at d, with the least q(u) of the last 4 looks and the pair's own ratio r
+        of free traffic (90 min); stored += (.88 E - q(d)) dt, never below 0, and 0 while d is not free (85 % of
+        slow(d), 60 km/h). Raised by two of three looks with stored >= 25 + sqrt(.02 E) vehicles and q(d) <= .78 E,
+        where the station beyond d also sees less (left <= .85) or v(u) has fallen by 15 km/h: d alone may miscount.
+    Cleared when neither holds and v(d) - v(u) < 18 km/h for ten minutes.
+    A station that was the head of a queue for four minutes at this hour (or the one beside it) on 30 % of the days,
+    with at least .8 of the flow left and no incident told further downstream, is a learned bottleneck. There a queue
+    raises nothing unless left <= .7: a bottleneck goes on to discharge about 90 % of its capacity, a blocked lane of
+    three leaves half.
+Units: km/h, veh/h, vehicles, shares. Sources: speed drop (ANCHORS section 4) with the spatial test of California #8 on
+    speeds; storage by cumulative counts (Makigami, Newell, Rothery 1971) as a CUSUM; capacity left: HCM 2000, chapter
+    22; discharge of bottlenecks: Cassidy, Bertini 1999.
+Missing: a neighbour that was silent for more than three of its intervals is not compared. Without counts the queue
+    alone is asked, by three of four looks. Where speed is missing it is estimated (`speed_estimate.py`). Late readings
+    do not enter. Irregular stamps: the looks are bins of the feed's own time (`pace.py`). Stations without a neighbour
+    within 3 km downstream, and sensors that are stuck, faulty or begin to chatter, raise nothing and are no neighbours.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from services.detect.conditions import Episodes
+from services.detect.conditions import Episodes, Transitions
+from services.detect.detectors.incident_evidence import (
+    APART,
+    DROP,
+    FEWER,
+    SHARE,
+    Looked,
+    evidence_of,
+)
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Rows, Table
+from services.detect.windows.arrivals import Arrivals
 from services.detect.windows.presence import Presence
-from services.domain.condition import Condition, Evidence, Rule
-from services.domain.instant import SECOND_US
+from services.domain.condition import Condition, Rule
+from services.domain.instant import HOUR_US, SECOND_US
 
-_DROP, _SHARE, _APART, _NEAR = 30.0, 0.75, 30.0, 18.0
-_SLOW_S, _FLOW_S, _LONG_FLOW_S = 900.0, 120.0, 1200.0
-_HEAD_KM_PER_H = 64.0
-_BOTTLENECK = 0.3
+_NEAR: Final = 18.0
+_BEYOND_KM_PER_H, _FREE_KM_PER_H, _FREE_SHARE, _HEAD_KM_PER_H = 55.0, 60.0, 0.85, 64.0
+_SLOW_S: Final = 900.0
+_CLEARLY, _STARVED, _BEYOND_LEFT, _FELT_KM_PER_H = 0.93, 0.7, 0.85, 15.0
+_STORED_VEH: Final = 25.0
+_BOTTLENECK, _HEAD_LEFT, _HEAD_US = 0.3, 0.8, 240 * SECOND_US
 _STALE_US: Final = 90 * SECOND_US
 _GAP_US: Final = 600 * SECOND_US
+_RARE_US: Final = 180 * SECOND_US
 _LOOK_S: Final = 30.0
-_LOOKS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """What the watch knows of all its rows at a look.
+
+    Attributes:
+        downstream: (rows,) row of the next station, -1 none.
+        hour, day: (rows,) local.
+        doubtful: (rows,) bool, the sensor is not to be believed.
+        cadence_us: (rows,) between readings, 0 not known.
+        congested: (rows,) bool, a jam at the station has been told already.
+        presence: the times of the stations' readings.
+    """
+
+    downstream: Array
+    hour: Array
+    day: Array
+    doubtful: Array
+    cadence_us: Array
+    congested: Array
+    presence: Presence
 
 
 class Incident:
-    """Heads of queues between neighbours."""
+    """Heads of queues, and vehicles held up, between neighbours."""
 
     rule = Rule.INCIDENT
 
     def __init__(self) -> None:
         self.episodes = Episodes(off_delay_us=600 * SECOND_US)
+        self.arrivals = Arrivals()
         self.table = Table(
             {
                 "speed": Field("f8", np.nan),
                 "speed_us": Field("i8", NEVER),
                 "slow": Field("f8", np.nan),
-                "flow": Field("f8", np.nan),
-                "long_flow": Field("f8", np.nan),
                 "moved": Field("?"),
                 "looked_us": Field("i8", NEVER),
-                "signs": Field("u1"),
+                "queued": Field("u1"),
+                "clearly": Field("u1"),
+                "starved": Field("u1"),
                 "began_us": Field("i8", NEVER),
+                "head_us": Field("i8", NEVER),
                 "heads": Field("f4", 0.0, (24,)),
                 "today": Field("?", False, (24,)),
                 "day": Field("i4", -1),
@@ -65,7 +112,11 @@ class Incident:
     @property
     def tables(self) -> dict[str, Table]:
         """All state, by name."""
-        return {"looks": self.table, "episodes": self.episodes.table}
+        return {
+            "looks": self.table,
+            "arrivals": self.arrivals.table,
+            "episodes": self.episodes.table,
+        }
 
     def take(self, rows: Rows, at_us: Array, dt_s: Array, speed: Array, flow: Array) -> None:
         """Remember one reading of each of `rows` (distinct): km/h and veh/h, NaN missing; dt_s since the last."""
@@ -74,111 +125,150 @@ class Incident:
         t["speed"][rows] = np.where(known, speed, t["speed"][rows])
         t["speed_us"][rows] = np.where(known, at_us, t["speed_us"][rows])
         t["moved"][rows] = True
-        pause = dt_s > _GAP_US / SECOND_US
-        for name, tau in (("flow", _FLOW_S), ("long_flow", _LONG_FLOW_S)):
-            old = np.where(pause, np.nan, t[name][rows])
-            a = 1.0 - np.exp(-np.where(pause, 0.0, dt_s) / tau)
-            new = np.where(np.isnan(old), flow, old + a * (flow - old))
-            t[name][rows] = np.where(np.isfinite(flow), new, old)
+        self.arrivals.take(rows, dt_s, flow)
 
-    def look(
-        self,
-        ids: list[str],
-        end_us: int,
-        downstream: Array,
-        hour: Array,
-        day: Array,
-        doubtful: Array,
-        cadence_us: Array,
-        congested: Array,
-        presence: Presence,
-    ) -> list[Condition]:
-        """Compare neighbours at the end of a bin; only stations that spoke in it are judged.
-
-        Args:
-            downstream: (rows,) row of the next station, -1 none; hour, day: (rows,) local; doubtful: (rows,) bool;
-            cadence_us: (rows,); congested: (rows,) bool, a jam at the station has been told already;
-            presence: the times of the stations' readings.
-        """
+    def look(self, ids: list[str], end_us: int, road: Road) -> list[Condition]:
+        """Compare neighbours at the end of a bin; only stations that spoke in it are judged."""
         t = self.table
-        n = t.n
-        rows = np.flatnonzero(t["moved"][:n])
+        rows = np.flatnonzero(t["moved"][: t.n])
         if rows.size == 0:
             return []
         t["moved"][rows] = False
-        day, hour = day[rows].astype(np.int32), hour[rows]
-        self._turn_days(rows, day)
-        v, at = t["speed"][rows], t["speed_us"][rows]
+        hour, cadence = road.hour[rows], road.cadence_us[rows]
+        self._turn_days(rows, road.day[rows].astype(np.int32))
+        self.arrivals.forget(rows[road.doubtful[rows]])
         looked = t["looked_us"][rows]
-        gap = (looked == NEVER) | (end_us - np.where(looked == NEVER, end_us, looked) > _GAP_US)
+        since_us = end_us - np.where(looked == NEVER, end_us, looked)
+        gap = (looked == NEVER) | (since_us > np.maximum(_GAP_US, 3 * cadence))
         t["looked_us"][rows] = end_us
         slow = np.where(gap, np.nan, t["slow"][rows])
-        d = downstream[rows]
+        d = road.downstream[rows]
         has = d >= 0
         safe = np.where(has, d, rows)
-        vd, at_d = t["speed"][safe], t["speed_us"][safe]
-        stale = np.maximum(_STALE_US, 3 * cadence_us[rows])
-        fresh = (at != NEVER) & (at_d != NEVER)
-        fresh &= (end_us - np.where(fresh, at, end_us) <= stale) & (
-            end_us - np.where(fresh, at_d, end_us) <= stale
-        )
-        apart = np.where(has & fresh, vd - v, np.nan)
-        fewer = t["flow"][safe] < t["long_flow"][safe]
-        counted = np.isfinite(t["flow"][safe]) & np.isfinite(t["long_flow"][safe])
-        head = (v < _HEAD_KM_PER_H) & (apart > _APART)
+        v, vd = self._speed(rows, end_us, cadence), self._speed(safe, end_us, cadence)
+        fit = has & ~(road.doubtful[rows] | road.doubtful[safe])
+        apart = np.where(has, vd - v, np.nan)
+        on = self.episodes.active(rows)
+        left = self.arrivals.left(safe)
+        head = (v < _HEAD_KM_PER_H) & (apart > APART)
         around = t["heads"][rows[:, None], (hour[:, None] + np.array([-1, 0, 1])) % 24].max(axis=1)
-        sign = (
-            (slow - v >= _DROP) & (v <= _SHARE * slow) & (apart >= _APART) & (fewer | ~counted)
-            & ~(doubtful[rows] | doubtful[safe]) & (around < _BOTTLENECK)
+        queue = (
+            (slow - v >= DROP) & (v <= SHARE * slow) & (apart >= APART) & (vd >= _BEYOND_KM_PER_H)
+            & ~(left >= 1.0) & fit & ((around < _BOTTLENECK) | (left <= _STARVED))
         )  # fmt: skip
-        history = np.where(gap, 0, t["signs"][rows] << 1).astype(np.uint8) & 0x0F | sign.astype(
-            np.uint8
+        free = (vd >= _FREE_SHARE * t["slow"][safe]) & (vd >= _FREE_KM_PER_H) & fit
+        expected, stored, starved = self._storage(
+            rows, safe, road, gap, since_us / SECOND_US, free, slow, v
         )
-        t["signs"][rows] = history
-        three, four = _BITS[history & 0x07], _BITS[history]
-        bad = np.where(counted, three >= 2, four >= 3)
-        began = np.where(sign & (three == 1), end_us, t["began_us"][rows])
+        queued, clearly, dry = (
+            self._history(name, rows, gap, sign)
+            for name, sign in (("queued", queue), ("clearly", queue & (left <= _CLEARLY)), ("starved", starved))
+        )  # fmt: skip
+        rare = cadence >= _RARE_US
+        counted = np.isfinite(left)
+        bad = _enough(clearly, 0x07, np.where(rare, 1, 2)) | _enough(
+            dry, 0x07, np.full(len(rows), 2)
+        )
+        bad |= np.where(rare, _enough(queued, 0x07, 2), _enough(queued, 0x1F, 4))
+        bad |= ~counted & _enough(queued, 0x0F, 3)
+        sign = queue | starved
+        first = sign & (((queued | dry) & 0x1E) == 0)
+        began = np.where(first, end_us, t["began_us"][rows])
         t["began_us"][rows] = began
-        active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
-        told = np.full(len(rows), end_us, np.int64)
+        onset, told = self.episodes.onset_us(rows), np.full(len(rows), end_us, np.int64)
         severity = np.full(len(rows), 2, np.int8)
-        changes = self.episodes.step(rows, told, bad, (apart < _NEAR) | gap, began, severity)
+        changes = self.episodes.step(
+            rows, told, bad, ((apart < _NEAR) & ~sign) | gap, began, severity
+        )
         out: list[Condition] = []
         if changes:
-            span = (_LOOKS * np.maximum(_LOOK_S * SECOND_US, cadence_us[rows])).astype(np.int64)
-            came = [presence.count(r, told - span, told) for r in (rows, safe)]
-            wanted = [
-                np.clip(span // np.maximum(cadence_us[r], SECOND_US), 1, presence.width)
-                for r in (rows, safe)
-            ]
-            readings = came[0] + came[1]
-            missing = 1.0 - np.minimum(came, wanted).sum(axis=0) / np.sum(wanted, axis=0)
-            limit = np.fmin(np.fmin(slow - _DROP, _SHARE * slow), vd - _APART)
-
-            def evidence(i: int) -> Evidence:
-                return Evidence(
-                    "speed_km_per_h", "km/h", _finite(v[i]), _finite(limit[i]), _finite(slow[i]),
-                    float(span[i] / SECOND_US), int(readings[i]), round(float(missing[i]), 3),
-                    {
-                        "downstream_readings_1": float(came[1][i]),
-                        "downstream_km_per_h": _finite(vd[i]) or 0.0,
-                        "apart_limit_km_per_h": _APART,
-                        "downstream_flow_veh_per_h": _finite(t["flow"][safe[i]]) or 0.0,
-                        "downstream_flow_before_veh_per_h": _finite(t["long_flow"][safe[i]]) or 0.0,
-                        "bottleneck_share_1": round(float(around[i]), 3),
-                        "congestion_1": float(congested[rows[i]]),
-                    },
-                )  # fmt: skip
-
-            out = emit(
-                self.rule, Subjects(ids, rows), changes, told, np.where(active, onset, began), severity,
-                0.5 + np.nan_to_num(apart) / 200.0, evidence,
+            flows = self.arrivals.table
+            seen = Looked(
+                rows, safe, v, vd, slow, flows["flow"][safe], flows["long_flow"][safe], left, expected,
+                stored, starved & ~queue, around, road.congested[rows],
             )  # fmt: skip
-        t["today"][rows, hour] |= head
-        quiet = (history == 0) & ~self.episodes.active(rows) & np.isfinite(v)
-        a = 1.0 - np.exp(-np.clip(cadence_us[rows] / SECOND_US, 20.0, 900.0) / _SLOW_S)
+            out = self._say(ids, end_us, road, changes, seen, np.where(on, onset, began), severity)
+        self._learn(rows, safe, end_us, hour, head & ~(left <= _HEAD_LEFT) & fit, road)
+        quiet = (queued == 0) & ~self.episodes.active(rows) & np.isfinite(v)
+        a = 1.0 - np.exp(-np.clip(cadence / SECOND_US, 20.0, 900.0) / _SLOW_S)
         t["slow"][rows] = np.where(np.isnan(slow), v, np.where(quiet, slow + a * (v - slow), slow))
         return out
+
+    def _say(
+        self,
+        ids: list[str],
+        end_us: int,
+        road: Road,
+        changes: Transitions,
+        seen: Looked,
+        onset: Array,
+        severity: Array,
+    ) -> list[Condition]:
+        told = np.full(len(onset), end_us, np.int64)
+        span_s = 3 * np.maximum(_LOOK_S, road.cadence_us[seen.rows] / SECOND_US)
+        sure = 0.5 + np.where(
+            seen.by_storage, 0.5 - 0.5 * seen.flow / seen.expected, np.nan_to_num(seen.vd - seen.v) / 200
+        )  # fmt: skip
+        return emit(
+            self.rule, Subjects(ids, seen.rows), changes, told, onset, severity, np.nan_to_num(sure),
+            evidence_of(seen, told, span_s, road.cadence_us, road.presence),
+        )  # fmt: skip
+
+    def _speed(self, rows: Rows, end_us: int, cadence_us: Array) -> Array:
+        """(n,) last speed; NaN where it is too old."""
+        at = self.table["speed_us"][rows]
+        age = end_us - np.where(at == NEVER, end_us, at)
+        fresh = (at != NEVER) & (age <= np.maximum(_STALE_US, 3 * cadence_us))
+        return np.where(fresh, self.table["speed"][rows], np.nan)
+
+    def _storage(
+        self,
+        rows: Rows,
+        safe: Rows,
+        road: Road,
+        gap: Array,
+        dt_s: Array,
+        free: Array,
+        slow: Array,
+        v: Array,
+    ) -> tuple[Array, Array, Array]:
+        """(n,) veh/h that should arrive downstream, (n,) vehicles held up, and (n,) bool, clearly fewer arrive."""
+        expected = self.arrivals.expected(rows, gap)
+        counts = free & ~gap
+        stored = self.arrivals.store(rows, safe, expected, dt_s, counts)
+        beyond = road.downstream[safe]
+        there = (beyond >= 0) & ~road.doubtful[np.where(beyond >= 0, beyond, 0)]
+        left = self.arrivals.left(np.where(there, beyond, safe))
+        less = (left <= _BEYOND_LEFT) | (slow - v >= _FELT_KM_PER_H)
+        limit = _STORED_VEH + np.sqrt(0.02 * np.nan_to_num(expected))
+        arrived = self.arrivals.table["flow"][safe]
+        starved = counts & less & (stored >= limit) & (arrived <= FEWER * expected)
+        on, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
+        held = on & (self.table["looked_us"][rows] - np.where(on, onset, 0) < HOUR_US)
+        self.arrivals.learn(rows, safe, dt_s, counts & ~held & (v >= _FREE_SHARE * slow))
+        return expected, stored, starved
+
+    def _history(self, name: str, rows: Rows, gap: Array, sign: Array) -> Array:
+        """(n,) the signs of the last five looks as bits, the newest lowest."""
+        bits = np.where(gap, 0, self.table[name][rows] << 1).astype(np.uint8) & 0x1F
+        bits |= sign.astype(np.uint8)
+        self.table[name][rows] = bits
+        return bits
+
+    def _learn(
+        self, rows: Rows, safe: Rows, end_us: int, hour: Array, head: Array, road: Road
+    ) -> None:
+        """Which stations are the head of a queue at this hour, where no incident is near."""
+        t = self.table
+        beyond = np.where(road.downstream[safe] >= 0, road.downstream[safe], safe)
+        near = self.episodes.active(safe) | self.episodes.active(beyond)
+        head = head & ~near
+        since = np.where(
+            head, np.where(t["head_us"][rows] == NEVER, end_us, t["head_us"][rows]), NEVER
+        )
+        t["head_us"][rows] = since
+        lasted = np.where(since == NEVER, -1, end_us - np.where(since == NEVER, 0, since))
+        t["today"][rows, hour] |= lasted >= _HEAD_US
 
     def _turn_days(self, rows: Rows, day: Array) -> None:
         t = self.table
@@ -187,7 +277,7 @@ class Incident:
             return
         r = rows[turned]
         seen = t["day"][r] >= 0
-        weight = np.where(seen, 1.0 / np.minimum(t["days"][r] + 1.0, 5.0), 0.0)[:, None]
+        weight = np.where(seen, 1.0 / np.minimum(t["days"][r] + 2.0, 6.0), 0.0)[:, None]
         heads = t["heads"][r]
         t["heads"][r] = heads + weight * (t["today"][r] - heads)
         t["days"][r] += seen
@@ -195,8 +285,8 @@ class Incident:
         t["day"][r] = day[turned]
 
 
-_BITS: Final = np.array([i.bit_count() for i in range(16)], np.int8)
+_BITS: Final = np.array([i.bit_count() for i in range(32)], np.int8)
 
 
-def _finite(x: float) -> float | None:
-    return round(float(x), 1) if np.isfinite(x) else None
+def _enough(history: Array, mask: int, needed: Array | int) -> Array:
+    return np.asarray(_BITS[history & mask] >= needed)

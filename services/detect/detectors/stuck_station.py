@@ -13,7 +13,7 @@ import numpy as np
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
-from services.detect.table import NEVER, Array, Field, Table
+from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.presence import missing_share
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import SECOND_US
@@ -37,6 +37,12 @@ class StuckStation:
     def tables(self) -> dict[str, Table]:
         """All state, by name."""
         return {"run": self.table, "episodes": self.episodes.table}
+
+    def repeated(self, rows: Rows) -> Array:
+        """(n,) readings in a row that showed the present value; 0 where that is none or zero."""
+        value = self.table["value"][rows]
+        moving = np.isfinite(value) & (value != 0.0) & (value != -1.0)
+        return np.where(moving, self.table["readings"][rows], 0)
 
     def step(
         self, subjects: Subjects, at_us: Array, speed: Array, occupancy: Array, cadence_us: Array

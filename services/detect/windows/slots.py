@@ -90,6 +90,12 @@ class SlotBaseline:
         m = self._blend("level", at, w, total, share, own)
         return np.where(total <= 0, np.nan, m), np.minimum(total, 1e6)
 
+    def highest(self, rows: Rows) -> Array:
+        """(n,) level of the hour that is highest, among those seen for a quarter of a visit; NaN where none was."""
+        seen = self.table["weight"][rows] >= 0.25
+        top = np.where(seen, self.table["level"][rows], -np.inf).max(axis=1, initial=-np.inf)
+        return np.where(np.isfinite(top), top, np.nan).astype(np.float64)
+
     def _pool(self, rows: Rows, slot: Array) -> tuple[Array, Array, Array, Array, Array]:
         """(n, 7) places of the hour on all days, (n, 7) weights, (n,) their sums, share of the own day, its place."""
         hours = (slot % 24)[:, None] + _DAYS
