@@ -34,8 +34,8 @@ from services.domain.condition import Change, Condition, Evidence
 from services.domain.instant import DAY_US, SECOND_US, to_us
 from services.domain.sensor import Sensor
 
-TRAFFIC_DAYS: Final = 8.0
-"""Of a road at most so much of the past is read; its habits stay those of the live state."""
+TRAFFIC_DAYS: Final = 1.0
+"""Of a road at most so much of the past is read: its neighbours are compared every half minute of it."""
 
 
 class Past(Protocol):
@@ -139,8 +139,9 @@ class Reevaluation:
                 if f.verdict is Verdict.DISPROVED and f not in found
             }
         adopted = tuple(number for number in group.numbers if number not in kept)
-        if group.domain is Domain.TRAFFIC and not found and not marks.changed:
-            adopted = ()
+        if group.domain is Domain.TRAFFIC:
+            # its windows are minutes: the live state says by itself what is on now, and knows the habits of weeks
+            found, adopted = [f for f in found if _of_the_past(f)], ()
         conditions = self._conditions(found, group, marks, subjects, now_us)
         return Outcome(tuple(conditions), core, adopted, self._readings)
 
@@ -181,6 +182,11 @@ class Reevaluation:
             if finding.episode is not None and arrived is not None:
                 numbers[IN_TIME] = finding.told_us / SECOND_US
             yield from _of_finding(finding, numbers, now_us)
+
+
+def _of_the_past(finding: Finding) -> bool:
+    over = finding.episode is not None and finding.episode.end is not None
+    return finding.verdict is Verdict.EARLIER or (finding.verdict is Verdict.MISSING and over)
 
 
 def _of_finding(finding: Finding, numbers: Mapping[str, float], now_us: int) -> Iterator[Condition]:
