@@ -72,7 +72,7 @@ class Pipeline:
         """What is being committed out of `_held`, until the spool has it too."""
         self._next_beat = self._next_refresh = 0.0
         self._told_in_flight = 0
-        self._commit_since = time.monotonic()
+        self._asked_since = time.monotonic()
 
     def run(self) -> None:
         """Works until `stop` is set; what is then not committed stays with the broker, or in the spool."""
@@ -182,7 +182,7 @@ class Pipeline:
         prepared: Prepared | None = None
         worker, apart, intake = self._settings.worker, False, self._intake
         while True:
-            self._commit_since = time.monotonic()
+            self._asked_since = time.monotonic()
             try:
                 conn = self._database.connected()
                 if apart:
@@ -230,7 +230,7 @@ class Pipeline:
         """Called while the database makes us wait: keeps the session alive; with a spool, puts by what comes."""
         if not self._link.connected:
             return
-        late = time.monotonic() - self._commit_since > _PATIENCE_S
+        late = time.monotonic() - self._asked_since > _PATIENCE_S
         if self._spool is None or not late or self._stop.is_set():
             self._link.step(0.0, read=False)
             return
@@ -252,6 +252,7 @@ class Pipeline:
         if (now < self._next_beat and not settled) or not self._database.due:
             return
         self._next_beat = now + self._settings.heartbeat_s
+        self._asked_since = now
         try:
             conn = self._database.connected()
             self._told_in_flight = self._holding()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from services.domain.errors import SettingError
 from services.ingest.messages import Messages
+from services.ingest.metrics import IngestMetrics
 from services.ingest.spool import Spool
 
 MIB = 1 << 20
@@ -211,6 +212,21 @@ def test_a_disk_that_refuses_costs_nothing_that_was_taken(
     assert "refused by the disk" in caplog.text
     assert spool.append(more)
     assert drained(spool) == [0, 1, 2, 3]
+    spool.close()
+
+
+def test_the_metrics_say_what_it_holds(tmp_path: Path) -> None:
+    spool, metrics = Spool(tmp_path, MIB, "never"), IngestMetrics()
+
+    def told(name: str) -> float | None:
+        return metrics.registry.get_sample_value(f"citygauge_ingest_spool_{name}")
+
+    assert spool.append(messages(0, 1, 2))
+    metrics.spooled(spool, 6_000_000)
+    assert (told("messages"), told("bytes"), told("age_seconds")) == (3, spool.size, 5)
+    assert drained(spool) == [0, 1, 2]
+    metrics.spooled(spool, 7_000_000)
+    assert (told("messages"), told("bytes"), told("age_seconds")) == (0, 0, 0)
     spool.close()
 
 
