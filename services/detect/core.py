@@ -15,6 +15,7 @@ import numpy as np
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.silent import Silent
 from services.detect.pace import BIN_US, Pace
+from services.detect.price import priced
 from services.detect.rounds import Rounds
 from services.detect.state import CorruptState, ShardState, opened, packed
 from services.detect.table import Array, Rows, Table
@@ -148,7 +149,7 @@ class Core:
             if done_us is not None:
                 for watch in lookers:
                     out += watch.look(done_us)
-        return out
+        return priced(out, self.settings.water_price_per_m3, self.settings.currency)
 
     def _round(
         self, rows: Rows, at: Array, index: Rows, metrics: Mapping[str, Array]

@@ -153,6 +153,15 @@ class DetectorSettings(BaseModel):
     )
     unusual_drop_km_per_h: float = Field(20.0, gt=0, description="and by so many km/h")
     unusual_on_s: float = Field(180.0, ge=0, description="seconds before the alert")
+    water_price_per_m3: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="price of a cubic metre, for the cost of a leak in evidence and sentence; 0: not told",
+    )
+    currency: str = Field(
+        "EUR", pattern="^[A-Z]{3}$", description="ISO 4217 code of the currency of that price"
+    )
     stuck_traffic_min: float = Field(
         30.0, gt=0, description="minutes of one and the same value, other than zero"
     )

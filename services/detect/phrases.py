@@ -40,10 +40,12 @@ def since(condition: Condition, sensor: Sensor) -> str:
 
 
 def span(seconds: float) -> str:
-    """'45 minutes', '26 hours', '12 days'."""
+    """'30 seconds', '45 minutes', '26 hours', '12 days'."""
     minutes = seconds / 60
+    if seconds < 59.5:
+        return f"{max(1, round(seconds))} second{'' if round(seconds) <= 1 else 's'}"
     if minutes < 119.5:
-        return f"{max(1, round(minutes))} minute{'' if round(minutes) == 1 else 's'}"
+        return f"{round(minutes)} minute{'' if round(minutes) == 1 else 's'}"
     if minutes < 71.5 * 60:
         return f"{round(minutes / 60)} hours"
     return f"{round(minutes / 1440)} days"

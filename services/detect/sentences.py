@@ -15,6 +15,7 @@ from services.detect.phrases import since as _since
 from services.detect.phrases import span as _span
 from services.detect.phrases import time as _time
 from services.detect.phrases import value as _value
+from services.detect.price import price_words
 from services.detect.zone_words import blind, lowest, sure
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Rule
@@ -30,7 +31,8 @@ def sentence(condition: Condition, sensor: Sensor) -> str:
     """
     if condition.change is Change.CLEAR:
         return _CLEARS[condition.rule](condition, sensor)
-    return _RAISES[condition.rule](condition, sensor)
+    said, first, act = _RAISES[condition.rule](condition, sensor).rpartition("First: ")
+    return f"{said}{price_words(condition)}{first}{act}"
 
 
 def _where(sensor: Sensor) -> str:
