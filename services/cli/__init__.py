@@ -17,6 +17,7 @@ from services.cli import (
     demo,
     doctor,
     keys,
+    maintain,
     reference,
     rejected,
     replay,
@@ -73,6 +74,7 @@ app.command("score", rich_help_panel=_LOOK)(score.score)
 app.command("tune", rich_help_panel=_LOOK)(tune.tune)
 app.add_typer(rejected.app, name="rejected", rich_help_panel=_LOOK)
 app.add_typer(workers.app, name="workers", rich_help_panel=_LOOK)
+app.command("maintain", rich_help_panel=_LOOK)(maintain.maintain)
 app.add_typer(keys.app, name="keys", rich_help_panel=_LOOK)
 app.command("settings", rich_help_panel=_LOOK)(reference.settings)
 app.command("reference", hidden=True)(reference.write_reference)

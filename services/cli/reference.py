@@ -36,12 +36,14 @@ _TITLES: Final[Mapping[Section, str]] = {
     Section.DETECTORS: "The detectors' limits",
     Section.NOTIFY: "`citygauge notify`",
     Section.API: "`citygauge api`",
+    Section.MAINTAIN: "`citygauge maintain`",
 }
 METRICS: Final[Mapping[str, tuple[str, str, tuple[object, ...]]]] = {
     "ingest": ("services.ingest.metrics", "IngestMetrics", ()),
     "detect": ("services.detect.metrics", "DetectMetrics", ()),
     "notify": ("services.notify.metrics", "NotifyMetrics", ((),)),
     "api": ("services.api.metrics", "ApiMetrics", ()),
+    "maintain": ("services.cli.maintain_metrics", "MaintainMetrics", ()),
 }
 """Service -> module and class of its metrics, and what the class is made with."""
 

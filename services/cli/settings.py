@@ -72,6 +72,7 @@ class Section(StrEnum):
     DETECTORS = "detectors"
     NOTIFY = "notify"
     API = "api"
+    MAINTAIN = "maintain"
 
 
 CLASSES: Final[Mapping[Section, tuple[str, str]]] = {
@@ -82,6 +83,7 @@ CLASSES: Final[Mapping[Section, tuple[str, str]]] = {
     Section.DETECTORS: ("services.detect.detector_settings", "DetectorSettings"),
     Section.NOTIFY: ("services.notify.settings", "NotifySettings"),
     Section.API: ("services.api.settings", "ApiSettings"),
+    Section.MAINTAIN: ("services.store.maintain_settings", "MaintainSettings"),
 }
 """Section -> module and class of its settings, imported when they are needed."""
 

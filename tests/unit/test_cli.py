@@ -25,6 +25,7 @@ COMMANDS = [
     "doctor",
     "ingest",
     "keys",
+    "maintain",
     "migrate",
     "notify",
     "rejected",

@@ -1,0 +1,226 @@
+"""Maintenance on the real database: what is old goes where it was asked to, what somebody needs stays.
+
+What the Community edition alone can do is skipped, saying so, where its module is not there: Debian ships none.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.domain.batch import ReadingBatch
+from services.domain.catalogue import CATALOGUE, Domain
+from services.domain.instant import to_us
+from services.domain.rejection import Rejection, RejectReason
+from services.embedded.database import EmbeddedDatabase
+from services.embedded.prefix import Prefix
+from services.store import rejected
+from services.store.connection import Connection, connect
+from services.store.maintain import Done, Step, chunks, maintain
+from services.store.maintain_settings import MaintainSettings
+from services.store.migrations import migrate
+from services.store.readings import ReadingWriter
+from services.store.rejected import MessageState
+
+NOW = datetime(2026, 11, 22, 1, tzinfo=UTC)
+AGES = (0, 10, 40, 100)
+SENSORS = 5
+
+
+@pytest.fixture
+def conn(database_url: str) -> Iterator[Connection]:
+    with connect(database_url, "test", autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def community(prefix: Prefix) -> Iterator[str]:
+    """A database of the Community edition, with its schema."""
+    if not list(prefix.postgres("postgres").parents[1].glob("lib/timescaledb-tsl-*.so")):
+        pytest.skip("the Community edition's module is not among the embedded programs")
+    with EmbeddedDatabase(unsafe=True, settings={"timescaledb.license": "timescale"}) as server:
+        url = server.create()
+        migrate(url)
+        yield url
+
+
+def batch(domain: Domain, at: datetime, value: float = 1.0, metric: str = "") -> ReadingBatch:
+    """A reading of each sensor at one time."""
+    column = metric or CATALOGUE[domain].metrics[0].column
+    return ReadingBatch(
+        domain,
+        np.arange(1, SENSORS + 1, dtype=np.int32),
+        np.full(SENSORS, to_us(at), dtype=np.int64),
+        np.full(SENSORS, to_us(NOW), dtype=np.int64),
+        np.zeros(SENSORS, dtype=np.int16),
+        {column: np.full(SENSORS, value)},
+    )
+
+
+def fill(conn: Connection) -> None:
+    for domain in Domain:
+        for age in AGES:
+            ReadingWriter(conn).write(batch(domain, NOW - timedelta(days=age)))
+
+
+def count(conn: Connection, domain: Domain) -> int:
+    row = conn.execute(f"SELECT count(*)::int FROM {CATALOGUE[domain].table}").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def done(conn: Connection, *, dry_run: bool = False, **settings: object) -> dict[Step, Done]:
+    chosen = MaintainSettings.model_validate(settings)
+    return {each.step: each for each in maintain(conn, chosen, NOW, dry_run=dry_run)}
+
+
+def test_by_default_no_reading_is_removed(conn: Connection) -> None:
+    fill(conn)
+    assert Step.DROP not in done(conn)
+    assert [count(conn, domain) for domain in Domain] == [len(AGES) * SENSORS] * len(Domain)
+
+
+def test_only_whole_chunks_beyond_the_retention_of_their_domain_are_dropped(
+    conn: Connection,
+) -> None:
+    fill(conn)
+    settings: dict[str, Any] = {"retention_days": {"water": 30}}
+    assert done(conn, dry_run=True, **settings)[Step.DROP].count == 2
+    assert count(conn, Domain.WATER) == len(AGES) * SENSORS
+    dropped = done(conn, **settings)[Step.DROP]
+    assert (dropped.of, dropped.count, dropped.why_not) == ("water", 2, "")
+    assert dropped.freed_bytes > 0
+    assert count(conn, Domain.WATER) == 2 * SENSORS
+    assert count(conn, Domain.TRAFFIC) == len(AGES) * SENSORS
+    assert done(conn, **settings)[Step.DROP].count == 0
+    assert ReadingWriter(conn).write(batch(Domain.WATER, NOW - timedelta(days=50)))[0] == SENSORS
+
+
+def test_it_waits_for_nobody(conn: Connection, database_url: str) -> None:
+    fill(conn)
+    with connect(database_url, "test") as reader:
+        reader.execute("SELECT count(*) FROM water_reading")
+        refused = done(conn, retention_days={"water": 30})[Step.DROP]
+        assert "next time" in refused.why_not
+        reader.rollback()
+    assert done(conn, retention_days={"water": 30})[Step.DROP].count == 2
+
+
+def test_two_do_not_work_at_once(conn: Connection, database_url: str) -> None:
+    with connect(database_url, "test", autocommit=True) as other:
+        first = maintain(other, MaintainSettings(), NOW, dry_run=False)
+        assert next(first).step is Step.FEED
+        assert done(conn) == {}
+        list(first)
+    assert done(conn)
+
+
+def test_what_is_settled_goes_and_what_waits_for_somebody_stays(conn: Connection) -> None:
+    rejections = [
+        Rejection(RejectReason.NOT_JSON, "no", f"t/{n}", b"x", None, readings=1) for n in range(3)
+    ]
+    rejected.add(conn, rejections, NOW - timedelta(days=500))
+    ids = [each.id for each in rejected.page(conn, limit=10).items]
+    rejected.mark(conn, ids[0], MessageState.DISCARDED, by="me")
+    rejected.mark(conn, ids[1], MessageState.REPLAYED, by="me")
+    old = NOW - timedelta(days=100)
+    conn.execute("UPDATE rejected_message SET changed_at = %s WHERE id <> %s", (old, ids[1]))
+    conn.execute("UPDATE rejected_message SET changed_at = %s WHERE id = %s", (NOW, ids[1]))
+    assert done(conn, dry_run=True)[Step.RESOLVED].count == 1
+    assert done(conn)[Step.RESOLVED].count == 1
+    left = rejected.page(conn, limit=10).items
+    assert {each.state for each in left} == {MessageState.NEW, MessageState.REPLAYED}
+
+
+def test_deliveries_that_are_not_made_stay(conn: Connection) -> None:
+    old = NOW - timedelta(days=100)
+    made: list[tuple[str, datetime | None]] = [("sent", old), ("open", None), ("fresh", NOW)]
+    for name, sent_at in made:
+        alert, event = _event(conn, name)
+        conn.execute(
+            "INSERT INTO outbox (event_id, created_at, routed_at) VALUES (%s, %s, %s)",
+            (event, old, old),
+        )
+        conn.execute(
+            "INSERT INTO delivery (event_id, channel, sent_at) VALUES (%s, 'log', %s)",
+            (event, sent_at),
+        )
+        assert alert
+    assert done(conn, dry_run=True)[Step.DELIVERED].count == 1
+    assert done(conn)[Step.DELIVERED].count == 1
+    left = conn.execute("SELECT count(*)::int FROM outbox, delivery").fetchone()
+    assert left == (4,)
+    assert conn.execute("SELECT count(*)::int FROM alert_event").fetchone() == (3,)
+
+
+def _event(conn: Connection, name: str) -> tuple[str, str]:
+    row = conn.execute(
+        "INSERT INTO alert (id, rule, subject, version, severity, score, sentence, evidence, started_at, raised_at, "
+        "updated_at, group_id) VALUES (gen_random_uuid(), 'r', %s, 1, 'info', 0, '', '{}', now(), now(), now(), "
+        "gen_random_uuid()) RETURNING id",
+        (name,),
+    ).fetchone()
+    assert row is not None
+    event = conn.execute(
+        "INSERT INTO alert_event (id, alert_id, version, kind, at, actor, data) "
+        "VALUES (gen_random_uuid(), %s, 1, 'raised', now(), 'd', '{}') RETURNING id",
+        (row[0],),
+    ).fetchone()
+    assert event is not None
+    return row[0], event[0]
+
+
+def test_the_apache_edition_says_that_it_does_not_compress(conn: Connection) -> None:
+    fill(conn)
+    found = done(conn, compress_after_days={"water": 30}, retention_days={"traffic": 30})
+    assert "Apache edition" in found[Step.COMPRESS].why_not
+    assert found[Step.DROP].count == 2
+
+
+def test_late_readings_find_their_place_in_a_compressed_chunk(community: str) -> None:
+    with connect(community, "test", autocommit=True) as conn:
+        fill(conn)
+        settings: dict[str, Any] = {"compress_after_days": {"water": 30}}
+        assert done(conn, **settings)[Step.COMPRESS].count == 2
+        assert sum(each.compressed for each in chunks(conn, Domain.WATER)) == 2
+        writer, day = ReadingWriter(conn), NOW - timedelta(days=40)
+        assert writer.write(batch(Domain.WATER, day + timedelta(hours=1)))[0] == SENSORS
+        again = writer.write(batch(Domain.WATER, day))
+        assert (again.inserted, again.merged, again.duplicate) == (0, 0, SENSORS)
+        more = writer.write(batch(Domain.WATER, day, 3.0, "pressure_kpa"))
+        assert (more.inserted, more.merged, more.duplicate) == (0, SENSORS, 0)
+        found = done(conn, **settings)[Step.COMPRESS]
+        assert (found.count, found.why_not) == (0, "")
+        assert count(conn, Domain.WATER) == (len(AGES) + 1) * SENSORS
+        row = conn.execute(
+            "SELECT count(*)::int FROM water_reading WHERE pressure_kpa = 3 AND register_litres = 1"
+        ).fetchone()
+        assert row == (SENSORS,)
+        assert done(conn, retention_days={"water": 30})[Step.DROP].count == 2
+
+
+def test_the_command_does_it_and_says_so(conn: Connection, database_url: str) -> None:
+    conn.execute("SELECT 1")
+    ReadingWriter(conn).write(batch(Domain.WATER, datetime.now(UTC) - timedelta(days=60)))
+    command = [sys.executable, "-m", "services.cli", "maintain", "--retention", "water=30"]
+    environment = {**os.environ, "DATABASE_URL": database_url}
+    dry = subprocess.run(
+        [*command, "--dry-run"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "water: would be: 1 chunks dropped" in dry.stdout
+    real = subprocess.run(
+        [*command, "--json"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert {each["step"]: each["count"] for each in json.loads(real.stdout)}["drop"] == 1
+    assert count(conn, Domain.WATER) == 0
+    wrong = subprocess.run(
+        [*command[:-1], "fire=3"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert wrong.returncode == 2
+    assert "DOMAIN=DAYS" in wrong.stderr
