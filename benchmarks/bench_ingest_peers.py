@@ -48,7 +48,7 @@ Runs = dict[Name, list[Outcome]]
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure, print the tables, write build/bench/ingest_peers.json."""
+    """Measure, print the tables, write build/bench/ingest_peers.json, or as named."""
     options = _options(arguments)
     interrupt_on_terminate()
     skipped: dict[Name, str] = {}
@@ -83,6 +83,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--steady-s", type=float, default=5.0, help="seconds at each fixed rate; 0: none"
     )
+    parser.add_argument("--name", default="ingest_peers", help="of the file of figures")
     parser.add_argument("--only", type=Name, nargs="*", default=list(Name), metavar="PIPELINE")
     return parser.parse_args(arguments)
 
@@ -146,7 +147,7 @@ def _show(
             for name, outcomes in flood.items()
         },
     }
-    print(f"\nWritten to {report.write('ingest_peers', facts)}")
+    print(f"\nWritten to {report.write(options.name, facts)}")
 
 
 def _medians(runs: Runs) -> dict[Name, Median]:

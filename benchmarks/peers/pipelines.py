@@ -23,6 +23,7 @@ class Name(StrEnum):
     RECEIVE = "floor-receive"
     FLOOR = "floor-store"
     OURS = "ours"
+    OURS_PLAIN_PAHO = "ours-plain-paho"
     OURS_QOS_0 = "ours-qos0"
     OURS_ARRAY = "ours-array"
     OURS_COLUMNS = "ours-columns"
@@ -122,6 +123,13 @@ PIPELINES: Final[Mapping[Name, Pipeline]] = {
         steady=True,
     ),
     Name.OURS: Pipeline("citygauge ingest", _ours(), Table.WATER, Form.NATIVE, steady=True),
+    Name.OURS_PLAIN_PAHO: Pipeline(
+        "citygauge ingest, fast_reader off",
+        _ours("fast_reader=no"),
+        Table.WATER,
+        Form.NATIVE,
+        share=0.4,
+    ),
     Name.OURS_QOS_0: Pipeline(
         "citygauge ingest, QoS 0", _ours("qos=0"), Table.WATER, Form.NATIVE, qos=0
     ),
