@@ -1,12 +1,14 @@
 """Writes the general anomaly score of every reading of a recording: time, sensor_id, metric, score, in order of time.
 
-Any kind and any metric will do, since the score does not know what is measured. It raises no alert, and refuses to
-read truth.
+Any kind and any metric will do, since the score does not know what is measured. Registers are scored by what they grew
+by, and flow with occupancy of one moment has a joint score: either row gets it where it is the higher. It raises no
+alert, and refuses to read truth.
 """
 
 from __future__ import annotations
 
 import csv
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +16,19 @@ from typing import Any, Final
 
 import numpy as np
 
+from services.detect.anomaly.joint import JointScore
 from services.detect.anomaly.score import AnomalyScore
-from services.detect.recordings import Recording, recorded_rows
+from services.detect.recorded_lines import BadLines, readings_file, recorded_lines
+from services.detect.recordings import Recording
 from services.detect.table import Array
-from services.domain.instant import isoformat, parse_time
+from services.domain.instant import isoformat
 
 SCORE_COLUMNS: Final = ("time", "sensor_id", "metric", "score")
+REGISTERS: Final = frozenset({"register", "register_l", "register_litres"})
+"""Metrics that only grow: their steps are scored."""
+FLOWS: Final = ("flow_veh_per_h", "count_veh", "volume_veh", "flow", "count", "volume")
+DENSITIES: Final = ("occupancy_pct", "occupancy", "density_veh_per_km", "density")
+"""Metrics that make a pair, the best known first."""
 _BATCH: Final = 8192
 """Readings scored at a time; the result does not depend on it."""
 
@@ -47,21 +56,19 @@ class Readings:
 
 
 def readings_of_file(case: Path) -> Readings:
-    """Every line of a case's readings file; lines of one time keep their order.
+    """Every line of a case's readings file that is understood; lines of one time keep their order.
 
     Raises:
-        InvalidInput: no readings, or a line whose time or value is not understood.
+        InvalidInput: no readings file, or one that is mostly not understood.
     """
     numbers: dict[tuple[str, str], int] = {}
-    times: dict[str, int] = {}
-    at, series, values = [], [], []
-    for when, sensor_id, _kind, metric, value in recorded_rows(case):
-        us = times.get(when)
-        if us is None:
-            us = times[when] = parse_time(when)
-        at.append(us)
-        series.append(numbers.setdefault((sensor_id, metric), len(numbers)))
-        values.append(value)
+    times: dict[int, str] = {}
+    at, series, values = array("q"), array("q"), array("d")
+    for line in recorded_lines(readings_file(case), BadLines()):
+        times.setdefault(line.at_us, line.when)
+        at.append(line.at_us)
+        series.append(numbers.setdefault((line.sensor_id, line.metric), len(numbers)))
+        values.append(line.value)
     at_us = np.array(at, np.int64)
     order = np.argsort(at_us, kind="stable")
     return Readings(
@@ -69,7 +76,7 @@ def readings_of_file(case: Path) -> Readings:
         at_us[order],
         np.array(series, np.intp)[order],
         np.array(values, np.float64)[order],
-        {us: text for text, us in reversed(times.items())},
+        times,
     )
 
 
@@ -94,18 +101,62 @@ def readings_of_recording(recording: Recording) -> Readings:
 
 
 def scores(readings: Readings) -> Array:
-    """(n,) score 0..1 of each value, by the class that scores a live stream."""
+    """(n,) score 0..1 of each value, by the classes that score a live stream."""
+    values = _grown(readings)
     scorer = AnomalyScore()
     scorer.add(len(readings.names))
-    parts = [
-        scorer.step(
-            readings.series[i : i + _BATCH],
-            readings.at_us[i : i + _BATCH],
-            readings.values[i : i + _BATCH],
+    out = np.zeros(len(readings))
+    for i in range(0, len(readings), _BATCH):
+        part = slice(i, i + _BATCH)
+        out[part] = scorer.step(readings.series[part], readings.at_us[part], values[part])
+    flow, density, sensor = _pairs(readings)
+    joint = JointScore()
+    joint.add(len(readings.names))
+    for i in range(0, len(flow), _BATCH):
+        one, other = flow[i : i + _BATCH], density[i : i + _BATCH]
+        found = joint.step(
+            sensor[i : i + _BATCH],
+            readings.at_us[one],
+            readings.values[one],
+            readings.values[other],
         )
-        for i in range(0, len(readings), _BATCH)
-    ]
-    return np.concatenate(parts) if parts else np.empty(0)
+        out[one] = np.maximum(out[one], found)
+        out[other] = np.maximum(out[other], found)
+    return out
+
+
+def _grown(readings: Readings) -> Array:
+    """(n,) the values; of registers what they grew by since the last value known, NaN at the first."""
+    values = readings.values
+    for number, (_, metric) in enumerate(readings.names):
+        if metric not in REGISTERS:
+            continue
+        if values is readings.values:
+            values = values.copy()
+        mine = np.flatnonzero(readings.series == number)
+        known = mine[np.isfinite(readings.values[mine])]
+        hours = np.maximum(np.diff(readings.at_us[known]) / 3.6e9, 1e-3)
+        values[known[1:]] = np.diff(readings.values[known]) / hours
+        values[known[:1]] = np.nan
+    return values
+
+
+def _pairs(readings: Readings) -> tuple[Array, Array, Array]:
+    """Places of the flow and of the density of one moment, and the sensor, for all that have both, in order of time."""
+    series = {name: number for number, name in enumerate(readings.names)}
+    found: list[tuple[Array, Array, Array]] = [(np.empty(0, np.intp),) * 3]
+    for number, sensor in enumerate(dict.fromkeys(sensor for sensor, _ in readings.names)):
+        flow = next((series[sensor, m] for m in FLOWS if (sensor, m) in series), None)
+        density = next((series[sensor, m] for m in DENSITIES if (sensor, m) in series), None)
+        if flow is None or density is None:
+            continue
+        one = np.flatnonzero(readings.series == flow)
+        other = np.flatnonzero(readings.series == density)
+        _, i, j = np.intersect1d(readings.at_us[one], readings.at_us[other], return_indices=True)
+        found.append((one[i], other[j], np.full(len(i), number)))
+    flows, densities, sensors = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.argsort(flows)
+    return flows[order], densities[order], sensors[order]
 
 
 def write_scores(

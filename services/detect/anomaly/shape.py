@@ -58,6 +58,6 @@ class Shape:
     base_alpha: float = 0.002
     half: float = 4.9
     hold_values: int = 130
-    hold_us: int = 60 * HOUR_US
-    gain: float = 1.2
+    hold_us: int = 96 * HOUR_US
+    gain: float = 1.25
     old_news: float = 0.25

@@ -102,14 +102,15 @@ class Peaks:
     def replace(self, rows: Rows, features: slice, history: Array) -> None:
         """Put `history` (n, chosen features, m), oldest first, in the place of all m values that `rows` have seen.
 
-        For features that are known only later. At most K values, a whole number of blocks.
+        For features that are known only later; m is a whole number of blocks.
         """
         t, m = self.table, history.shape[2]
         g = history.astype(np.float32)
-        ordered = np.argsort(-g, axis=2, kind="stable")
+        ordered = np.argsort(-g, axis=2, kind="stable")[:, :, : self.peaks]
+        kept = ordered.shape[2]
         held, born = t["held"][rows], t["born"][rows]
-        held[:, features, :m] = np.take_along_axis(g, ordered, axis=2)
-        born[:, features, :m] = ordered
+        held[:, features, :kept] = np.take_along_axis(g, ordered, axis=2)
+        born[:, features, :kept] = ordered
         t["held"][rows], t["born"][rows] = held, born
         base = t["base"][rows]
         for i in range(m):
