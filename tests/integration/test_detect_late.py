@@ -18,13 +18,14 @@ from services.domain.alert import EventKind
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
 from services.domain.condition import Condition
-from services.domain.instant import HOUR_US, from_us
+from services.domain.instant import HOUR_US, from_us, isoformat
 from services.domain.sensor import Sensor
 from services.store.alerts import AlertRepository
 from services.store.connection import connect, transaction
 from services.store.feed import append
 from services.store.readings import ReadingWriter
 from services.store.sensors import SensorRepository
+from tests.ingest_worker import Publisher, committed, working
 from tests.integration.detecting import (
     SETTINGS,
     START_US,
@@ -44,6 +45,7 @@ from tests.integration.runners import (
     value,
 )
 from tests.oracles.feeds import home
+from tests.waiting import wait_until
 
 
 def core(sensors: Sequence[tuple[int, Sensor]]) -> Core:
@@ -254,3 +256,30 @@ def test_a_sensor_that_moves_to_another_zone_is_known_there_with_its_state(
     with runner(database_url) as work:
         drain(work)
     assert kinds(database_url) == ["raised", "cleared"]
+
+
+def test_a_day_that_comes_late_over_the_broker_reveals_its_burst(
+    database_url: str, mqtt_url: str, device_mqtt_url: str
+) -> None:
+    meters(database_url, "m1")
+    register = burst_on_day_22()
+
+    def columns(hours: Sequence[int]) -> dict[str, object]:
+        times = [isoformat(START_US + hour * HOUR_US) for hour in hours]
+        values = {"time": times, "register": [float(register[hour]) for hour in hours]}
+        return {"units": {"register": "L"}, "columns": values}
+
+    topic = "citygauge/v1/water/m1/reading"
+    with (
+        working(database_url, mqtt_url, worker="late"),
+        Publisher(device_mqtt_url, "late") as device,
+        runner(database_url, make=core, say=sentence) as work,
+    ):
+        for stored, hours in ((len(REST), REST), (24 * 24, DAY_22), (24 * 24 + 24, DAY_22)):
+            device.publish(topic, columns(hours))
+            device.settle()
+            committed(database_url, stored)
+            wait_until(lambda: not work.work(), what="the feed to be drained")
+    bursts_told = [text for kind, text in told(database_url) if kind == "raised" and "urst" in text]
+    assert len(bursts_told) == 1
+    assert "Known late: it rests on data that arrived at " in bursts_told[0]
