@@ -16,6 +16,7 @@ from services.detect.detectors.continuous_flow import ContinuousFlow
 from services.detect.detectors.intermittent_leak import IntermittentLeak
 from services.detect.detectors.night_flow import NightFlow
 from services.detect.detectors.stuck_meter import StuckMeter
+from services.detect.detectors.unit_jump import UnitJump
 from services.detect.emission import Subjects
 from services.detect.table import Array, Field, Rows, Table
 from services.detect.windows.blocks import Blocks, HourBlocks
@@ -23,12 +24,14 @@ from services.detect.windows.hour_of_week import LocalClock, slot_of_local
 from services.detect.windows.intervals import Intervals, MeterIntervals
 from services.detect.windows.slots import SlotBaseline
 from services.domain.condition import Condition
-from services.domain.instant import DAY_US, SECOND_US
+from services.domain.instant import DAY_US, HOUR_US, SECOND_US
 from services.domain.sensor import Sensor
 
 _PRIOR_VISITS = 2.0
 _PRIOR_H = 12.0
 _KNOWN_H = 14 * 24.0
+COARSE_US = int(2.2 * HOUR_US)
+"""Meters that are read more seldom have no pauses and no nights; their days are compared (`night_flow`)."""
 _HOLIDAY_H = 30.0
 """A pause longer than this is an absence; the habit is not learned from it."""
 
@@ -53,6 +56,7 @@ class MeterWatch:
         self.stuck = StuckMeter(settings)
         self.night = NightFlow(settings)
         self.intermittent = IntermittentLeak(settings)
+        self.unit = UnitJump(settings)
 
     def tables(self) -> dict[str, Table]:
         """All state by name."""
@@ -65,6 +69,7 @@ class MeterWatch:
         }
         for detector in (
             self.backflow, self.continuous, self.burst, self.stuck, self.night, self.intermittent,
+            self.unit,
         ):  # fmt: skip
             for name, table in detector.tables.items():
                 named[f"{detector.rule.value}.{name}"] = table
@@ -94,6 +99,9 @@ class MeterWatch:
             self.hear(rows, intervals)
         subjects = Subjects(self.ids, rows)
         out = self.backflow.step(subjects, intervals, self.intervals.table["resolution"])
+        out += self.unit.register(
+            subjects, intervals, self.intervals.table["factor"][rows], register
+        )
         full = self.blocks.step(intervals)
         if full.at.size == 0:
             return out
@@ -109,16 +117,21 @@ class MeterWatch:
         subjects = Subjects(self.ids, rows)
         chance = self._chance_of_zero(rows, slot)
         known = self.learned["hours"][rows] >= _KNOWN_H
-        out += self.continuous.step(subjects, blocks, chance)
+        out += self.unit.step(subjects, blocks)
+        foreign = self.unit.mute(rows, blocks.end_us)
+        coarse = self.intervals.table["cadence_us"][rows] > COARSE_US
+        out += self.continuous.step(subjects, blocks, chance, coarse)
         flowing = self.continuous.episodes.active(rows) | self.continuous.suspicious(rows)
-        out += self.burst.step(subjects, blocks, ~flowing & ~gap)
+        out += self.burst.step(subjects, blocks, ~flowing & ~gap & ~foreign, foreign)
         loud = self.continuous.episodes.active(rows) | self.burst.episodes.active(rows)
         resting, _ = self.pause.level(rows, slot)
-        out += self.intermittent.step(subjects, blocks, np.nan_to_num(resting), known, loud)
+        out += self.intermittent.step(
+            subjects, blocks, np.nan_to_num(resting), known & ~coarse, loud
+        )
         out += self.stuck.step(subjects, blocks, chance)
-        out += self.night.step(subjects, blocks, local // DAY_US)
+        out += self.night.step(subjects, blocks, local // DAY_US, coarse)
         teach = (
-            ~flowing & ~self.intermittent.suspicious(rows) & ~self.burst.episodes.active(rows)
+            ~flowing & ~foreign & ~self.intermittent.suspicious(rows) & ~self.burst.episodes.active(rows)
             & (self.stuck.resting_hours(rows) <= _HOLIDAY_H) & (~gap | (blocks.zero & (hours < 6)))
         )  # fmt: skip
         share = np.where(teach, 1.0, 0.0)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from services.detect.feed_sentences import feed, feed_over
+from services.detect.meter_words import days_risen, unit_fault
 from services.detect.phrases import litres as _litres
 from services.detect.phrases import number as _number
 from services.detect.phrases import rate as _rate
@@ -136,6 +137,8 @@ def _stuck(c: Condition, s: Sensor) -> str:
 
 
 def _night(c: Condition, s: Sensor) -> str:
+    if _number(c, "by_day_1"):
+        return days_risen(c, s, _where(s))
     baseline = c.evidence.baseline or 0.0
     return (
         f"The least flow of the night at {_where(s)} has risen to {_rate(_value(c))}, usually {_rate(baseline)}, "
@@ -212,6 +215,8 @@ def _incident(c: Condition, s: Sensor) -> str:
 
 
 def _fault(c: Condition, s: Sensor) -> str:
+    if s.kind is SensorKind.WATER_METER:
+        return unit_fault(c, s, _where(s))
     words = _SIGNS[int(_number(c, "sign_1")) % len(_SIGNS)]
     return (
         f"The sensor contradicts itself: {_where(s)} {words} since {_since(c, s)} ({_span(c.evidence.window_s)}). "

@@ -68,6 +68,13 @@ def quiet() -> np.ndarray:
     return use
 
 
+def foreign() -> np.ndarray:
+    use = home(300)
+    use[196:199] = np.nan
+    use[199] = -0.99 * (10_000 + np.nansum(use[:199]))
+    return use
+
+
 CASES: Mapping[Rule, Callable[[], np.ndarray]] = {
     Rule.CONTINUOUS_FLOW: running,
     Rule.BURST: bursting,
@@ -76,8 +83,9 @@ CASES: Mapping[Rule, Callable[[], np.ndarray]] = {
     Rule.NIGHT_FLOW: sleepless,
     Rule.INTERMITTENT_LEAK: dripping,
     Rule.SILENT: quiet,
+    Rule.SENSOR_FAULT: foreign,
 }
-NOT_OF_METERS = {Rule.CONGESTION, Rule.INCIDENT, Rule.SENSOR_FAULT, Rule.ZONE_LEAK}
+NOT_OF_METERS = {Rule.CONGESTION, Rule.INCIDENT, Rule.ZONE_LEAK, Rule.FEED_SILENT}
 LOW_IS_BAD = {Rule.BACKFLOW, Rule.INTERMITTENT_LEAK}
 
 
@@ -127,6 +135,8 @@ def test_the_value_lies_beyond_its_threshold(rule: Rule) -> None:
 def redrawn_without_limit(rule: Rule, evidence: Evidence) -> bool:
     """Rules that decide by a chance and a length name both with their limits."""
     n = evidence.numbers
+    if rule is Rule.SENSOR_FAULT:
+        return evidence.value * n["unit_factor_1"] == pytest.approx(evidence.baseline)  # type: ignore[operator]
     length = n["hours_without_pause_h" if rule is Rule.CONTINUOUS_FLOW else "hours_without_use_h"]
     return n["chance_by_habit_1"] <= n["chance_limit_1"] and length >= n["needed_h"]
 

@@ -4,7 +4,7 @@ Question: has the register fallen, as a register falls by flow, and by more than
 Formula: litres that the register fell within the last day >= max(`backflow_litres`, 2 resolutions), after rollover,
     reset and exchange have been ruled out (`windows/intervals.py`). Cleared after 24 h without a fall.
 Units: L. Default: 3 L. Source: ANCHORS of AMI practice: n resolutions, then rule out other causes.
-Missing: nothing is concluded. Late readings do not enter. Irregular stamps do not matter.
+Missing: nothing is concluded. Late and duplicate readings do not enter. Irregular stamps do not matter.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
 Question: does the rate exceed both `burst_litres_per_h` and the meter's own tail quantile, for long enough?
 Formula: rate > max(burst_litres_per_h, Q(burst_quantile)) in every block for `burst_night_h` when the spell touches
     the night (22-06 h local), else for `burst_day_h`. Cleared when a block falls below half of the limit.
-Units: L/h, hours. Defaults: 300 L/h, .999, 2.5 h and 5 h.
+Units: L/h, hours. Defaults: 300 L/h, .999, 2.5 h and 12 h (a pool is filled by day, in less).
 Source: tail quantile in the manner of SPOT (Siffer 2017), floor and hours after leak programmes (Athens-Clarke).
-Missing: an unknown block neither adds nor ends. Late readings do not enter. Irregular stamps: by time.
+Missing: an unknown block neither adds nor ends. Late and duplicate readings do not enter. Irregular stamps: by time.
+    Daily reads: told by the first day whose mean rate is beyond the limit.
 """
 
 from __future__ import annotations
@@ -53,8 +54,15 @@ class Burst:
             "seen": self.seen.table,
         }
 
-    def step(self, subjects: Subjects, blocks: Blocks, learn: Array) -> list[Condition]:
-        """Take one finished block of each of n meters; learn (n,) bool, whether the tail may move."""
+    def step(
+        self, subjects: Subjects, blocks: Blocks, learn: Array, mute: Array
+    ) -> list[Condition]:
+        """Take one finished block of each of n meters.
+
+        Args:
+            learn: (n,) bool, whether the tail may move.
+            mute: (n,) bool: the unit is in doubt; nothing is raised.
+        """
         s, t, rows = self.settings, self.table, blocks.rows
         rate = blocks.rate
         held = t["start_us"][rows] != NEVER
@@ -76,7 +84,7 @@ class Burst:
         least = np.where(high, np.minimum(t["least"][rows], rate), t["least"][rows])
         seen, number = self.seen.add(rows, blocks.seen_hours, blocks.readings, ~held)
         long_enough = (hours >= s.burst_day_h) | (night_hours >= s.burst_night_h)
-        bad = high & long_enough & (start != NEVER)
+        bad = high & long_enough & (start != NEVER) & ~mute
         active = self.episodes.active(rows)
         onset = self.episodes.onset_us(rows)
         severity = np.where((litres >= 5000.0) | (rate >= 3 * limit), 2, 1)

@@ -7,11 +7,12 @@ Formula: over a run of blocks (about an hour each) without a zero block, chance 
     The leak is the least rate of the last 12 to 24 hours; told again when it has grown by half, and by 2 L/h, since
     it was last told. Cleared by two zero blocks one after the other.
 Units: L, L/h, hours; chance is a probability.
-Defaults: 10 h, 1e-4; 24 h, 2e-2.
+Defaults: 12 h, 1e-4 and never below 9 L/h; 22 h, 1e-3.
 Source: the vendors' rule of 24 hours without a zero (Neptune, BEACON), with the chance of a pause learned, so that
     sparse homes are told early and homes that never sleep (p0 near 0) are left to `night_flow`.
-Missing: a gap counts neither as use nor as a pause. Late readings do not enter. Irregular stamps: by time, not by
-    number of readings.
+Missing: a gap counts neither as use nor as a pause; one of 12 h begins the run anew. Late and duplicate readings do
+    not enter. Irregular stamps: by time, not by number of readings. Cadence: up to 2.2 h; a meter that is read more
+    seldom shows no pauses, and `night_flow` compares its days.
 """
 
 from __future__ import annotations
@@ -81,10 +82,17 @@ class ContinuousFlow:
         rare: Array = told < np.log(0.01)
         return rare & (hours >= 6)
 
-    def step(self, subjects: Subjects, blocks: Blocks, chance_of_zero: Array) -> list[Condition]:
-        """Take one finished block of each of n meters; chance_of_zero (n,) as learned for its hour."""
+    def step(
+        self, subjects: Subjects, blocks: Blocks, chance_of_zero: Array, coarse: Array
+    ) -> list[Condition]:
+        """Take one finished block of each of n meters.
+
+        Args:
+            chance_of_zero: (n,) as learned for its hour.
+            coarse: (n,) bool: the meter is read too seldom to show pauses; its blocks end every run.
+        """
         s, t, rows = self.settings, self.table, blocks.rows
-        zero = blocks.zero
+        zero = blocks.zero | coarse
         active = self.episodes.active(rows)
         lost = blocks.gap & ~zero & ~active & (blocks.hours > _GAP_H)
         if lost.any():  # pauses may have been overlooked: the run begins after the gap

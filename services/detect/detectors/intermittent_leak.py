@@ -5,9 +5,10 @@ Formula: a pause is a block below `intermittent_litres_per_h` (so that the flush
     learned chance of a pause, at hours with p0 >= .4 a block adds log((1 - r p0) / (1 - p0)) when water ran and log(r)
     when none did, r = .3: the log likelihood ratio of 'pauses are three times rarer'. S = max(0, S + step), raised at
     S > `intermittent_evidence`, cleared when S is back at zero.
-Units: nats. Default: 16 (with the habit known for two weeks).
+Units: nats. Default: 30 (with the habit known for two weeks).
 Source: Page's CUSUM on a binary series; the vendors' 50 of 96 intervals gives 61 false alarms in 1,000 meter-days.
-Missing: an unknown block changes nothing. Late readings do not enter. Irregular stamps: by time.
+Missing: an unknown block changes nothing. Late and duplicate readings do not enter. Irregular stamps: by time.
+    Cadence: up to 2.2 h; a meter that is read more seldom shows no pauses, and nothing is told.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ Formula: over a run of zero blocks, chance = product of p0(slot). Raised when ch
 Units: hours, litres; chance is a probability. Defaults: 1e-6, 16 days (a fortnight's holiday and its weekend), 1.5,
     90 days.
 Source: learned zero-runs; the vendors' rule is 7 days of zero, which most holidays break.
-Missing: a gap over which the register did not move is known to be without use and counts. Late readings do not
-    enter. Irregular stamps: by time.
+Missing: a gap over which the register did not move is known to be without use and counts. Late and duplicate
+    readings do not enter. Irregular stamps: by time.
 """
 
 from __future__ import annotations

@@ -19,6 +19,11 @@ from services.domain.instant import DAY_US, HOUR_US, SECOND_US
 
 LATE_RESET: Final = 3
 """So many readings in a row, all more than a week behind the last: the clock was wrong, start from them."""
+_FACTORS: Final = (1000.0, 0.001, 100.0, 0.01, 10.0, 0.1)
+_FAR_LITRES_PER_H: Final = 2000.0
+"""A register that moves faster (and by a m3) is asked whether it has changed its unit."""
+_USUAL_LITRES_PER_H: Final = 300.0
+"""What may have been used meanwhile when it has."""
 _WEEK_US: Final = 7 * DAY_US
 
 
@@ -30,6 +35,8 @@ class MeterEvent(IntEnum):
     BACKFLOW = 2
     EXCHANGE = 3
     """Reset or exchange: the new register has nothing to do with the old one."""
+    UNIT = 5
+    """The register goes on in another unit, a power of ten away; nothing is known until it comes back."""
     JUMP = 4
     """More litres than a pipe can carry: a wrong value or another meter; the register starts anew from it."""
 
@@ -80,6 +87,7 @@ class MeterIntervals:
                 "cadence_us": Field("f8", 0.0),
                 "intervals": Field("i4"),
                 "resolution": Field("f4", 0.0),
+                "factor": Field("f4", 1.0),
                 "behind": Field("i2"),
             }
         )
@@ -169,7 +177,9 @@ class MeterIntervals:
         dv = np.where(pair, register - before, np.nan)
         start = np.where(pair, since, start)
         litres = np.where(pair, dv, litres)
-        falling = pair & (dv < 0)
+        factor = self._unit(rows, pair, register, before, hours)
+        foreign = factor != 1
+        falling = pair & (dv < 0) & ~foreign
         if falling.any():
             modulus = 10.0 ** np.ceil(
                 np.log10(np.maximum(np.where(falling, before, 1.0), 1.0) + 1e-9)
@@ -192,6 +202,30 @@ class MeterIntervals:
             event = np.where(rolled, np.int8(MeterEvent.ROLLOVER), event)
             event = np.where(back, np.int8(MeterEvent.BACKFLOW), event)
             event = np.where(exchanged, np.int8(MeterEvent.EXCHANGE), event)
+        if foreign.any():
+            litres = np.where(foreign, np.nan, litres)
+            event = np.where(foreign, np.int8(MeterEvent.UNIT), event)
+            register = register * factor
         t["register"][rows] = np.where(has, register, before)
         t["register_us"][rows] = np.where(has, at_us, since)
         return start, litres, event
+
+    def _unit(self, rows: Rows, pair: Array, register: Array, before: Array, hours: Array) -> Array:
+        """(n,) power of ten by which the register must be multiplied to go on where it was; 1 where it does so itself.
+
+        A register that left its unit may change its factor, or come back; what fits no factor is another register.
+        """
+        t = self.table
+        held = t["factor"][rows].astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(register - before) > _FAR_LITRES_PER_H * hours + 1000.0
+        ask = pair & (apart | (held != 1)) & (register >= 20.0) & (before >= 1000.0)
+        if not ask.any():
+            return np.ones(len(rows))
+        found = np.ones(len(rows))
+        for factor in _FACTORS:
+            forward = register * factor - before
+            fits = (forward >= -factor) & (forward <= _USUAL_LITRES_PER_H * hours + factor + 10.0)
+            found = np.where(ask & apart & fits & (found == 1), factor, found)
+        t["factor"][rows] = np.where(pair, found, held)
+        return found

@@ -74,6 +74,12 @@ class Rolling:
         self.table["sum"][rows] = values.sum(axis=1)
         self.table["square"][rows] = np.einsum("ij,ij->i", values, values)
 
+    def forget(self, rows: Rows) -> None:
+        """Begin again with empty rings for `rows`."""
+        self.table["ring"][rows] = np.nan
+        for name in ("pushed", "anchor", "sum", "square"):
+            self.table[name][rows] = 0
+
     def count(self, rows: Rows) -> Array:
         """(n,) how many values each ring holds."""
         return np.minimum(self.table["pushed"][rows], self.width)
