@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.domain.catalogue import Domain
 
-Days = Annotated[float, Field(ge=1, le=36_500)]
+_LONGEST_DAYS: Final = 36_500
 
 
 class MaintainSettings(BaseModel):
@@ -17,13 +17,13 @@ class MaintainSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    retention_days: Mapping[Domain, Days] = Field(
+    retention_days: Mapping[Domain, float] = Field(
         {},
         description='Domain -> for how many days its readings are kept ({"water": 1830}); a domain that is not named '
         "keeps them for ever. They go by whole chunks of seven days. Detectors that lost their checkpoint learn again "
         "from history: leave them 60 days.",
     )
-    compress_after_days: Mapping[Domain, Days] = Field(
+    compress_after_days: Mapping[Domain, float] = Field(
         {},
         description='Domain -> age in days from which its chunks are compressed ({"traffic": 14}); needs the '
         "Community edition of TimescaleDB. Late readings still find their place, at more cost each.",
@@ -50,3 +50,11 @@ class MaintainSettings(BaseModel):
     metrics_port: int = Field(
         0, ge=0, le=65_535, description="Port of /metrics, with --every; 0: none."
     )
+
+    @field_validator("retention_days", "compress_after_days")
+    @classmethod
+    def _are_days(cls, days: Mapping[Domain, float]) -> Mapping[Domain, float]:
+        for domain, each in days.items():
+            if not 1 <= each <= _LONGEST_DAYS:
+                raise ValueError(f"{domain.value}: from 1 to {_LONGEST_DAYS} days, not {each:g}")
+        return days
