@@ -68,7 +68,7 @@ REMEDIES: Final[Mapping[Setting, Mapping[Broker, str]]] = {
         Broker.VERNEMQ: "allow them, or leave CITYGAUGE_INGEST_SHARE_GROUP empty and run one worker",
     },
     Setting.DURABLE: {
-        Broker.MOSQUITTO: "persistence true, persistence_location, autosave_interval 10; and docs/decisions/0015",
+        Broker.MOSQUITTO: "persistence true, persistence_location, autosave_interval 10; and docs/decisions/0016",
         Broker.EMQX: "durable_sessions.enable = true (the default keeps queues in memory)",
         Broker.HIVEMQ: "<persistence><mode>file (the default)",
         Broker.VERNEMQ: "nothing: queues are on disk by default",

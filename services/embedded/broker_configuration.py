@@ -2,7 +2,7 @@
 
 It renders text and touches no file. What mosquitto cannot do stays true: its persistence is a
 snapshot every `autosave_interval_s`, so a broker that is killed forgets what it took since then and
-had not yet handed to ingest, although it has acknowledged it (docs/decisions/0015-broker-kill.md).
+had not yet handed to ingest, although it has acknowledged it (docs/decisions/0016-broker-kill.md).
 """
 
 import base64

@@ -6,7 +6,7 @@ this machine alone.
 
 Two things that a careful publisher does are settings here, so that tests can do without them: it takes "no matching
 subscribers" (0x10) for "not delivered" and sends such a message again; and with `repeat_s` it keeps what was
-acknowledged for so long and sends it again after a broken connection (see docs/decisions/0013-broker-kill.md).
+acknowledged for so long and sends it again after a broken connection (see docs/decisions/0016-broker-kill.md).
 """
 
 from __future__ import annotations
