@@ -53,7 +53,8 @@ class Stream:
         self.clock_us = clock_us
         self.marks = Marks()
         self._clock, self._metrics = clock, metrics
-        self._newest: dict[Domain, int] = {}
+        # a domain of the registry that has not spoken since the start holds time back too: its rows may come next
+        self._newest = {sensor.domain: clock_us for sensor in roster.sensors.values()}
         self._settled_us = 0
 
     def feed(self, rows: Sequence[FeedRow], alone: Iterable[int] = ()) -> list[Condition]:
@@ -82,8 +83,13 @@ class Stream:
 
         A domain whose batch of the same hour comes next must not look silent.
         """
-        self._newest[domain] = max(self._newest.get(domain, 0), reached_us)
-        return self._ticked(min(self._newest.values()))
+        self._reach({domain}, reached_us)
+        everywhere = min(self._newest.values())
+        return self._ticked(everywhere) if everywhere else []
+
+    def _reach(self, domains: Iterable[Domain], us: int) -> None:
+        for domain in domains:
+            self._newest[domain] = max(self._newest.get(domain, 0), us)
 
     def learn(self, batch: ReadingBatch, ids: Sequence[int] = ()) -> list[Condition]:
         """What one batch means; `ids` names the rows of the feed that it came from, if it came from there."""
@@ -126,6 +132,7 @@ class Stream:
     def settle(self) -> list[Condition]:
         """What the stream's own time means when everything in the feed was taken."""
         self._settled_us = self.clock_us
+        self._reach(self._newest, self.clock_us)
         return self.tick()
 
     def catch_up(self, told_us: int) -> list[Condition]:

@@ -1,5 +1,6 @@
 """How a replay's time passes between the rows of the feed."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,8 @@ from services.detect.metrics import DetectMetrics
 from services.detect.settings import Clock
 from services.detect.stream import Stream
 from services.domain.batch import ReadingBatch
-from services.domain.catalogue import Domain
+from services.domain.catalogue import Domain, SensorKind
+from services.domain.sensor import Sensor
 from services.store.feed import FeedRow, Position
 
 HOUR_US = 3_600_000_000
@@ -38,9 +40,12 @@ def row(place: int, domain: Domain, hour: int) -> FeedRow:
     return FeedRow(Position(1, place, place), batch)
 
 
-def stream(clock: Clock, *rows: FeedRow) -> tuple[Stream, list[int]]:
+def stream(
+    clock: Clock, *rows: FeedRow, sensors: Sequence[Sensor] = ()
+) -> tuple[Stream, list[int]]:
     core = Recorder()
-    roster: Any = SimpleNamespace(known=lambda batch: batch, core=core)
+    by_id = {sensor.id: sensor for sensor in sensors}
+    roster: Any = SimpleNamespace(sensors=by_id, known=lambda batch: batch, core=core)
     made = Stream(roster, clock, DetectMetrics())
     made.feed(rows)
     return made, core.ticks
@@ -101,3 +106,14 @@ def test_after_a_start_time_passes_as_far_as_alerts_were_told() -> None:
     made.catch_up(0)
     made.tick_behind()
     assert asked == [30, 30]
+
+
+def test_a_registered_domain_that_has_not_spoken_since_the_start_holds_time_back_until_the_feed_is_drained() -> (
+    None
+):
+    both = [Sensor("M", SensorKind.WATER_METER), Sensor("T", SensorKind.TRAFFIC_STATION)]
+    made, asked = stream(Clock.STREAM, row(0, Domain.WATER, 30), sensors=both)
+    assert asked == []
+    made.settle()
+    made.feed([row(1, Domain.WATER, 60), row(1, Domain.TRAFFIC, 59)])
+    assert asked == [30, 30, 59]

@@ -133,6 +133,8 @@ class FeedSilent:
         out: list[Condition] = []
         taken = base & (reference <= way.until_us) & way.active
         if way.active and 2 * int(taken.sum()) <= int(base.sum()):
+            # a clock that goes behind the readings is not asked when they came
+            now_us = max(now_us, int(reference[base].max(initial=now_us)))
             out.append(self._say(subject, way, Change.CLEAR, now_us, base, taken, reference))
             way.onset_us, way.held_us, way.judged_us = NEVER, now_us, now_us
             taken = np.zeros(len(rows), np.bool_)
