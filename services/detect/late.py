@@ -21,6 +21,8 @@ from services.domain.sensor import Sensor
 
 LATE_SHARD: Final = -1
 """Under this number the marks are stored beside the shards of the state."""
+MOST_ROWS: Final = 1_000_000
+"""Late readings of a domain that are remembered one by one; of more (a year is imported) the oldest of each sensor."""
 _MAGIC: Final = b"CGL1"
 _TELLING: Final = (
     "kind", "zone", "road", "direction", "position_m", "lanes", "cadence_s", "time_zone", "gateway",
@@ -76,9 +78,11 @@ class Marks:
 
     def add(self, batch: ReadingBatch) -> None:
         """Mark the sensors of these late readings."""
-        if len(batch):
-            known = self.late.get(batch.domain)
-            self.late[batch.domain] = concatenate([known, batch] if known is not None else [batch])
+        if not len(batch):
+            return
+        known = self.late.get(batch.domain)
+        whole = concatenate([known, batch] if known is not None else [batch])
+        self.late[batch.domain] = whole if len(whole) <= MOST_ROWS else _oldest(whole)
 
     def change(self, number: int, old: Sensor | None) -> None:
         """Mark a sensor whose description changed."""
@@ -174,6 +178,12 @@ class Marks:
             return cls(late, changed, head["revision"])
         except (ValueError, KeyError, TypeError, CitygaugeError) as error:
             raise CorruptMarks(f"the marks of late readings are damaged: {error}") from error
+
+
+def _oldest(batch: ReadingBatch) -> ReadingBatch:
+    order = np.lexsort((batch.observed_us, batch.sensor))
+    sensor = batch.sensor[order]
+    return batch.take(np.sort(order[np.concatenate([[True], sensor[1:] != sensor[:-1]])]))
 
 
 def _sensor(facts: Mapping[str, Any] | None) -> Sensor | None:

@@ -79,6 +79,17 @@ def test_marks_survive_as_bytes_and_damaged_ones_are_refused() -> None:
     assert not again
 
 
+def test_of_very_many_late_readings_the_oldest_of_each_sensor_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.detect.late.MOST_ROWS", 5)
+    marks = Marks()
+    marks.add(batch(Domain.WATER, [1, 1, 2], [7, 5, 9]))
+    marks.add(batch(Domain.WATER, [2, 1, 2], [8, 6, 9]))
+    assert len(marks.late[Domain.WATER]) == 2
+    assert (marks.first_us([1]), marks.first_us([2])) == (5, 8)
+
+
 def test_neighbours_are_judged_together_and_meters_alone() -> None:
     plain = dict(meters(3))
     zone = {
