@@ -10,6 +10,7 @@ import pytest
 from services.domain.batch import CorruptBatch
 from services.domain.catalogue import Domain
 from services.domain.errors import Conflict
+from services.store.accounting import Counts, totals
 from services.store.connection import (
     Connection,
     DatabaseUnavailable,
@@ -22,6 +23,7 @@ from services.store.feed import (
     CHANNEL,
     FeedReader,
     append,
+    append_and_account,
     committed_position,
     forget,
     horizon,
@@ -54,6 +56,32 @@ def test_batches_come_back_as_they_went_in(conn: Connection) -> None:
     assert row.batch.domain is Domain.TRAFFIC
     assert rows_of(row.batch) == ROWS
     assert row.batch.received_us.dtype == np.dtype("<i8")
+
+
+def test_a_batch_ends_with_its_feed_and_its_account_or_with_neither(
+    conn: Connection, database_url: str
+) -> None:
+    water = [(3, 5, 0, {"flow_litres_per_h": 1.0})]
+    batches = [
+        batch_of(Domain.WATER, water),
+        batch_of(Domain.WATER, []),
+        batch_of(Domain.TRAFFIC, ROWS),
+    ]
+    counts = Counts(received=4, messages=2, stored=3, duplicate=1)
+    with connect(database_url, "listener", autocommit=True) as listener:
+        listen(listener, CHANNEL)
+        with pytest.raises(ZeroDivisionError), transaction(conn):  # noqa: PT012
+            append_and_account(conn, batches, "w", counts)
+            _ = 1 / 0
+        assert FeedReader(conn, "test").poll(10) == []
+        assert totals(conn).received == 0
+        with transaction(conn):
+            append_and_account(conn, batches, "w", counts)
+        assert len(wait(listener, CHANNEL, 10, threading.Event())) == 1
+    assert [rows_of(row.batch) for row in FeedReader(conn, "test").poll(10)] == [water, ROWS]
+    append_and_account(conn, [], "w", Counts(received=1, messages=1, rejected=1))
+    found = totals(conn)
+    assert (found.received, found.stored, found.duplicate, found.rejected) == (5, 3, 1, 1)
 
 
 def test_poll_is_bounded_by_readings_but_never_stuck(conn: Connection) -> None:
