@@ -258,6 +258,31 @@ def test_a_sensor_that_moves_to_another_zone_is_known_there_with_its_state(
     assert kinds(database_url) == ["raised", "cleared"]
 
 
+def test_a_new_description_costs_a_leak_in_progress_nothing(database_url: str) -> None:
+    one, two = meters(database_url, "m1", "m2").values()
+    use = home(24 * 24)
+    use[22 * 24 :] += 40
+    register: np.ndarray = 1000.0 + np.cumsum(use)
+    with runner(database_url, make=core, say=sentence) as work:
+        for hours in (range(22 * 24 + 6), range(22 * 24 + 6, 24 * 24)):
+            for number in (one, two):
+                deliver(database_url, number, register, list(hours))
+            drain(work)
+            with connect(database_url, "test", autocommit=True) as conn:
+                registry = SensorRepository(conn)
+                registry.upsert([replace(registry.get("m1"), zone="North", cadence_s=3600.0)])
+    raised = [
+        entry.event
+        for entry in log(database_url)
+        if entry.event.data.get("rule") == "continuous_flow"
+    ]
+    leaks = {event.data["subject"]: event for event in raised}
+    assert (set(leaks), len(raised)) == ({"m1", "m2"}, 2)
+    assert leaks["m1"].at == leaks["m2"].at
+    assert leaks["m1"].data["started_at"] == leaks["m2"].data["started_at"]
+    assert "zone North" in str(leaks["m1"].data["sentence"])
+
+
 def test_a_day_that_comes_late_over_the_broker_reveals_its_burst(
     database_url: str, mqtt_url: str, device_mqtt_url: str
 ) -> None:
