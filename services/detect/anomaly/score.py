@@ -51,6 +51,7 @@ class AnomalyScore:
     def __init__(self, shape: Shape | None = None) -> None:
         s = self.shape = shape or Shape()
         self._rounds = Rounds()
+        self._bin_widths = np.array([s.value_bin, s.level_bin])
         self.seasons = Seasons(s.day_slots, s.day_alpha, s.week_alpha)
         self.means = Means((s.season_span, s.week_span, s.flat_span, _USUAL_SPAN, s.level_span))
         self.rarity = Rarity(s.bins, s.prior, s.blur, s.halve_at)
@@ -138,10 +139,15 @@ class AnomalyScore:
 
     def _rarity(self, rows: Rows, hour: Array, x: Array, level: Array, seen: Array) -> Array:
         """(n, 3) rare, long rare, level."""
-        s, middles, widths = self.shape, self.table["middles"][rows], self.table["widths"][rows]
-        place = place_of(x, middles[:, 0], widths[:, 0], s.value_bin, s.bins)
-        other = place_of(level, middles[:, 1], widths[:, 1], s.level_bin, s.bins)
-        rare = self.rarity.judge_and_learn(rows, hour, place, other)
+        signals = np.stack([x, level], axis=1)
+        place = place_of(
+            signals,
+            self.table["middles"][rows],
+            self.table["widths"][rows],
+            self._bin_widths,
+            self.shape.bins,
+        )
+        rare = self.rarity.judge_and_learn(rows, hour, place[:, 0], place[:, 1])
         out = np.empty((len(rows), 3))
         out[:, :2] = self.rare_means.push(rows, rare[:, :1], seen)
         out[:, 2] = rare[:, 1]

@@ -90,10 +90,11 @@ class Peaks:
         t = self.table
         g = values.astype(np.float32)
         count = t["count"].take(rows)
-        known = np.nan_to_num(g.astype(np.float64))
+        missing = np.isnan(g)
+        known = np.where(missing, 0.0, g).astype(np.float64)
         t["base"][rows] = (1 - self.base_alpha) * t["base"][rows] + self.base_alpha * known
         place = count % self.block
-        t["pending"][rows, :, place] = np.where(np.isnan(g), -np.inf, g)
+        t["pending"][rows, :, place] = np.where(missing, -np.inf, g)
         t["count"][rows] = count + 1
         full = place == self.block - 1
         if full.any():

@@ -90,8 +90,8 @@ def scale_of(first: Array) -> tuple[Array, Array]:
     return middle, np.where(flat, np.maximum(0.01 * np.abs(middle), 1e-3), width)
 
 
-def place_of(values: Array, middle: Array, width: Array, share: float, bins: int) -> Array:
-    """(n,) intp bins of the values; `share` is a bin's width after asinh. The middle opens a bin, rounding aside."""
+def place_of(values: Array, middle: Array, width: Array, share: Array, bins: int) -> Array:
+    """(n, k) intp bins of k signals; `share` (k,) is a bin's width after asinh. The middle opens a bin."""
     y = np.floor(np.arcsinh((values - middle) / width) / share + _ROUNDING)
     place: Array = np.clip(y + bins // 2, 0, bins - 1).astype(np.intp)
     return place
