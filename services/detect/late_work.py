@@ -78,7 +78,7 @@ class LateWork:
         """
         if not self._waiting:
             if stream.marks.changed:
-                stream.roster.redescribe()
+                _redescribe(stream)
             self._waiting = groups(stream.marks, stream.roster.numbered, ALONE, _SINGLES)
         if not self._waiting:
             stream.marks.done(stream.marks.numbers())  # of sensors that nobody knows
@@ -93,9 +93,9 @@ class LateWork:
             outcome = work.judge(
                 group, stream.marks, stream.roster.numbered, stream.roster.core, stream.clock_us
             )
-        except CitygaugeError:
-            raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, CitygaugeError) and error.retriable:
+                raise  # the database is away: the marks stay
             self._metrics.failed_steps.inc()
             _LOG.exception("sensors cannot be judged again: sensors=%d", len(group.numbers))
         seconds = time.perf_counter() - begun
@@ -129,6 +129,15 @@ class LateWork:
         self, domain: Domain, numbers: Sequence[int], start_us: int, end_us: int
     ) -> Iterator[ReadingBatch]:
         return past_of(self._conn, domain, numbers, from_us(start_us), from_us(end_us))
+
+
+def _redescribe(stream: Stream) -> None:
+    try:
+        stream.roster.redescribe()
+    except Exception as error:
+        if isinstance(error, CitygaugeError) and error.retriable:
+            raise
+        _LOG.exception("the changed registry is heeded at the next start only")
 
 
 class _Log:

@@ -308,3 +308,26 @@ def test_a_day_that_comes_late_over_the_broker_reveals_its_burst(
     bursts_told = [text for kind, text in told(database_url) if kind == "raised" and "urst" in text]
     assert len(bursts_told) == 1
     assert "Known late: it rests on data that arrived at " in bursts_told[0]
+
+
+def test_a_past_on_which_the_detectors_fail_is_left_and_said(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = meters(database_url, "m1")["m1"]
+    made: list[SmallCore] = []
+
+    def make(sensors: Sequence[tuple[int, Sensor]]) -> SmallCore:
+        made.append(small_core(sensors))
+        made[-1].poison = 150.0 if len(made) > 1 else -1.0
+        return made[-1]
+
+    metrics = DetectMetrics()
+    with runner(database_url, make=make, metrics=metrics) as work:
+        feed(
+            database_url, [(one, 1, 150.0)], [(one, 9, 160.0)], [(one, 5, 170.0)], [(one, 10, 5.0)]
+        )
+        drain(work)
+        drain(work)
+    assert kinds(database_url) == ["raised", "cleared"]
+    assert "sensors cannot be judged again: sensors=1" in caplog.text
+    assert value(metrics, "citygauge_detect_failed_steps_total") == 1
