@@ -1,5 +1,6 @@
 """deploy/ outside containers: the broker and the database run with its settings, its scripts do what they say."""
 
+import sysconfig
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from services.embedded.broker_configuration import DEVICE_USER, SERVICE_USER
 from services.store.migrations import migrate
 from tests.deployed_fixtures import POSTGRES, create, run, variable
+from tests.deployment import DEPLOY
 from tests.waiting import wait_until
 
 
@@ -76,6 +78,39 @@ def test_the_broker_runs_with_the_deployed_settings_and_secrets(
     assert stranger.until_answered() == "Not authorized"
     for client in (service, device, stranger):
         client.close()
+
+
+def test_without_containers_the_readmes_lines_make_database_schema_and_key(
+    tools: dict[str, str], secrets: dict[str, str], tmp_path: Path
+) -> None:
+    for name, text in secrets.items():
+        (tmp_path / name).write_text(text)
+    here = f"@127.0.0.1:{tools['PGPORT']}/"
+    addresses = tmp_path / "citygauge.env"
+    addresses.write_text(addresses.read_text().replace("@timescaledb:5432/", here))
+    readme = (DEPLOY / "README.md").read_text()
+    lines = [line for line in readme.splitlines() if line.startswith("(set -a; ")]
+    assert len(lines) == 3
+    program = Path(sysconfig.get_path("scripts")) / "citygauge"
+    (tmp_path / "sensors.csv").write_text("id,kind\nm-1,water_meter\n")
+    replaced = {
+        "runuser --user postgres -- ": "",
+        "/opt/citygauge/bin/citygauge": str(program),
+        "/etc/citygauge/citygauge.env": str(addresses),
+        "deploy/secrets/": f"{tmp_path}/",
+        "deploy/timescaledb/": f"{POSTGRES}/",
+        " sensors.csv": f" {tmp_path}/sensors.csv",
+    }
+    for number, line in enumerate(lines):
+        for old, new in replaced.items():
+            line = line.replace(old, new)  # noqa: PLW2901
+        run(tools, "sh", "-c", line)
+        if number == 0:
+            migrate(variable(addresses.read_text(), "DATABASE_URL"))
+    with psycopg.connect(variable(addresses.read_text(), "DATABASE_URL")) as connection:
+        keys = connection.execute("SELECT name, scopes FROM api_key").fetchall()
+        assert keys == [("shift", ["operate"])]
+        assert connection.execute("SELECT id FROM sensor").fetchall() == [("m-1",)]
 
 
 def test_the_services_role_can_do_its_work_and_is_no_superuser(

@@ -24,6 +24,7 @@ MADE = ("deploy/secrets", "citygauge-secrets.tar", "citygauge.dump", "sensors.cs
 def test_there_are_commands_for_each_part_of_its_life() -> None:
     headings = re.findall(r"^## (.+)$", TEXT, re.MULTILINE)
     assert headings == [
+        "What has been run, and what has not",
         "Install",
         "Upgrade",
         "Back up",
@@ -32,7 +33,7 @@ def test_there_are_commands_for_each_part_of_its_life() -> None:
         "Remove",
         "Without containers",
     ]
-    assert len(BLOCKS) >= len(headings)
+    assert len(BLOCKS) >= len(headings) - 1
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith(COMPOSE)])
@@ -71,7 +72,7 @@ def test_a_command_names_files_that_exist(line: str) -> None:
 
 
 def test_every_file_of_the_folder_is_in_its_table() -> None:
-    table = TEXT[TEXT.index("| file |") : TEXT.index("## Install")]
+    table = TEXT[TEXT.index("| file |") : TEXT.index("## What")]
     named = re.findall(r"`([^`]+)`", table)
     files = {
         path.name + ("/" if path.is_dir() else "")
