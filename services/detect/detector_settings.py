@@ -163,5 +163,5 @@ class DetectorSettings(BaseModel):
         "EUR", pattern="^[A-Z]{3}$", description="ISO 4217 code of the currency of that price"
     )
     stuck_traffic_min: float = Field(
-        30.0, gt=0, description="minutes of one and the same value, other than zero"
+        15.0, gt=0, description="minutes of one and the same value, other than zero"
     )

@@ -110,7 +110,7 @@ class RoadWatch:
         subjects = Subjects(self.ids, rows)
         slot = self.clock.slot(self.last["zone"][rows], at_us)
         usual_flow, _ = self.flows.level(rows, slot)
-        out = self.stuck.step(subjects, at_us, speed, occupancy, cadence)
+        out = self.stuck.step(subjects, at_us, speed, occupancy, vehicles, cadence)
         out += self.fault.step(
             subjects,
             at_us,

@@ -35,7 +35,7 @@ def test_free_traffic_is_left_in_peace() -> None:
 def test_congestion_is_told_within_minutes_and_cleared_with_a_deadband() -> None:
     speed = free(180)
     speed[60 * MINUTE : 100 * MINUTE] -= 70
-    speed[100 * MINUTE : 120 * MINUTE] = 68  # between both limits
+    speed[100 * MINUTE : 120 * MINUTE] = around(68, 20)  # between both limits
     conditions = said(speed)
     assert rules(conditions) == [(Rule.CONGESTION, Change.RAISE), (Rule.CONGESTION, Change.CLEAR)]
     begin = START_US + (8 * 3600 + 60 * 60) * SECOND_US
@@ -62,13 +62,13 @@ def test_evidence_says_which_share_of_the_readings_was_missing() -> None:
     speed[61 * MINUTE : 100 * MINUTE : 3] = np.nan
     assert said(speed)[0].evidence.missing_share == pytest.approx(1 / 3, abs=0.1)
     core = Core(DetectorSettings(), stations(1, cadence_s=30.0))
-    at = [START_US + i * 30 * SECOND_US for i in range(200) if not 105 <= i < 135]
+    at = [START_US + i * 30 * SECOND_US for i in range(200) if not 105 <= i < 120]
     frozen = [
         100.0 + (i % 7 if i < 100 else 0.5) for i in range(len(at))
-    ]  # a quarter of an hour is lost
+    ]  # half of a quarter of an hour is lost
     told = core.step(batch(Domain.TRAFFIC, [0] * len(at), at, speed_km_per_h=frozen), at[-1])
     (stuck,) = [c for c in told if c.rule is Rule.STUCK]
-    assert stuck.evidence.readings < 40
+    assert stuck.evidence.readings < 20
     assert stuck.evidence.missing_share == pytest.approx(0.5, abs=0.05)
 
 
@@ -165,19 +165,19 @@ def test_an_unusual_jam_does_not_stay_open_in_hours_that_have_no_habit() -> None
     assert [c.change for c in conditions] == [Change.RAISE, Change.CLEAR]
 
 
-def test_a_value_that_never_changes_is_stuck_after_half_an_hour_and_zero_is_not() -> None:
+def test_a_value_that_never_changes_is_stuck_after_a_quarter_of_an_hour_and_zero_is_not() -> None:
     speed = free(120)
     speed[30 * MINUTE : 80 * MINUTE] = 88.0
     stuck = [c for c in said(speed) if c.rule is Rule.STUCK]
     assert [c.change for c in stuck] == [Change.RAISE, Change.CLEAR]
     begin = START_US + (8 * 3600 + 30 * 60) * SECOND_US
     assert stuck[0].onset_us == begin
-    assert stuck[0].at_us == begin + 30 * 60 * SECOND_US
+    assert stuck[0].at_us == begin + 15 * 60 * SECOND_US
     assert said(np.zeros(240), count=0.0) == []
 
 
 def test_a_sensor_that_contradicts_itself_is_told_and_its_congestion_is_not_believed() -> None:
-    ghost = said(np.full(120, np.nan), count=0.0, occupancy=12.0)
+    ghost = said(np.full(120, np.nan), count=0.0, occupancy=11.0 + np.arange(120) % 3)
     assert rules(ghost)[0] == (Rule.SENSOR_FAULT, Change.RAISE)
     assert "occupied_without_vehicles_min" in ghost[0].evidence.numbers
     locked = said(free(60), occupancy=97.0)

@@ -6,7 +6,7 @@ Question: does one of these hold for long enough?
     chatter: speed jumps of more than 35 km/h from reading to reading in 30 % of the last quarter of an hour,
     or of some twenty readings where those come more rarely (a jam that arrives between two of them is no chatter);
     misfit: occupancy x speed / flow, the length that a vehicle seems to have, is off its own habit by a factor of
-    2 for 10 min (in free traffic; lost or doubled counts).
+    2 for 10 min (in free traffic; lost or doubled counts; without a speed, occupancy / flow up to 8 % of occupancy).
 Formula: each sign is a run in time; raised when any run is long enough; cleared after 10 minutes without a sign.
 Units: minutes, shares. Source: PeMS diagnostics (Chen 2003), IRIS (No Hits, Chatter, Locked On).
 Missing: a metric that is absent gives no sign. Late readings do not enter. Irregular stamps: by time.
@@ -21,6 +21,7 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.presence import missing_share
+from services.detect.windows.speed_estimate import FREE_KM_PER_H
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import SECOND_US
 
@@ -30,8 +31,9 @@ _JUMP, _JUMPS, _CHATTER, _HALF_HOUR = 35.0, 0.3, 15 * _MINUTE, 30 * _MINUTE
 _LARGEST = 0.05
 """The most that one reading counts among the jumps: where readings are rare, seven in a row must jump."""
 _MISFIT, _FACTOR, _FREE_KM_PER_H = 10 * _MINUTE, 2.0, 70.0
-_FIT_SHORT, _FIT_LONG, _FIT_KNOWN = 5 * _MINUTE, 24 * 60 * _MINUTE, 60
+_FIT_SHORT, _FIT_LONG, _FIT_KNOWN = 5 * _MINUTE, 24 * 60 * _MINUTE, 24
 _USUAL_VEHICLES = 30.0
+_LIGHT_PCT = 8.0
 _BEGINS = ("ghost_us", "locked_us", "dead_us", "chatter_us", "misfit_us")
 SIGNS = ("occupied_without_vehicles", "locked_on", "zero_in_daytime", "chatter", "misfit")
 
@@ -175,7 +177,10 @@ class SensorFault:
         """(n,) microseconds for which the apparent length of vehicles has been off its habit; -1 where it is not."""
         t = self.table
         present = np.isfinite(vehicles) & np.isfinite(occupancy)
-        present &= np.isfinite(speed) | (vehicles == 0)
+        light = np.isnan(speed) & (
+            occupancy <= _LIGHT_PCT
+        )  # no speed is told: free traffic, by its occupancy
+        speed = np.where(light, FREE_KM_PER_H, speed)
         known = (vehicles >= 3) & (speed >= _FREE_KM_PER_H) & (occupancy >= 0.5) & (dt_us > 0)
         if not known.any():
             return self._run(4, rows, at_us, known, known, present)

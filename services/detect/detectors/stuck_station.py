@@ -1,9 +1,13 @@
 """Does a traffic sensor repeat one and the same value? Its electronics hang.
 
-Question: has the value (speed, or occupancy where there is no speed) been the same, and not zero, for too long?
-Formula: the same value to the last digit for `stuck_traffic_min` minutes and eight readings. Cleared by two other
-    values. Units: that of the metric. Default: 30 min. Source: PeMS 'Constant', IRIS 'No Change'.
-Missing: a reading without value neither adds nor ends. Late readings do not enter. Irregular stamps: by time.
+Question: has the value (speed; occupancy where there is no speed; the count where there is neither) been the same, and
+    not zero, for too long?
+Formula: the same value to the last digit for `stuck_traffic_min` minutes and eight readings. A count must be five
+    vehicles or more: small ones repeat by chance. Cleared by two other values.
+Units: that of the metric. Default: 15 min (ANCHORS section 4 proposes 30; eight readings and fifteen minutes are as
+    safe at half a minute and at five). Source: PeMS 'Constant', IRIS 'No Change'.
+Missing: a reading without value, and a speed of a time in which no vehicle passed, neither adds nor ends. Late readings
+    do not enter. Irregular stamps: by time. A repeated message is not a reading.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import SECOND_US
 
 _READINGS = 8
+_LEAST_VEH = 5.0
+_COLUMNS = (("speed_km_per_h", "km/h"), ("occupancy_pct", "%"), ("count_veh", "{veh}"))
 
 
 class StuckStation:
@@ -41,17 +47,22 @@ class StuckStation:
     def repeated(self, rows: Rows) -> Array:
         """(n,) readings in a row that showed the present value; 0 where that is none or zero."""
         value = self.table["value"][rows]
-        moving = np.isfinite(value) & (value != 0.0) & (value != -1.0)
-        return np.where(moving, self.table["readings"][rows], 0)
+        return np.where(_moves(value), self.table["readings"][rows], 0)
 
     def step(
-        self, subjects: Subjects, at_us: Array, speed: Array, occupancy: Array, cadence_us: Array
+        self,
+        subjects: Subjects,
+        at_us: Array,
+        speed: Array,
+        occupancy: Array,
+        vehicles: Array,
+        cadence_us: Array,
     ) -> list[Condition]:
-        """Take one reading of each of n stations; km/h and %, NaN missing; cadence_us (n,), 0 not known."""
+        """Take one reading of each of n stations; km/h, % and vehicles, NaN missing; cadence_us (n,), 0 not known."""
         t, rows = self.table, subjects.rows
-        value = np.where(
-            np.isfinite(speed), speed, np.where(np.isfinite(occupancy), -1.0 - occupancy, np.nan)
-        )
+        measured = (np.where(vehicles == 0, np.nan, speed), occupancy, vehicles)
+        column = np.where(np.isfinite(speed), 0, np.where(np.isfinite(occupancy), 1, 2))
+        value = np.choose(column, [measured[0], -1.0 - occupancy, -1000.0 - vehicles])
         known = np.isfinite(value)
         old, since = t["value"][rows], t["since_us"][rows]
         same = known & (value == old)
@@ -59,23 +70,22 @@ class StuckStation:
         began = np.where(same | ~known, since, at_us)
         number = np.where(same, t["readings"][rows] + 1, np.where(known, 1, t["readings"][rows]))
         lasted = at_us - np.where(began == NEVER, at_us, began)
-        moving = (value != 0.0) & (value != -1.0)
+        moving = _moves(value)
         bad = same & moving & (lasted >= self.limit_us) & (number >= _READINGS)
         severity = np.ones(len(rows), np.int8)
         since = self.episodes.table["since_us"][rows]  # of the values that move again
         changes = self.episodes.step(rows, at_us, bad, known & ~same, began, severity)
         out: list[Condition] = []
         if changes:
-            by_speed = np.isfinite(speed)
             over = active & known & ~same & (since != NEVER)
             held = np.where(over, at_us - np.where(over, since, 0), lasted)
             told = np.where(over, number + 1, number)
             missing = missing_share(told, held, cadence_us)
 
             def evidence(i: int) -> Evidence:
+                told_value = float(measured[int(column[i])][i])
                 return Evidence(
-                    "speed_km_per_h" if by_speed[i] else "occupancy_pct", "km/h" if by_speed[i] else "%",
-                    float(speed[i] if by_speed[i] else occupancy[i]), None, None,
+                    *_COLUMNS[int(column[i])], told_value if np.isfinite(told_value) else None, None, None,
                     float(held[i] / SECOND_US), int(told[i]), round(float(missing[i]), 3),
                     {
                         "unchanged_min": round(float(lasted[i] / (60 * SECOND_US)), 1),
@@ -91,3 +101,14 @@ class StuckStation:
         t["since_us"][rows] = began
         t["readings"][rows] = number
         return out
+
+
+def _moves(value: Array) -> Array:
+    """(n,) bool: a value that a living sensor changes; zero and small counts may stand still."""
+    count = -1000.0 - value
+    return (
+        np.isfinite(value)
+        & (value != 0.0)
+        & (value != -1.0)
+        & ~((count > -1) & (count < _LEAST_VEH))
+    )

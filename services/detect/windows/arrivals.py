@@ -28,6 +28,7 @@ class Arrivals:
     def __init__(self) -> None:
         self.table = Table(
             {
+                "last": Field("f8", np.nan),
                 "flow": Field("f8", np.nan),
                 "mid_flow": Field("f8", np.nan),
                 "long_flow": Field("f8", np.nan),
@@ -41,6 +42,7 @@ class Arrivals:
     def take(self, rows: Rows, dt_s: Array, flow: Array) -> None:
         """Remember one reading of each of `rows` (distinct): (n,) veh/h, NaN missing; (n,) seconds since the last."""
         t = self.table
+        t["last"][rows] = flow
         pause = dt_s > _PAUSE_S
         for name, tau in _FLOWS:
             old = np.where(pause, np.nan, t[name][rows])
@@ -76,7 +78,7 @@ class Arrivals:
     def store(self, rows: Rows, beyond: Rows, expected: Array, dt_s: Array, counts: Array) -> Array:
         """(n,) vehicles stored between `rows` and their neighbours; 0 where not `counts` (n,) bool."""
         t = self.table
-        gain = ((1.0 - ALLOWED) * expected - t["flow"][beyond]) * dt_s / 3600.0
+        gain = ((1.0 - ALLOWED) * expected - t["last"][beyond]) * dt_s / 3600.0
         add = np.isfinite(gain) & counts
         stored = np.where(add, np.clip(t["stored"][rows] + gain, 0.0, _MOST_VEH), 0.0)
         t["stored"][rows] = stored
