@@ -27,6 +27,7 @@ def test_there_are_commands_for_each_part_of_its_life() -> None:
         "What has been run, and what has not",
         "Install",
         "Upgrade",
+        "Keep it small",
         "Back up",
         "Restore",
         "Change the passwords",
