@@ -75,14 +75,17 @@ def backtest(
     if start_us is not None and end_us is not None and end_us <= start_us:
         raise InvalidInput("--to", to, "a time after --from")
     if database:
-        if cases or scores is not None:
-            raise InvalidInput(
-                "--database", "with a case or --scores", "the database is the only case then"
-            )
+        if cases:
+            raise InvalidInput("--database", "with a case", "the database is the only case then")
         with stored_case(sources, start_us, end_us) as found:
             begun = time.perf_counter()
             lines = in_order(run_case(found, settings, start_us, end_us))
             _write(lines, None if alerts is None else one_file(alerts, "database"))
+            if scores is not None:
+                from services.detect.scored import readings_of_case, write_scores
+
+                out = one_file(scores, "database", ".csv")
+                write_scores(readings_of_case(found), out, start_us, end_us)
             _tell("database", lines, begun)
         return
     folders = list(folders_of(cases or []))

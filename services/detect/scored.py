@@ -18,10 +18,11 @@ import numpy as np
 
 from services.detect.anomaly.joint import JointScore
 from services.detect.anomaly.score import AnomalyScore
+from services.detect.backtest import Case
 from services.detect.recorded_lines import BadLines, readings_file, recorded_lines
-from services.detect.recordings import Recording
 from services.detect.table import Array
-from services.domain.instant import isoformat
+from services.domain.catalogue import Domain
+from services.domain.instant import HOUR_US, isoformat
 
 SCORE_COLUMNS: Final = ("time", "sensor_id", "metric", "score")
 REGISTERS: Final = frozenset({"register", "register_l", "register_litres"})
@@ -54,6 +55,12 @@ class Readings:
     def __len__(self) -> int:
         return len(self.at_us)
 
+    def part(self, places: slice) -> Readings:
+        """Some of them, one after the other."""
+        return Readings(
+            self.names, self.at_us[places], self.series[places], self.values[places], self.times
+        )
+
 
 def readings_of_file(case: Path) -> Readings:
     """Every line of a case's readings file that is understood; lines of one time keep their order.
@@ -80,23 +87,32 @@ def readings_of_file(case: Path) -> Readings:
     )
 
 
-def readings_of_recording(recording: Recording) -> Readings:
-    """Every measured value of a recording in memory, its metrics by the names of their columns."""
-    names: list[tuple[str, str]] = []
+def readings_of_case(case: Case) -> Readings:
+    """Every measured value of any case, of the database say; metrics by the names of their columns."""
+    sensors = {number: sensor.id for number, sensor in case.numbered}
+    numbers: dict[tuple[str, str], int] = {}
     at, series, values = [], [], []
-    for batch in recording.batches.values():
-        for column, measured in batch.metrics.items():
-            known = np.isfinite(measured)
-            at.append(batch.observed_us[known])
-            series.append(batch.sensor[known].astype(np.intp) + len(names))
-            values.append(measured[known])
-            names += [(sensor.id, column) for sensor in recording.sensors]
+    for part in case.slices(dict.fromkeys(Domain, HOUR_US)):
+        for batch in part.batches:
+            for column, measured in batch.metrics.items():
+                known = np.isfinite(measured)
+                which, place = np.unique(batch.sensor[known], return_inverse=True)
+                of = [
+                    numbers.setdefault((sensors[n], column), len(numbers)) for n in which.tolist()
+                ]
+                at.append(batch.observed_us[known])
+                series.append(np.array(of, np.intp)[place])
+                values.append(measured[known])
     if not at:
         return Readings((), np.empty(0, np.int64), np.empty(0, np.intp), np.empty(0), {})
     at_us = np.concatenate(at)
     order = np.argsort(at_us, kind="stable")
     return Readings(
-        tuple(names), at_us[order], np.concatenate(series)[order], np.concatenate(values)[order], {}
+        tuple(numbers),
+        at_us[order],
+        np.concatenate(series)[order],
+        np.concatenate(values)[order],
+        {},
     )
 
 
@@ -162,22 +178,22 @@ def _pairs(readings: Readings) -> tuple[Array, Array, Array]:
 def write_scores(
     readings: Readings, out: Path, start_us: int | None = None, end_us: int | None = None
 ) -> int:
-    """Write one line a reading and return how many; readings outside [start, end) are neither seen nor written."""
+    """Write one line a reading and return how many.
+
+    Args:
+        start_us: readings before it are the warm-up: they are scored, and not written.
+        end_us: readings at or after it are not taken.
+    """
     low = 0 if start_us is None else int(np.searchsorted(readings.at_us, start_us))
     high = len(readings) if end_us is None else int(np.searchsorted(readings.at_us, end_us))
-    chosen = Readings(
-        readings.names,
-        readings.at_us[low:high],
-        readings.series[low:high],
-        readings.values[low:high],
-        readings.times,
-    )
+    taken = readings.part(slice(0, high))
+    found = scores(taken)
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(SCORE_COLUMNS)
-        writer.writerows(_lines(chosen, scores(chosen)))
-    return len(chosen)
+        writer.writerows(_lines(taken.part(slice(low, high)), found[low:]))
+    return max(high - low, 0)
 
 
 def _lines(readings: Readings, found: Array) -> Iterator[tuple[Any, ...]]:

@@ -14,7 +14,14 @@ from typer.testing import CliRunner
 from services.cli import app
 from services.detect.anomaly.joint import JointScore
 from services.detect.anomaly.score import AnomalyScore
-from services.detect.scored import Readings, readings_of_file, scores, write_scores
+from services.detect.recordings import read_case
+from services.detect.scored import (
+    Readings,
+    readings_of_case,
+    readings_of_file,
+    scores,
+    write_scores,
+)
 from services.domain.instant import DAY_US, isoformat
 from tests.oracles.anomaly_pairs import Pair
 
@@ -218,4 +225,24 @@ def test_registers_are_scored_by_what_they_grow(tmp_path: Path) -> None:
     lines = [f"{isoformat(START_US + i)},m,customer_meter,register_l,{i}\n" for i in (3, 1, 2)]
     readings = readings_of_file(write_case(tmp_path, lines))
     assert readings.values.tolist() == [1.0, 2.0, 3.0], "in the order of time"
-    assert write_scores(readings, tmp_path / "s.csv", end_us=START_US + 2) == 1
+    out = tmp_path / "s.csv"
+    assert write_scores(readings, out, end_us=START_US + 2) == 1
+    assert write_scores(readings, out, START_US + 2, START_US + 9) == 2
+    assert len(out.read_text().splitlines()) == 3
+
+
+def test_a_case_from_elsewhere_has_the_same_scores_as_its_file(tmp_path: Path) -> None:
+    use = np.abs(usual())
+    lines = [
+        f"{isoformat(START_US + i * STEP_US)},{sensor},dma_inflow,flow_m3h,{v + k:.4f}\n"
+        for i, v in enumerate(use[:600])
+        for k, sensor in enumerate("BA")
+    ]
+    folder = write_case(tmp_path, lines)
+    file, case = readings_of_file(folder), readings_of_case(read_case(folder))
+    assert sorted(sensor for sensor, _ in case.names) == ["A", "B"]
+    one = scores(file)[file.series == file.names.index(("A", "flow_m3h"))]
+    other = scores(case)[case.series == case.names.index(("A", "flow_litres_per_h"))]
+    assert len(one) == len(other) == 600
+    assert np.array_equal(one >= 0.5, other >= 0.5)
+    assert (np.abs(one - other) < 1e-3).mean() > 0.9
