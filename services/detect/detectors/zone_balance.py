@@ -97,7 +97,8 @@ class ZoneBalance:
         sigma = np.maximum(1.4826 * mad, _FLOOR * np.abs(t["inflow"][rows]))
         ready = (self.ring.count(rows) >= NEEDED) & (sigma > 0) & self.covers(rows, hour)
         excess = np.where(ready, residual - usual, 0.0)
-        z = excess / np.where(ready, sigma, 1.0)
+        safe = np.where(ready, sigma, 1.0)
+        z = excess / safe
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         total, count = t["sum"][rows], t["hours"][rows]
         after = np.where(ready, np.maximum(0.0, total + np.minimum(z, _CLIP) - _K), total)
@@ -109,7 +110,7 @@ class ZoneBalance:
         mean = mass / np.maximum(count, 1)
         leak = np.where(active, t["leak"][rows] + 0.05 * (excess - t["leak"][rows]), mean)
         leak = np.where(active & (excess < 0.5 * t["leak"][rows]), t["leak"][rows], leak)
-        gone = np.where(ready, np.clip((0.5 * t["leak"][rows] - excess) / sigma, -_CLIP, _CLIP), 0)
+        gone = np.where(ready, np.clip((0.5 * t["leak"][rows] - excess) / safe, -_CLIP, _CLIP), 0)
         down = np.where(active, np.maximum(0.0, t["down"][rows] + gone), 0.0)
         bad = ~active & ready & (after > self.h)
         good = active & (down > self.h)
