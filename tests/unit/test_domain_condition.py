@@ -10,4 +10,4 @@ def test_severities_rank_as_people_rank_them() -> None:
 
 def test_words_are_stored_as_they_are_written() -> None:
     assert all(rule.value == rule.name.lower() for rule in Rule)
-    assert {change.value for change in Change} == {"raise", "update", "clear"}
+    assert {change.value for change in Change} == {"raise", "update", "worsen", "clear"}
