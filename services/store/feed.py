@@ -89,17 +89,20 @@ def append(conn: Connection, batch: ReadingBatch) -> None:
 def append_and_account(
     conn: Connection, batches: Sequence[ReadingBatch], worker: str, counts: Counts
 ) -> None:
-    """`append` of each batch in their order, and `accounting.add`, in one statement."""
+    """`append` of each batch in their order, and `accounting.add`; the last batch and the account in one statement."""
     batches = [batch for batch in batches if len(batch)]
     if not batches:
         accounting.add(conn, worker, counts)
         return
-    rows: dict[str, object] = {
-        "domains": [batch.domain.value for batch in batches],
-        "readings": [len(batch) for batch in batches],
-        "columns": [batch.dumps() for batch in batches],
+    for batch in batches[:-1]:
+        append(conn, batch)
+    last = batches[-1]
+    row: dict[str, object] = {
+        "domain": last.domain.value,
+        "readings": len(last),
+        "columns": last.dumps(),
     }
-    conn.execute(statements.CLOSE, rows | accounting.values(worker, counts), binary=True)
+    conn.execute(statements.CLOSE, row | accounting.values(worker, counts))
 
 
 def prune(conn: Connection, keep: timedelta, now: datetime, *, limit: int) -> int:

@@ -12,11 +12,11 @@ APPEND: Final[LiteralString] = (
     "INSERT INTO batch_feed (domain, readings, columns) VALUES (%s, %s, %b) "
     f"RETURNING pg_notify('{CHANNEL}', '')"
 )
-# Rows of the feed and the line of the account in one way to the server and back.
+# A row of the feed and the line of the account in one way to the server and back.
 CLOSE: Final[LiteralString] = f"""
     WITH fed AS (
         INSERT INTO batch_feed (domain, readings, columns)
-        SELECT * FROM unnest(%(domains)s::text[], %(readings)s::integer[], %(columns)s::bytea[])
+        VALUES (%(domain)s, %(readings)s, %(columns)b)
         RETURNING pg_notify('{CHANNEL}', ''))
     {ADD}
 """
