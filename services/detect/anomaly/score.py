@@ -10,14 +10,14 @@ Formula: six signals, each of which is high where something is strange,
     still     -log(mean step over 10 + 1 % of the mean step over 500): less variance than ever
 are each turned into a chance by peaks over a threshold (`windows/peaks`), which puts series of all scales and tails
 onto one: e = -log10 p. They join as r = sqrt(sum of e^2), and the score is 1 - 2^(-r / 4.9). News: what is not 1.25
-times the last news within 130 values and 96 hours is the same event still, and has a quarter of its score.
+times the last news within 60 values and 96 hours is the same event still, and has a quarter of its score.
 Units: none; the score does not change when a series is multiplied (peaks) or shifted (all but a flat beginning).
 Source: likelihood of recent errors against their own past (Ahmad et al. 2017), contextual novelty as in CAD OSE
     (Smirnov 2016), SPOT (Siffer et al. 2017), slot baselines (ANCHORS section 4); figures and what failed in
     docs/decisions/0010-general-anomaly-score.md.
 Missing: NaN, infinities and values beyond 1e13 score 0 and change nothing. Late values count in the order in which they
     come, in the slot of their own time. Irregular stamps: slots by time, spans by values; gaps are no values.
-    Duplicates are values. The first 96 values of a series score 0. 11 KB a series. It raises no alert.
+    Duplicates are values. The first 96 values of a series score 0. 12.5 KB a series. It raises no alert.
 """
 
 from __future__ import annotations

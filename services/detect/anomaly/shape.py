@@ -57,7 +57,7 @@ class Shape:
     least_shape: float = -0.1
     base_alpha: float = 0.002
     half: float = 4.9
-    hold_values: int = 130
+    hold_values: int = 60
     hold_us: int = 96 * HOUR_US
     gain: float = 1.25
     old_news: float = 0.25
