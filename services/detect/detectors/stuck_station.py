@@ -106,9 +106,5 @@ class StuckStation:
 def _moves(value: Array) -> Array:
     """(n,) bool: a value that a living sensor changes; zero and small counts may stand still."""
     count = -1000.0 - value
-    return (
-        np.isfinite(value)
-        & (value != 0.0)
-        & (value != -1.0)
-        & ~((count > -1) & (count < _LEAST_VEH))
-    )
+    small = (count > -1) & (count < _LEAST_VEH)
+    return np.asarray(np.isfinite(value) & (value != 0.0) & (value != -1.0) & ~small)
