@@ -66,7 +66,9 @@ def test_a_range_of_the_database_is_a_case(
 
     wanted = json.loads(json.dumps(in_order(run_case(folder))))
     assert {"continuous_flow", "congestion", "missing_data"} <= {line["kind"] for line in wanted}
-    assert run() == wanted
+    scores = tmp_path / "scores.csv"
+    assert run("--scores", str(scores)) == wanted
+    assert len(scores.read_text().splitlines()) == 1 + len(hours) + 500, "one line a reading"
     start = isoformat(START_US + 21 * DAY_US)
     end = isoformat(START_US + 22 * DAY_US + 12 * 3_600_000_000)
     found = run("--from", start, "--to", end)
