@@ -79,14 +79,14 @@ class CaseSensors:
             try:
                 found = json.loads(path.read_text(encoding="utf-8-sig"))
             except (OSError, ValueError) as error:
-                raise InvalidInput("sensors", str(path), f"a JSON document ({error})") from error
+                raise InvalidInput(path.name, str(path), f"a JSON document ({error})") from error
         if isinstance(found, list):
             found = {"sensors": found}
         listed = found.get("sensors") if isinstance(found, dict) else None
         if isinstance(listed, dict):
             listed = [{"sensor_id": name, **facts} for name, facts in listed.items()]
         if not isinstance(found, dict) or not all(isinstance(s, dict) for s in listed or ()):
-            raise InvalidInput("sensors", str(path), 'a JSON object with a list "sensors"')
+            raise InvalidInput(path.name, str(path), 'a JSON object with a list "sensors"')
         self._whole: Mapping[str, Any] = found
         self._facts: dict[str, Mapping[str, Any]] = {
             str(facts.get("sensor_id", facts.get("id"))): facts for facts in listed or ()
@@ -94,7 +94,7 @@ class CaseSensors:
         try:
             self._positions = _positions(list(self._facts.values()))
         except (TypeError, ValueError) as error:
-            raise InvalidInput("sensors", str(path), f"positions as numbers ({error})") from error
+            raise InvalidInput(path.name, str(path), f"positions as numbers ({error})") from error
 
     def sensor(self, sensor_id: str, kind: SensorKind) -> Sensor:
         """The sensor as it would be registered.
