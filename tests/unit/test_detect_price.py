@@ -39,5 +39,5 @@ def test_without_a_price_nothing_is_said_of_money() -> None:
 
 @pytest.mark.parametrize("wrong", [{"water_price_per_m3": -1}, {"currency": "euro"}])
 def test_a_price_that_is_none_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="price|currency"):
+    with pytest.raises(ValueError, match=r"price|currency"):
         DetectorSettings(**wrong)  # type: ignore[arg-type]
