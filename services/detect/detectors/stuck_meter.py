@@ -9,8 +9,8 @@ Formula: over a run of zero blocks, chance = product of p0(slot). Raised when ch
 Units: hours, litres; chance is a probability. Defaults: 1e-6, 16 days (a fortnight's holiday and its weekend), 1.5,
     90 days.
 Source: learned zero-runs; the vendors' rule is 7 days of zero, which most holidays break.
-Missing: a gap over which the register did not move is known to be without use and counts. Late and duplicate
-    readings do not enter. Irregular stamps: by time.
+Missing: a gap over which the register did not move is known to be without use and counts, once there are
+    twelve readings and a day was seen. Late and duplicate readings do not enter. Irregular stamps: by time.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from services.domain.condition import Condition, Evidence, Rule
 _SELDOM_FACTOR: Final = 2.5
 _SELDOM_SHARE: Final = 1 / 3
 _LONG_PAUSE_H: Final = 24.0
+_READINGS: Final = 12
+_SEEN_H: Final = 24.0
 _KNOWN_H: Final = 7 * 24.0
 _YEAR_H: Final = 365 * 24.0
 
@@ -90,6 +92,7 @@ class StuckMeter:
         )
         needed, seldom = self._needed(rows, hours, longest)
         bad = zero & (hours >= needed) & (log_chance <= np.log(s.stuck_chance))
+        bad &= (number >= _READINGS) & (seen >= _SEEN_H)  # two readings years apart say little
         active = self.episodes.active(rows)
         onset = self.episodes.onset_us(rows)
         severity = np.ones(len(rows), np.int8)

@@ -24,6 +24,9 @@ _FAR_LITRES_PER_H: Final = 2000.0
 """A register that moves faster (and by a m3) is asked whether it has changed its unit."""
 _USUAL_LITRES_PER_H: Final = 300.0
 """What may have been used meanwhile when it has."""
+_STEPS_H: Final = 2.2
+_FIRST_CADENCE_US: Final = 2 * DAY_US
+"""A first interval that is longer is a gap, whatever comes later."""
 _WEEK_US: Final = 7 * DAY_US
 
 
@@ -129,7 +132,7 @@ class MeterIntervals:
         if wild.any():
             event = np.where(wild, np.int8(MeterEvent.JUMP), event)
             litres = np.where(wild, np.nan, litres)
-        small = (litres > 1e-3) & use
+        small = (litres > 1e-3) & use & (hours <= _STEPS_H)  # a day's use is no step of a register
         resolution = t["resolution"][rows]
         resolution = np.where(
             small & ((resolution == 0) | (litres < resolution)), litres, resolution
@@ -152,7 +155,7 @@ class MeterIntervals:
         cadence, seen = t["cadence_us"][rows], t["intervals"][rows]
         steps = np.maximum(0.02, 0.5 / (1.0 + seen))
         moved = cadence * np.exp(np.sign(dt - cadence) * np.minimum(steps, 0.25))
-        moved = np.where(cadence <= 0, dt, moved)
+        moved = np.where(cadence <= 0, np.minimum(dt, _FIRST_CADENCE_US), moved)
         near = np.abs(dt - cadence) < 0.05 * cadence
         moved = np.where(near & (cadence > 0), cadence + 0.05 * (dt - cadence), moved)
         learned = np.where(use & (dt >= SECOND_US), moved, cadence)
