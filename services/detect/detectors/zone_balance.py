@@ -9,8 +9,9 @@ Formula: r = inflow - sum of the meters, in L/h by full hour; z = (r - median) /
 Units: L/h. Defaults: h = 12 sigmas (4 hours at least). Needs 72 hours.
 Source: water balance of the IWA, by the hour; Page's CUSUM.
 Missing: an hour in which less than 90 % of the meters or half the inlet is known is skipped; r is taken with the sum
-    scaled to all meters. Irregular stamps: litres are shared out over the hours. Late readings enter as long as the
-    hour has not been judged (one hour after it ended).
+    scaled to all meters. Evidence counts the hours of the spell in which inlets or meters were not heard. Irregular
+    stamps: litres are shared out over the hours. Late readings enter as long as the hour has not been judged (one hour
+    after it ended).
 """
 
 from __future__ import annotations

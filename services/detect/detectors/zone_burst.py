@@ -4,10 +4,11 @@ Question: does the inflow exceed the zone's habit, hour after hour, so far that 
 Formula: z = (x - expected) / sigma; expected is the learned shape of the hour at the level of the last weeks, plus
     the leak known; sigma the learned spread of this hour of the day (1.25 mean |x - expected|, slow), at least 4 % of
     the level. S = max(0, S + min(z, 6) - k), k = 2.5 (Page 1954), raised when S > h: three hours at least, so the
-    flushing of a hydrant is no burst. Cleared by three hours in a row with z < 1.5.
+    flushing of a hydrant is no burst; pressures in accord (`zone_pressure`) lower h to 50 %, never the three hours.
+    Cleared by three hours in a row with z < 1.5. Told anew each day with its litres: mean excess times time.
 Units: L/h. Defaults: h = 7 sigmas. Needs the shape of the weekday and 10 days of spread.
 Source: z > 6 in three samples, the practice of control rooms, as a CUSUM of hours.
-Missing: an unknown hour changes nothing. Late readings do not enter.
+Missing: an unknown hour changes nothing; evidence counts those of the spell. Late readings do not enter.
 """
 
 from __future__ import annotations

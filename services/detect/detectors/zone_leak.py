@@ -11,14 +11,19 @@ Formula: a day runs from 06 to 06 h local, x(h) is its hourly inflow less the le
     (night): two days at least, so a holiday is no leak. The mean of the witness since S left zero is added to the leak
     known and the sums begin anew, so that a second leak on top is found as well. Downward sums likewise: a leak that
     has lost 60 % of its largest rate has ended.
+    Pressures in accord (`zone_pressure`) lower the limits of a leak, from its second day on, down to 45 %, and that of
+    its end likewise.
     The habit learns on calm days alone (no sum beyond half its limit, |z| <= 3) and is frozen for the first four weeks
     of a leak; after that it learns from inflow less leak.
-Units: L/h. Defaults: h = 6 sigmas; smallest sigma .2 % (offset) and 1.5 % (night) of the level. The night needs 7
+    Litres lost are rate times time since the spell began, hours that nobody heard included; a rise or fall that the
+    sums find later is counted from its own begin. Told anew each day. Confidence: 1 - .5 limit / sum, more with accord.
+Units: L/h. Defaults: h = 6 sigmas; smallest sigma .4 % (offset) and 2 % (night) of the level. The night needs 7
     values and the offset 14, after a first week of learning: two and three weeks. info below 5 % of the usual inflow,
     critical from 40 %.
 Source: CUSUM on night flow and on the day, the practice of water companies; the offset witness is our own.
-Missing: a day with fewer than 18 hours is skipped; without three night hours its night says nothing. Late readings do
-    not enter. Duplicates and irregular stamps: the window of intervals settles them. Needs hourly or finer readings.
+Missing: a day with fewer than 18 hours is skipped; without three night hours its night says nothing; evidence counts
+    the hours of the spell that were not heard (of its nights, where those raised it). Late readings do not enter.
+    Duplicates and irregular stamps: the window of intervals settles them. Needs hourly or finer readings.
 """
 
 from __future__ import annotations
@@ -43,7 +48,7 @@ DAY_BEGINS_H: Final = 6
 _DAYS: Final = 28
 _K: Final = (0.75, 1.0)
 _CLIP: Final = 4.0
-_FLOORS: Final = (0.002, 0.015)
+_FLOORS: Final = (0.004, 0.02)
 _WITNESSES: Final = 2
 _KNOWN: Final = (14, 7)
 _NIGHT_H: Final = 4
@@ -233,7 +238,8 @@ class ZoneLeak:
         now = _ACCORD * self.pressure.by_days(rows)
         ease = np.where(active, t["ease"][rows], now)  # what little raised it ends it as well
         limits = self.limits[None, :, None] * np.ones((len(rows), 1, 2))
-        limits[:, :, 0] *= (1.0 - np.where(active, 0.0, ease))[:, None]
+        twice = t["days"][rows][:, :, 0] >= 2  # one day raises nothing, whatever the pressures say
+        limits[:, :, 0] *= 1.0 - np.where(active[:, None] | ~twice, 0.0, ease[:, None])
         limits[:, :, 1] *= (1.0 - np.where(active, ease, 0.0))[:, None]
         crossing = sums / limits
         best = np.argmax(crossing, axis=1)  # (n, 2): which witness, by direction
