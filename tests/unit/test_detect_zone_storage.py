@@ -30,9 +30,7 @@ def pipe(name: str, kind: SensorKind = SensorKind.DMA_INLET) -> Sensor:
 
 def feed(sensors: list[Sensor], columns: list[np.ndarray]) -> list[Condition]:
     """Flows in L/h by hour, or levels in m at the hours' ends, as one batch; NaN is a reading that never came."""
-    hours, numbers = np.meshgrid(
-        np.arange(len(columns[0])), np.arange(len(columns)), indexing="ij"
-    )
+    hours, numbers = np.meshgrid(np.arange(len(columns[0])), np.arange(len(columns)), indexing="ij")
     values = np.stack(columns, axis=1)
     level = np.array([s.kind is SensorKind.TANK_LEVEL for s in sensors])[numbers]
     here = np.isfinite(values).ravel()
