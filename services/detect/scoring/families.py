@@ -30,7 +30,9 @@ KINDS: Final[Mapping[Family, str]] = {
     ),
     Family.BACKFLOW: "backflow reverse_flow",
     Family.STUCK: "stuck stuck_meter dead_meter zero_consumption no_flow stopped_meter",
-    Family.MISSING: "missing missing_data comms_loss gap no_data sensor_offline offline silent",
+    Family.MISSING: (
+        "missing missing_data comms_loss gap no_data sensor_offline offline silent missing_feed feed_silent"
+    ),
     Family.CONGESTION: "congestion slow_traffic queue bottleneck",
     Family.INCIDENT: "incident accident",
     Family.MALFUNCTION: (
