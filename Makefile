@@ -5,6 +5,7 @@
 BIN := .venv/bin
 READY := .venv/ready
 PYTEST_ARGS ?=
+TEST_WORKERS ?= 2
 BENCH_ARGS ?=
 
 help: ## this list
@@ -13,9 +14,9 @@ help: ## this list
 demo: $(READY) ## a whole city in one process: database, broker, simulators, console
 	@$(BIN)/citygauge demo
 
-test: $(READY) ## every test; the browser's are skipped, saying so, where no Chromium can be had
+test: $(READY) ## every test, TEST_WORKERS=2 files at a time; the browser's are skipped where no Chromium can be had
 	-@$(BIN)/python -m services.embedded.browser
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile $(PYTEST_ARGS)
 
 faults: $(READY) ## kill, freeze, fill and cut off each part under full load, as long as in the field (20 minutes)
 	@CITYGAUGE_FAULTS=full $(BIN)/python -m pytest -q -s tests/faults $(PYTEST_ARGS)
