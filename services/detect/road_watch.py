@@ -33,6 +33,8 @@ _REPEATED = 4
 _SPAN_US = 300 * SECOND_US
 _LONGEST_US = HOUR_US // 2
 """A pause longer than this is a gap: no vehicles are counted over it and nothing is learned from it."""
+_MOST_VEH_PER_H, _LEAST_H = 60_000.0, 1 / 60
+"""No road carries more; a count above it is no measurement."""
 _RESET_US = 7 * 24 * HOUR_US
 
 
@@ -105,12 +107,15 @@ class RoadWatch:
         short = np.where((dt > 0) & (dt <= _LONGEST_US), dt, np.minimum(cadence, _LONGEST_US))
         hours = short / HOUR_US
         vehicles = np.where(np.isfinite(count), count, flow * hours)
-        speed = np.where(np.abs(speed) <= 300.0, speed, np.nan)
+        most = _MOST_VEH_PER_H * np.maximum(hours, _LEAST_H)
+        vehicles = np.where((vehicles >= 0) & (vehicles <= most), vehicles, np.nan)
+        broken = (dt > _LONGEST_US) & (dt > 4 * cadence)
+        speed = np.where((speed >= 0) & (speed <= 300.0), speed, np.nan)
         occupancy = np.where((occupancy >= 0) & (occupancy <= 100), occupancy, np.nan)
         subjects = Subjects(self.ids, rows)
         slot = self.clock.slot(self.last["zone"][rows], at_us)
         usual_flow, _ = self.flows.level(rows, slot)
-        out = self.stuck.step(subjects, at_us, speed, occupancy, vehicles, cadence)
+        out = self.stuck.step(subjects, at_us, speed, occupancy, vehicles, cadence, broken)
         out += self.fault.step(
             subjects,
             at_us,

@@ -7,7 +7,7 @@ Formula: the same value to the last digit for `stuck_traffic_min` minutes and ei
 Units: that of the metric. Default: 15 min (ANCHORS section 4 proposes 30; eight readings and fifteen minutes are as
     safe at half a minute and at five). Source: PeMS 'Constant', IRIS 'No Change'.
 Missing: a reading without value, and a speed of a time in which no vehicle passed, neither adds nor ends. Late readings
-    do not enter. Irregular stamps: by time. A repeated message is not a reading.
+    do not enter. Irregular stamps: by time. A pause (over 30 min and four intervals) begins a new run.
 """
 
 from __future__ import annotations
@@ -57,15 +57,21 @@ class StuckStation:
         occupancy: Array,
         vehicles: Array,
         cadence_us: Array,
+        broken: Array,
     ) -> list[Condition]:
-        """Take one reading of each of n stations; km/h, % and vehicles, NaN missing; cadence_us (n,), 0 not known."""
+        """Take one reading of each of n stations.
+
+        Args:
+            speed, occupancy, vehicles: (n,) km/h, % and vehicles since the last reading, NaN missing.
+            cadence_us: (n,) between readings, 0 not known; broken: (n,) bool, a long pause lies before the reading.
+        """
         t, rows = self.table, subjects.rows
         measured = (np.where(vehicles == 0, np.nan, speed), occupancy, vehicles)
         column = np.where(np.isfinite(speed), 0, np.where(np.isfinite(occupancy), 1, 2))
         value = np.choose(column, [measured[0], -1.0 - occupancy, -1000.0 - vehicles])
         known = np.isfinite(value)
         old, since = t["value"][rows], t["since_us"][rows]
-        same = known & (value == old)
+        same = known & (value == old) & ~broken
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         began = np.where(same | ~known, since, at_us)
         number = np.where(same, t["readings"][rows] + 1, np.where(known, 1, t["readings"][rows]))
