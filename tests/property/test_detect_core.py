@@ -228,7 +228,7 @@ def test_a_clock_that_ran_ten_years_ahead_is_left_behind() -> None:
         START_US + 3650 * DAY_US,
         *(START_US + i * 30 * SECOND_US for i in range(1, 60)),
     ]
-    speeds = [90.0, 90.0] + [20.0] * 59
+    speeds = [90.0, 90.0] + [20.0 + i % 3 for i in range(59)]
     said = core.step(
         batch(Domain.TRAFFIC, [0] * len(at), at, speed_km_per_h=speeds, count_veh=[9.0] * len(at)),
         0,
