@@ -23,6 +23,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks import report
+from benchmarks.practice import ROOT, practice_folder
 from benchmarks.scorecard_nab import nab_figures
 from benchmarks.scorecard_table import BASELINE_SOURCE, NAB_CASES, ROWS, Judged, Measure, Row
 from services.detect.backtest import write_alerts
@@ -31,7 +32,6 @@ from services.detect.scoring.case_files import Scored, cases_below, score_case
 from services.detect.scoring.figures import Figures, figures, pool
 from services.detect.scoring.samples import Samples, pool_samples, samples
 
-ROOT: Final = Path(__file__).resolve().parents[1]
 FLOOR: Final = ROOT / "tests" / "data" / "scorecard_floor.json"
 ALERTS: Final = report.FOLDER / "scorecard_alerts"
 
@@ -63,12 +63,6 @@ class Line:
             return "short"
         beaten = self.measure.better(self.ours, self.measure.baseline)
         return "short" if beaten else "short, baseline not beaten"
-
-
-def practice_folder() -> Path:
-    """Where the labelled cases are, whether or not they are there."""
-    given = os.environ.get("CITYGAUGE_SHARED")
-    return (Path(given) if given else ROOT.parent / "shared") / "practice"
 
 
 def judge(scored: Sequence[Scored], row: Row) -> Judged | None:

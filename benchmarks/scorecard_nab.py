@@ -25,6 +25,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks import report
+from benchmarks.practice import practice_folder
 from services.detect.scored import Readings, scores
 from services.detect.table import Array
 from services.domain.instant import to_us
@@ -225,7 +226,6 @@ def write_results(folder: Path, series: Sequence[Series], found: Sequence[Array]
 
 def main(arguments: list[str] | None = None) -> None:
     """Score the files and print a line for each profile, and for the fixed threshold."""
-    from benchmarks.scorecard import practice_folder
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, help="write the scores here, for other scorers")

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.scorecard import FLOOR, Line, lines, practice_folder, read_floor, regressions
+from benchmarks.practice import practice_folder
+from benchmarks.scorecard import FLOOR, Line, lines, read_floor, regressions
 from benchmarks.scorecard_table import ROWS, Judged, Measure, Row
 from services.detect.backtest import write_alerts
 from services.detect.scoring.case_files import Scored, score_case

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.scorecard import practice_folder
+from benchmarks.practice import practice_folder
 from benchmarks.scorecard_nab import (
     PROFILES,
     Series,
