@@ -178,9 +178,7 @@ def event_of_condition(
         return None
     if condition.change is Change.CLEAR:
         kind = EventKind.CLEARED
-    elif (
-        condition.change is Change.WORSEN or condition.severity.rank > alert.severity.rank
-    ):
+    elif condition.change is Change.WORSEN or condition.severity.rank > alert.severity.rank:
         kind = EventKind.ESCALATED
     else:
         kind = EventKind.UPDATED
