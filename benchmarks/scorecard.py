@@ -26,8 +26,8 @@ from benchmarks import report
 from benchmarks.practice import ROOT, practice_folder
 from benchmarks.scorecard_nab import nab_figures
 from benchmarks.scorecard_table import BASELINE_SOURCE, NAB_CASES, ROWS, Judged, Measure, Row
-from services.detect.backtest import write_alerts
-from services.detect.recordings import read_recording
+from services.detect.recorded.backtest import write_alerts
+from services.detect.recorded.recordings import read_recording
 from services.detect.scoring.case_files import Scored, cases_below, score_case
 from services.detect.scoring.figures import Figures, figures, pool
 from services.detect.scoring.samples import Samples, pool_samples, samples

@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.practice import practice_folder
-from services.detect.scored import Readings, scores
+from services.detect.recorded.scored import Readings, scores
 from services.detect.table import Array
 from services.domain.instant import to_us
 

@@ -16,8 +16,8 @@ from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
     from services.cli.settings import Sources
-    from services.detect.recordings import RecordedCase
-    from services.detect.stored_case import StoredCase
+    from services.detect.recorded.recordings import RecordedCase
+    from services.detect.recorded.stored_case import StoredCase
 
 
 def backtest(
@@ -62,8 +62,8 @@ def backtest(
 
     Lines of readings.csv that are not understood are left out and named; where they are the most, the file is refused.
     """
-    from services.detect.backtest import in_order, run_case
     from services.detect.detector_settings import DetectorSettings
+    from services.detect.recorded.backtest import in_order, run_case
     from services.domain.instant import parse_time
 
     sources = sources_of(config)
@@ -82,7 +82,7 @@ def backtest(
             lines = in_order(run_case(found, settings, start_us, end_us))
             _write(lines, None if alerts is None else one_file(alerts, "database"))
             if scores is not None:
-                from services.detect.scored import readings_of_case, write_scores
+                from services.detect.recorded.scored import readings_of_case, write_scores
 
                 out = one_file(scores, "database", ".csv")
                 write_scores(readings_of_case(found), out, start_us, end_us)
@@ -91,7 +91,7 @@ def backtest(
     folders = list(folders_of(cases or []))
     several = len(folders) > 1
     for name, folder in folders:
-        from services.detect.recordings import read_case
+        from services.detect.recorded.recordings import read_case
 
         begun = time.perf_counter()
         case = read_case(folder)
@@ -99,7 +99,7 @@ def backtest(
         lines = in_order(run_case(case, settings, start_us, end_us))
         _write(lines, None if alerts is None else _file(alerts, name, ".jsonl", several))
         if scores is not None:
-            from services.detect.scored import readings_of_file, write_scores
+            from services.detect.recorded.scored import readings_of_file, write_scores
 
             write_scores(
                 readings_of_file(folder), _file(scores, name, ".csv", several), start_us, end_us
@@ -143,8 +143,8 @@ def stored_case(sources: Sources, start_us: int | None, end_us: int | None) -> I
     """The range of the database as a case, while it is open."""
     from services.cli.process import database_url
     from services.cli.settings import Section
+    from services.detect.recorded.stored_case import StoredCase
     from services.detect.settings import DetectSettings
-    from services.detect.stored_case import StoredCase
     from services.domain.instant import from_us
     from services.store.connection import connect
 

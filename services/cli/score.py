@@ -147,7 +147,7 @@ def _print_table(title: str, rows: Sequence[tuple[str, Figures]], domain: str) -
 
 
 def _write_page(path: Path, scored: Sequence[Scored]) -> None:
-    from services.detect.recordings import read_recording
+    from services.detect.recorded.recordings import read_recording
     from services.detect.scoring.drawn_series import DrawnSeries
     from services.detect.scoring.page import page
 

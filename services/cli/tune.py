@@ -15,7 +15,7 @@ from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
     from services.cli.settings import Sources
-    from services.detect.tune import Configuration, Labelled, Point
+    from services.detect.recorded.tune import Configuration, Labelled, Point
 
 _HEAD: Final = ("", "found", "missed", "false alarms", "not judged", "median time to detect", "")
 
@@ -52,7 +52,7 @@ def tune(
     """
     from services.cli.settings import Section
     from services.detect.detector_settings import DetectorSettings
-    from services.detect.tune import tried, with_front
+    from services.detect.recorded.tune import tried, with_front
 
     sources = sources_of(None)
     present = sources.load(Section.DETECTORS, DetectorSettings)
@@ -86,8 +86,8 @@ def _histories(
     start_us = None if from_ is None else parse_time(from_)
     end_us = None if to is None else parse_time(to)
     with stored_case(sources, start_us, end_us) as found:
-        from services.detect.tune import Labelled
-        from services.detect.verdicts import judged_alerts, truth_of
+        from services.detect.recorded.tune import Labelled
+        from services.detect.recorded.verdicts import judged_alerts, truth_of
         from services.domain.instant import DAY_US, from_us
 
         alerts = judged_alerts(
@@ -110,9 +110,9 @@ def _histories(
 
 
 def _labelled(name: str, folder: Path) -> Labelled:
-    from services.detect.recordings import read_case
+    from services.detect.recorded.recordings import read_case
+    from services.detect.recorded.tune import Labelled
     from services.detect.scoring.case_files import read_truth
-    from services.detect.tune import Labelled
 
     if folder.is_file():
         folder = folder.parent
@@ -129,7 +129,7 @@ def _configurations(
 ) -> list[Configuration]:
     from services.cli.settings import Section
     from services.detect.detector_settings import DetectorSettings
-    from services.detect.tune import combinations, differing, one_by_one
+    from services.detect.recorded.tune import combinations, differing, one_by_one
     from services.domain.catalogue import Domain
 
     assert isinstance(present, DetectorSettings)
@@ -158,8 +158,8 @@ def _values(text: str) -> tuple[str, list[float]]:
 
 
 def _show(points: Sequence[Point]) -> None:
+    from services.detect.recorded.tune import proposal
     from services.detect.scoring import words
-    from services.detect.tune import proposal
 
     rows = [
         _HEAD,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from services.detect.grouping import Groups
-from services.detect.late_words import late_words, still_late
+from services.detect.words.late_words import late_words, still_late
 from services.domain.alert import Alert, AlertEvent, EventKind, event_of_condition, fold
 from services.domain.condition import Change, Condition, Rule
 from services.domain.instant import from_us

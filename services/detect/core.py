@@ -19,9 +19,9 @@ from services.detect.price import priced
 from services.detect.rounds import Rounds
 from services.detect.state import CorruptState, ShardState, opened, packed
 from services.detect.table import Array, Rows, Table
-from services.detect.watch import Watch
-from services.detect.watches import ALONE, WATCHES
-from services.detect.zone_watch import ZoneWatch
+from services.detect.watches.registry import ALONE, WATCHES
+from services.detect.watches.watch import Watch
+from services.detect.watches.zone_watch import ZoneWatch
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import DOMAIN_OF_KIND, Domain, SensorKind
 from services.domain.condition import Condition

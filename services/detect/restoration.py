@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.detect.cases import Key
-from services.detect.late import LATE_SHARD, Marks
-from services.detect.late_work import unknown_since
+from services.detect.late.late_work import unknown_since
+from services.detect.late.marks import LATE_SHARD, Marks
 from services.detect.metrics import DetectMetrics
 from services.detect.roster import MakeCore, Roster
 from services.detect.settings import DetectSettings

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from services.detect.late import description_changed
+from services.detect.late.marks import description_changed
 from services.detect.metrics import DetectMetrics
 from services.domain.batch import ReadingBatch
 from services.domain.condition import Condition

@@ -15,8 +15,8 @@ from threading import Event
 from typing import Final
 
 from services.detect.cases import Cases, Sentence
-from services.detect.late import LATE_SHARD
-from services.detect.late_work import LateWork
+from services.detect.late.late_work import LateWork
+from services.detect.late.marks import LATE_SHARD
 from services.detect.metrics import DetectMetrics
 from services.detect.restoration import Restoration
 from services.detect.roster import MakeCore

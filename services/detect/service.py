@@ -21,8 +21,8 @@ from services.detect.metrics import DetectMetrics
 from services.detect.restoration import Stopped
 from services.detect.roster import MakeCore
 from services.detect.runner import CONSUMER, Runner
-from services.detect.sentences import sentence
 from services.detect.settings import DetectSettings
+from services.detect.words.sentences import sentence
 from services.domain.errors import Conflict, Unavailable
 from services.store.connection import connect
 from services.store.feed import FeedReader

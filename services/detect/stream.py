@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from services.detect.late import Marks, late_rows
+from services.detect.late.marks import Marks, late_rows
 from services.detect.metrics import DetectMetrics
 from services.detect.roster import Roster
 from services.detect.settings import Clock

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.detect.backtest import write_alerts
+from services.detect.recorded.backtest import write_alerts
 
 PRACTICE = Path(__file__).parents[3] / "shared" / "practice"
 pytestmark = [

@@ -16,7 +16,7 @@ import pytest
 from benchmarks.practice import practice_folder
 from benchmarks.scorecard import FLOOR, Line, lines, read_floor, regressions
 from benchmarks.scorecard_table import ROWS, Judged, Measure, Row
-from services.detect.backtest import write_alerts
+from services.detect.recorded.backtest import write_alerts
 from services.detect.scoring.case_files import Scored, score_case
 
 PRACTICE = practice_folder()

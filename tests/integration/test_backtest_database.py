@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
-from services.detect.backtest import in_order, run_case
-from services.detect.recordings import read_recording
+from services.detect.recorded.backtest import in_order, run_case
+from services.detect.recorded.recordings import read_recording
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
 from services.domain.instant import DAY_US, isoformat

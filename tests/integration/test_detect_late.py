@@ -13,7 +13,7 @@ import pytest
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
 from services.detect.metrics import DetectMetrics
-from services.detect.sentences import sentence
+from services.detect.words.sentences import sentence
 from services.domain.alert import EventKind
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
-from services.detect.backtest import run_case
-from services.detect.verdicts import judged_alerts, truth_of
+from services.detect.recorded.backtest import run_case
+from services.detect.recorded.verdicts import judged_alerts, truth_of
 from services.domain.alert import DETECTOR, AlertEvent, EventKind, Verdict, alert_id
 from services.domain.condition import Rule
 from services.domain.errors import InvalidInput

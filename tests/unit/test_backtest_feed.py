@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from services.detect.backtest import run_case
+from services.detect.recorded.backtest import run_case
 
 
 def test_a_night_without_readings_is_no_alert_of_a_backtest(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from services.cli import app
 from services.detect.anomaly.joint import JointScore
 from services.detect.anomaly.score import AnomalyScore
-from services.detect.recordings import read_case
-from services.detect.scored import (
+from services.detect.recorded.recordings import read_case
+from services.detect.recorded.scored import (
     Readings,
     readings_of_case,
     readings_of_file,

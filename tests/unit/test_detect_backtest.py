@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
-from services.detect.backtest import run_case, write_alerts
+from services.detect.recorded.backtest import run_case, write_alerts
 from services.domain.errors import InvalidInput, SettingError
 from services.domain.instant import DAY_US, HOUR_US, isoformat
 from tests.oracles.feeds import START_US, home

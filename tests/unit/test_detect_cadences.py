@@ -7,7 +7,7 @@ import pytest
 
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
-from services.detect.sentences import sentence
+from services.detect.words.sentences import sentence
 from services.domain.catalogue import Domain
 from services.domain.condition import Change, Condition, Rule
 from services.domain.instant import DAY_US, SECOND_US

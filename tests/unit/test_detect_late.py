@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.detect.late import CorruptMarks, Marks, description_changed, groups, late_rows
-from services.detect.memory_past import MemoryPast
-from services.detect.watches import ALONE
+from services.detect.late.marks import CorruptMarks, Marks, description_changed, groups, late_rows
+from services.detect.late.memory_past import MemoryPast
+from services.detect.watches.registry import ALONE
 from services.domain.catalogue import Domain, SensorKind
 from services.domain.sensor import Sensor
 from tests.oracles.feeds import batch, meters
@@ -82,7 +82,7 @@ def test_marks_survive_as_bytes_and_damaged_ones_are_refused() -> None:
 def test_of_very_many_late_readings_the_oldest_of_each_sensor_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.detect.late.MOST_ROWS", 5)
+    monkeypatch.setattr("services.detect.late.marks.MOST_ROWS", 5)
     marks = Marks()
     marks.add(batch(Domain.WATER, [1, 1, 2], [7, 5, 9]))
     marks.add(batch(Domain.WATER, [2, 1, 2], [8, 6, 9]))

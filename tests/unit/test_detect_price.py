@@ -6,7 +6,7 @@ import pytest
 
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
-from services.detect.sentences import sentence
+from services.detect.words.sentences import sentence
 from services.domain.condition import Change, Condition, Rule
 from tests.oracles.feeds import feed_hourly, home, meters
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.detect.recordings import RecordedCase, read_case, read_recording
+from services.detect.recorded.recordings import RecordedCase, read_case, read_recording
 from services.domain.batch import ReadingBatch, concatenate
 from services.domain.catalogue import Domain, SensorKind
 from services.domain.errors import InvalidInput
@@ -177,7 +177,7 @@ def disorder(count: int = 2880, seed: int = 5) -> list[str]:
 def test_lines_in_any_order_are_read_in_the_order_of_time_and_the_first_value_wins(
     tmp_path: Path, in_memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.detect.sorted_rows._CHUNK", 997)
+    monkeypatch.setattr("services.detect.recorded.sorted_rows._CHUNK", 997)
     found = read_case(case(tmp_path, "\n".join(disorder()) + "\n"), in_memory)
     wanted = read_case(case(tmp_path / "sorted", "\n".join(sorted(disorder(), key=_time)) + "\n"))
     for domain in Domain:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.detect import sentences
-from services.detect.sentences import sentence
+from services.detect.words import sentences
+from services.detect.words.sentences import sentence
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.instant import HOUR_US, parse_time

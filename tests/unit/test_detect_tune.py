@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 
 from services.cli import app
 from services.detect.detector_settings import DetectorSettings
-from services.detect.scoring.figures import Figures
-from services.detect.tune import (
+from services.detect.recorded.tune import (
     FACTORS,
     Configuration,
     Point,
@@ -21,6 +20,7 @@ from services.detect.tune import (
     proposal,
     with_front,
 )
+from services.detect.scoring.figures import Figures
 from services.domain.catalogue import Domain
 from services.domain.errors import InvalidInput
 from services.domain.instant import DAY_US, isoformat

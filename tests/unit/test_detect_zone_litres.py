@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from services.detect.sentences import sentence
+from services.detect.words.sentences import sentence
 from services.domain.condition import Change, Condition, Rule
 from services.domain.instant import HOUR_US
 from tests.oracles.feeds import START_US

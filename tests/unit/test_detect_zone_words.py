@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.detect.case_sensors import as_one_zone
-from services.detect.sentences import sentence
+from services.detect.recorded.case_sensors import as_one_zone
+from services.detect.words.sentences import sentence
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.sensor import Sensor

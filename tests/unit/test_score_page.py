@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from services.detect.recordings import read_recording
+from services.detect.recorded.recordings import read_recording
 from services.detect.scoring.case_files import Scored, cases_below, score_case
 from services.detect.scoring.drawn_series import RATE, DrawnSeries, Line
 from services.detect.scoring.page import page

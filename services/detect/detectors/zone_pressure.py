@@ -25,8 +25,8 @@ from typing import Final
 import numpy as np
 
 from services.detect.table import Array, Field, Rows, Table
-from services.detect.zone_pressures import ZonePressures
-from services.detect.zone_words import PRESSURE_SUFFIX
+from services.detect.watches.zone_pressures import ZonePressures
+from services.detect.words.zone_words import PRESSURE_SUFFIX
 
 _ALLOWANCE: Final = 2.0
 _MOST: Final = 4.0

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.detect.recordings import Recording
+from services.detect.recorded.recordings import Recording
 from services.detect.scoring.families import Family
 from services.detect.scoring.truth import names
 from services.domain.catalogue import Domain, SensorKind

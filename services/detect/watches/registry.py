@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from services.detect.detector_settings import DetectorSettings
-from services.detect.meter_watch import MeterWatch
-from services.detect.road_watch import RoadWatch
-from services.detect.watch import Watch
-from services.detect.zone_flows import ZoneFlows, ZoneTanks
-from services.detect.zone_pressures import ZonePressures
-from services.detect.zone_watch import ZoneWatch
+from services.detect.watches.meter_watch import MeterWatch
+from services.detect.watches.road_watch import RoadWatch
+from services.detect.watches.watch import Watch
+from services.detect.watches.zone_flows import ZoneFlows, ZoneTanks
+from services.detect.watches.zone_pressures import ZonePressures
+from services.detect.watches.zone_watch import ZoneWatch
 from services.domain.catalogue import SensorKind
 
 WATCHES: Final[Mapping[SensorKind, Callable[[DetectorSettings], Watch]]] = {

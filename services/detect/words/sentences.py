@@ -7,17 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from services.detect.feed_sentences import feed, feed_over
-from services.detect.meter_words import days_risen, unit_fault
-from services.detect.phrases import litres as _litres
-from services.detect.phrases import number as _number
-from services.detect.phrases import rate as _rate
-from services.detect.phrases import since as _since
-from services.detect.phrases import span as _span
-from services.detect.phrases import time as _time
-from services.detect.phrases import value as _value
 from services.detect.price import price_words
-from services.detect.zone_words import blind, lowest, sure
+from services.detect.words.feed_sentences import feed, feed_over
+from services.detect.words.meter_words import days_risen, unit_fault
+from services.detect.words.phrases import litres as _litres
+from services.detect.words.phrases import number as _number
+from services.detect.words.phrases import rate as _rate
+from services.detect.words.phrases import since as _since
+from services.detect.words.phrases import span as _span
+from services.detect.words.phrases import time as _time
+from services.detect.words.phrases import value as _value
+from services.detect.words.zone_words import blind, lowest, sure
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Rule
 from services.domain.sensor import Sensor

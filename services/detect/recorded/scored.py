@@ -18,8 +18,8 @@ import numpy as np
 
 from services.detect.anomaly.joint import JointScore
 from services.detect.anomaly.score import AnomalyScore
-from services.detect.backtest import Case
-from services.detect.recorded_lines import BadLines, readings_file, recorded_lines
+from services.detect.recorded.backtest import Case
+from services.detect.recorded.lines import BadLines, readings_file, recorded_lines
 from services.detect.table import Array
 from services.domain.catalogue import Domain
 from services.domain.instant import HOUR_US, isoformat

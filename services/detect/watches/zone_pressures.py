@@ -9,9 +9,9 @@ import numpy as np
 
 from services.detect.detector_settings import DetectorSettings
 from services.detect.table import Array, Field, Rows, Table
+from services.detect.watches.zone_map import Members, ZoneMap
 from services.detect.windows.hour_means import HourMeans
 from services.detect.windows.pressure_model import PressureModel
-from services.detect.zone_map import Members, ZoneMap
 from services.domain.condition import Condition
 from services.domain.sensor import Sensor
 

@@ -15,8 +15,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from services.detect.backtest import Case, run_case
 from services.detect.detector_settings import DetectorSettings
+from services.detect.recorded.backtest import Case, run_case
 from services.detect.scoring.alert_lines import parse_alerts
 from services.detect.scoring.figures import Figures, figures
 from services.detect.scoring.matching import match

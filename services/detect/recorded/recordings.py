@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from services.detect.case_sensors import CaseSensors, as_one_zone, kind_of, meaning
-from services.detect.recorded_lines import BadLines, readings_file, recorded_lines
-from services.detect.sorted_rows import IN_MEMORY, Rows, SortedRows
+from services.detect.recorded.case_sensors import CaseSensors, as_one_zone, kind_of, meaning
+from services.detect.recorded.lines import BadLines, readings_file, recorded_lines
+from services.detect.recorded.sorted_rows import IN_MEMORY, Rows, SortedRows
 from services.detect.table import Array
 from services.domain.batch import ReadingBatch, concatenate
 from services.domain.catalogue import CATALOGUE, Domain, SensorKind

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from services.detect.episodes import (
+from services.detect.late.episodes import (
     Episode,
     Finding,
     Verdict,
@@ -23,10 +23,10 @@ from services.detect.episodes import (
     episodes,
     findings,
 )
-from services.detect.late import Group, Marks
-from services.detect.late_words import ARRIVED, IN_TIME
+from services.detect.late.marks import Group, Marks
 from services.detect.roster import Detecting, MakeCore
 from services.detect.table import Array
+from services.detect.words.late_words import ARRIVED, IN_TIME
 from services.domain.alert import Alert
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain

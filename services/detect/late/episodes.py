@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from services.detect.cases import Key
-from services.detect.late_words import IN_TIME
+from services.detect.words.late_words import IN_TIME
 from services.domain.alert import Alert, alert_id
 from services.domain.condition import Change, Condition, Rule
 from services.domain.instant import SECOND_US, to_us

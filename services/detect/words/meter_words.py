@@ -4,7 +4,7 @@ that no longer fall as low as they did. It refuses to find the sensor's name; th
 
 from __future__ import annotations
 
-from services.detect.phrases import litres, number, rate, since, span, value
+from services.detect.words.phrases import litres, number, rate, since, span, value
 from services.domain.condition import Condition
 from services.domain.sensor import Sensor
 

@@ -5,7 +5,7 @@ It refuses to name single sensors.
 
 from __future__ import annotations
 
-from services.detect.phrases import number, since, span, time, value
+from services.detect.words.phrases import number, since, span, time, value
 from services.domain.condition import Condition
 from services.domain.sensor import Sensor
 from services.domain.subject import SubjectKind, kind_of_subject, name_of_subject

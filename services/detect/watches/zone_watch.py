@@ -20,15 +20,15 @@ from services.detect.detectors.zone_burst import ZoneBurst
 from services.detect.detectors.zone_leak import ZoneLeak
 from services.detect.detectors.zone_pressure import ZonePressure
 from services.detect.emission import Subjects
-from services.detect.meter_watch import MeterWatch
 from services.detect.table import Array, Field, Rows, Table
+from services.detect.watches.meter_watch import MeterWatch
+from services.detect.watches.zone_flows import ZoneFlows
+from services.detect.watches.zone_map import Members
+from services.detect.watches.zone_pressures import ZonePressures
 from services.detect.windows.coverage import Coverage, Seen
 from services.detect.windows.hour_bins import HourBins, lost_us
 from services.detect.windows.hour_of_week import LocalClock
 from services.detect.windows.intervals import Intervals
-from services.detect.zone_flows import ZoneFlows
-from services.detect.zone_map import Members
-from services.detect.zone_pressures import ZonePressures
 from services.domain.condition import Condition
 from services.domain.instant import HOUR_US
 from services.domain.sensor import Sensor

@@ -9,9 +9,9 @@ import numpy as np
 
 from services.detect.detector_settings import DetectorSettings
 from services.detect.table import NEVER, Array, Field, Rows, Table
+from services.detect.watches.zone_map import NOWHERE, Members, ZoneMap
 from services.detect.windows.hour_bins import HourBins, lost_us
 from services.detect.windows.intervals import LATE_RESET, MeterIntervals
-from services.detect.zone_map import NOWHERE, Members, ZoneMap
 from services.domain.condition import Condition
 from services.domain.instant import DAY_US, HOUR_US, SECOND_US
 from services.domain.sensor import Sensor

@@ -17,13 +17,13 @@ from typing import Any, Final, Protocol
 from services.detect.cases import Cases
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
-from services.detect.late import Marks, groups, late_rows
-from services.detect.memory_past import MemoryPast
-from services.detect.recordings import Slice, read_case
-from services.detect.reevaluation import Reevaluation
-from services.detect.sentences import sentence
+from services.detect.late.marks import Marks, groups, late_rows
+from services.detect.late.memory_past import MemoryPast
+from services.detect.late.reevaluation import Reevaluation
+from services.detect.recorded.recordings import Slice, read_case
 from services.detect.ticks import TICK_US
-from services.detect.watches import ALONE
+from services.detect.watches.registry import ALONE
+from services.detect.words.sentences import sentence
 from services.domain.alert import Alert, AlertEvent, EventKind, fold
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain

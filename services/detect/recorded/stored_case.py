@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from services.detect.recordings import Slice, sliced
+from services.detect.recorded.recordings import Slice, sliced
 from services.domain.catalogue import Domain
 from services.domain.instant import MICROSECOND, to_us
 from services.domain.sensor import Sensor

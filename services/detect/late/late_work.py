@@ -14,13 +14,13 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from services.detect.cases import Cases
-from services.detect.late import Group, groups
+from services.detect.late.marks import Group, groups
+from services.detect.late.reevaluation import Outcome, Reevaluation
 from services.detect.metrics import DetectMetrics
-from services.detect.reevaluation import Outcome, Reevaluation
 from services.detect.roster import MakeCore
 from services.detect.settings import DetectSettings
 from services.detect.stream import Stream
-from services.detect.watches import ALONE
+from services.detect.watches.registry import ALONE
 from services.domain.alert import Alert
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain

@@ -1,0 +1,1 @@
+"""Late and corrected data: who must be judged again, how, and what is told of it."""

@@ -1,0 +1,1 @@
+"""The live detectors on recorded readings: cases, backtests, scores of every reading, comparisons."""

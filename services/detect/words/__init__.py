@@ -1,0 +1,1 @@
+"""What people read of a condition: sentences, and the small words that they are made of."""
