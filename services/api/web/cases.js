@@ -14,8 +14,8 @@ export const byUrgency = (a, b) =>
   (a.id < b.id ? -1 : 1);
 export const byTime = (a, b) => new Date(b.raised_at) - new Date(a.raised_at) || (a.id < b.id ? -1 : 1);
 
-// Alerts of one event as one entry: what is worst stands for it, and among equals what was told first.
-export function events(alerts) {
+// Alerts of one event as one entry: what is open stands for it, then what is worst, then what was told first.
+export function events(alerts, order) {
   const groups = new Map();
   for (const alert of alerts) {
     const group = alert.group_id ?? alert.id;
@@ -23,10 +23,10 @@ export function events(alerts) {
     groups.get(group).push(alert);
   }
   const found = [...groups].map(([group, members]) => {
-    const [alert, ...rest] = members.sort((a, b) => RANK[b.severity] - RANK[a.severity] || new Date(a.raised_at) - new Date(b.raised_at) || (a.id < b.id ? -1 : 1));
+    const [alert, ...rest] = members.sort((a, b) => open(b) - open(a) || RANK[b.severity] - RANK[a.severity] || new Date(a.raised_at) - new Date(b.raised_at) || (a.id < b.id ? -1 : 1));
     return { group, alert, rest };
   });
-  return found.sort((a, b) => byUrgency(a.alert, b.alert));
+  return found.sort((a, b) => order(a.alert, b.alert));
 }
 
 export class Cases extends EventTarget {

@@ -4,7 +4,7 @@ import { send } from "./api.js";
 import { byId, h, icon } from "./dom.js";
 import { ago, stamp, clock } from "./times.js";
 import { RULES, SEVERITIES, WORDS, placeOf, say, stateOf } from "./words.js";
-import { events, hidden } from "./cases.js";
+import { byTime, byUrgency, events, hidden } from "./cases.js";
 
 export class Queue {
   #cards = new Map();
@@ -58,7 +58,7 @@ export class Queue {
   draw() {
     if (!this.loaded) return;
     const alerts = this.cases.listed(this.show);
-    const folded = this.show === "open" ? events(alerts) : alerts.map((alert) => ({ alert, rest: [] }));
+    const folded = events(alerts, this.show === "open" ? byUrgency : byTime);
     const shown = folded.flatMap((event) => (this.#open(event) ? [[event.alert, event], ...event.rest.map((alert) => [alert, null])] : [[event.alert, event]]));
     const wanted = new Set(shown.map(([alert]) => alert.id));
     for (const [id, card] of this.#cards) if (!wanted.has(id)) { card.remove(); this.#cards.delete(id); }
@@ -70,7 +70,7 @@ export class Queue {
       else this.list.insertBefore(card, at);
     }
     byId("count").textContent = folded.length ? String(folded.length) + (this.cases.hasMore(this.show) ? "+" : "") : "";
-    const opened = events(this.cases.listed("open")).length;
+    const opened = events(this.cases.listed("open"), byUrgency).length;
     document.title = opened ? `(${opened}) Citygauge` : "Citygauge";
     this.more.hidden = !this.cases.hasMore(this.show);
     if (alerts.length) this.note.hidden = true;
@@ -138,7 +138,7 @@ export class Queue {
 
   #others(rest, group) {
     const unfolded = this.#open({ group, rest });
-    const button = h("button", { type: "button", class: "quiet", "aria-expanded": String(unfolded), onclick: () => {
+    const button = h("button", { type: "button", class: "quiet", "aria-expanded": String(unfolded), "aria-label": unfolded ? WORDS.foldAll : WORDS.unfoldAll(rest.length), onclick: () => {
       if (!this.#unfolded.delete(group)) this.#unfolded.add(group);
       this.draw();
     } }, unfolded ? WORDS.fold : WORDS.unfold(rest.length));

@@ -42,8 +42,8 @@ export const EVENTS = {
 
 export const WORDS = {
   acknowledge: "Acknowledge", acknowledgeAll: (count) => `Acknowledge all ${count}`,
-  unfold: (count) => (count === 1 ? "and 1 more alert of this event" : `and ${count} more alerts of this event`),
-  fold: "Fold the event", sameEvent: "Same event", close: "Close the case", hide: "Hide for a while", show: "Show again", comment: "Comment",
+  unfold: (count) => `and ${count} more`, unfoldAll: (count) => (count === 1 ? "and 1 more alert of this event" : `and ${count} more alerts of this event`),
+  fold: "Fold", foldAll: "Fold the event", sameEvent: "Same event", close: "Close the case", hide: "Hide for a while", show: "Show again", comment: "Comment",
   cancel: "Cancel", retry: "Try again", back: "All alerts", sending: "Sending",
   detector: "Citygauge",
   offline: "No connection to the service. You see what was known last; it reconnects by itself.",
