@@ -11,7 +11,10 @@ Formula, at each half minute (flows are means that fade with 2 min; 'left' is th
         of free traffic (90 min); stored += (.88 E - q(d)) dt, never below 0, and 0 while d is not free (85 % of
         slow(d), 60 km/h). Raised by two of three looks with stored >= 25 + sqrt(.02 E) vehicles and q(d) <= .78 E,
         where the station beyond d also sees less (left <= .85) or v(u) has fallen by 15 km/h: d alone may miscount.
-    Cleared when neither holds and v(d) - v(u) < 18 km/h for ten minutes.
+    Closure: no vehicle at all comes out at d, which speaks, while u is jammed and its flow collapses (`closure.py`).
+        Raised by two of three looks; by one where 30 vehicles are missed. Storage counts where d is empty too, if u is
+        jammed or the emptiness reaches the station beyond d later than d (left <= .5).
+    Cleared when none holds and v(d) - v(u) < 18 km/h for ten minutes.
     A station that was the head of a queue for four minutes at this hour (or the one beside it) on 30 % of the days,
     with at least .8 of the flow left and no incident told further downstream, is a learned bottleneck. There a queue
     raises nothing unless left <= .7: a bottleneck goes on to discharge about 90 % of its capacity, a blocked lane of
@@ -33,6 +36,7 @@ from typing import Final
 import numpy as np
 
 from services.detect.conditions import Episodes, Transitions
+from services.detect.detectors.closure import Closure
 from services.detect.detectors.incident_evidence import (
     APART,
     DROP,
@@ -90,6 +94,7 @@ class Incident:
     def __init__(self) -> None:
         self.episodes = Episodes(off_delay_us=600 * SECOND_US)
         self.arrivals = Arrivals()
+        self.closure = Closure()
         self.table = Table(
             {
                 "speed": Field("f8", np.nan),
@@ -115,17 +120,21 @@ class Incident:
         return {
             "looks": self.table,
             "arrivals": self.arrivals.table,
+            "closure": self.closure.table,
             "episodes": self.episodes.table,
         }
 
-    def take(self, rows: Rows, at_us: Array, dt_s: Array, speed: Array, flow: Array) -> None:
-        """Remember one reading of each of `rows` (distinct): km/h and veh/h, NaN missing; dt_s since the last."""
+    def take(
+        self, rows: Rows, at_us: Array, dt_s: Array, speed: Array, flow: Array, occupancy: Array
+    ) -> None:
+        """Remember one reading of each of `rows` (distinct): km/h, veh/h, %, NaN missing; dt_s since the last."""
         t = self.table
         known = np.isfinite(speed)
         t["speed"][rows] = np.where(known, speed, t["speed"][rows])
         t["speed_us"][rows] = np.where(known, at_us, t["speed_us"][rows])
         t["moved"][rows] = True
         self.arrivals.take(rows, dt_s, flow)
+        self.closure.take(rows, at_us, dt_s, flow, occupancy, self.arrivals.usual(rows))
 
     def look(self, ids: list[str], end_us: int, road: Road) -> list[Condition]:
         """Compare neighbours at the end of a bin; only stations that spoke in it are judged."""
@@ -156,14 +165,18 @@ class Incident:
             (slow - v >= DROP) & (v <= SHARE * slow) & (apart >= APART) & (vd >= _BEYOND_KM_PER_H)
             & ~(left >= 1.0) & fit & ((around < _BOTTLENECK) | (left <= _STARVED))
         )  # fmt: skip
+        jam = self.closure.feel(rows, v, slow)
+        empty = fit & self.closure.empty(safe, end_us, road.cadence_us[safe])
         free = (vd >= _FREE_SHARE * t["slow"][safe]) & (vd >= _FREE_KM_PER_H) & fit
-        expected, stored, starved = self._storage(
-            rows, safe, road, gap, since_us / SECOND_US, free, slow, v
+        expected, stored, starved, denied = self._storage(
+            rows, safe, road, gap, since_us / SECOND_US, free, empty, slow, v, jam, end_us
         )
+        closed = self.closure.closed(rows, jam, empty, denied, self.arrivals)
         queued, clearly, dry = (
-            self._history(name, rows, gap, sign)
+            self._history(t[name], rows, gap, sign)
             for name, sign in (("queued", queue), ("clearly", queue & (left <= _CLEARLY)), ("starved", starved))
         )  # fmt: skip
+        shut = self._history(self.closure.table["signs"], rows, gap, closed)
         rare = cadence >= _RARE_US
         counted = np.isfinite(left)
         bad = _enough(clearly, 0x07, np.where(rare, 1, 2)) | _enough(
@@ -171,9 +184,11 @@ class Incident:
         )
         bad |= np.where(rare, _enough(queued, 0x07, 2), _enough(queued, 0x1F, 4))
         bad |= ~counted & _enough(queued, 0x0F, 3)
-        sign = queue | starved
-        first = sign & (((queued | dry) & 0x1E) == 0)
-        began = np.where(first, end_us, t["began_us"][rows])
+        bad |= _enough(shut, 0x07, np.where(rare | self.closure.sure(safe), 1, 2))
+        sign = queue | starved | closed
+        first = sign & (((queued | dry | shut) & 0x1E) == 0)
+        last_us = self.closure.table["vehicle_us"][safe]
+        began = np.where(first, np.where(empty, last_us, end_us), t["began_us"][rows])
         t["began_us"][rows] = began
         onset, told = self.episodes.onset_us(rows), np.full(len(rows), end_us, np.int64)
         severity = np.full(len(rows), 2, np.int8)
@@ -185,11 +200,13 @@ class Incident:
             flows = self.arrivals.table
             seen = Looked(
                 rows, safe, v, vd, slow, flows["flow"][safe], flows["long_flow"][safe], left, expected,
-                stored, starved & ~queue, around, road.congested[rows],
+                stored, (starved | empty) & ~queue, around, road.congested[rows],
+                empty & (starved | closed), (end_us - last_us) / (60 * SECOND_US), self.closure.table["before"][safe],
             )  # fmt: skip
             out = self._say(ids, end_us, road, changes, seen, np.where(on, onset, began), severity)
         self._learn(rows, safe, end_us, hour, head & ~(left <= _HEAD_LEFT) & fit, road)
-        quiet = (queued == 0) & ~self.episodes.active(rows) & np.isfinite(v)
+        self.closure.halt(np.flatnonzero(self.episodes.active(np.arange(t.n))), road.downstream)
+        quiet = ((queued | shut) == 0) & ~self.episodes.active(rows) & np.isfinite(v)
         a = 1.0 - np.exp(-np.clip(cadence / SECOND_US, 20.0, 900.0) / _SLOW_S)
         t["slow"][rows] = np.where(np.isnan(slow), v, np.where(quiet, slow + a * (v - slow), slow))
         return out
@@ -209,16 +226,18 @@ class Incident:
         sure = 0.5 + np.where(
             seen.by_storage, 0.5 - 0.5 * seen.flow / seen.expected, np.nan_to_num(seen.vd - seen.v) / 200
         )  # fmt: skip
+        sure = np.where(seen.closed, 0.95, sure)
         return emit(
             self.rule, Subjects(ids, seen.rows), changes, told, onset, severity, np.nan_to_num(sure),
             evidence_of(seen, told, span_s, road.cadence_us, road.presence),
         )  # fmt: skip
 
     def _speed(self, rows: Rows, end_us: int, cadence_us: Array) -> Array:
-        """(n,) last speed; NaN where it is too old."""
+        """(n,) last speed; NaN where it is too old, which is sooner where no vehicle has passed since."""
         at = self.table["speed_us"][rows]
         age = end_us - np.where(at == NEVER, end_us, at)
-        fresh = (at != NEVER) & (age <= np.maximum(_STALE_US, 3 * cadence_us))
+        limit = np.where(self.closure.table["none"][rows], 0, 3 * cadence_us)
+        fresh = (at != NEVER) & (age <= np.maximum(_STALE_US, limit))
         return np.where(fresh, self.table["speed"][rows], np.nan)
 
     def _storage(
@@ -229,30 +248,44 @@ class Incident:
         gap: Array,
         dt_s: Array,
         free: Array,
+        empty: Array,
         slow: Array,
         v: Array,
-    ) -> tuple[Array, Array, Array]:
-        """(n,) veh/h that should arrive downstream, (n,) vehicles held up, and (n,) bool, clearly fewer arrive."""
+        jam: Array,
+        end_us: int,
+    ) -> tuple[Array, Array, Array, Array]:
+        """What arrives downstream, and what does not.
+
+        Returns:
+            (n,) veh/h that should arrive; (n,) vehicles held up; (n,) bool, clearly fewer arrive; (n,) bool, the
+            station beyond counts vehicles that the neighbour should have seen.
+        """
         expected = self.arrivals.expected(rows, gap)
-        counts = free & ~gap
+        counts = (free | empty) & ~gap
         stored = self.arrivals.store(rows, safe, expected, dt_s, counts)
         beyond = road.downstream[safe]
         there = (beyond >= 0) & ~road.doubtful[np.where(beyond >= 0, beyond, 0)]
-        left = self.arrivals.left(np.where(there, beyond, safe))
+        after = np.where(there, beyond, safe)
+        left = self.arrivals.left(after)
         less = (left <= _BEYOND_LEFT) | (slow - v >= _FELT_KM_PER_H)
+        there &= self.closure.speaks(after, end_us, road.cadence_us[after])
+        denied = self.closure.denied(safe, after, there, self.arrivals)
+        proven = (jam & ~denied) | self.closure.travels(safe, after, there, self.arrivals)
+        less = np.where(empty, proven, less)
         limit = _STORED_VEH + np.sqrt(0.02 * np.nan_to_num(expected))
         arrived = self.arrivals.table["flow"][safe]
         starved = counts & less & (stored >= limit) & (arrived <= FEWER * expected)
         on, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         held = on & (self.table["looked_us"][rows] - np.where(on, onset, 0) < HOUR_US)
-        self.arrivals.learn(rows, safe, dt_s, counts & ~held & (v >= _FREE_SHARE * slow))
-        return expected, stored, starved
+        self.arrivals.learn(rows, safe, dt_s, counts & ~empty & ~held & (v >= _FREE_SHARE * slow))
+        return expected, stored, starved, denied
 
-    def _history(self, name: str, rows: Rows, gap: Array, sign: Array) -> Array:
-        """(n,) the signs of the last five looks as bits, the newest lowest."""
-        bits = np.where(gap, 0, self.table[name][rows] << 1).astype(np.uint8) & 0x1F
+    @staticmethod
+    def _history(kept: Array, rows: Rows, gap: Array, sign: Array) -> Array:
+        """(n,) the signs of the last five looks as bits, the newest lowest; `kept` (rows,) is moved on."""
+        bits = np.where(gap, 0, kept[rows] << 1).astype(np.uint8) & 0x1F
         bits |= sign.astype(np.uint8)
-        self.table[name][rows] = bits
+        kept[rows] = bits
         return bits
 
     def _learn(

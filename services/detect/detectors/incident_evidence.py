@@ -35,6 +35,7 @@ class Looked:
         expected: (n,) veh/h that should arrive downstream; stored: (n,) vehicles held up between both.
         by_storage: (n,) bool, held-up vehicles are the sign, not the queue.
         bottleneck: (n,) share of days with a queue at this hour; congested: (n,) bool, a jam has been told here.
+        closed: (n,) bool, no vehicle at all comes out; empty_min: (n,) minutes since one did; before: (n,) veh/h then.
     """
 
     rows: Rows
@@ -50,6 +51,9 @@ class Looked:
     by_storage: Array
     bottleneck: Array
     congested: Array
+    closed: Array
+    empty_min: Array
+    before: Array
 
 
 def evidence_of(
@@ -85,8 +89,12 @@ def evidence_of(
             "congestion_1": seen.congested[i],
             "downstream_readings_1": came[1][i],
         }
+        should = seen.expected[i]
+        if seen.closed[i]:
+            numbers |= {"closed_1": 1.0, "empty_min": seen.empty_min[i]}
+            should = np.fmax(should, seen.before[i])
         column, unit, value, threshold, baseline = (
-            ("flow_veh_per_h", "{veh}/h", seen.flow[i], FEWER * seen.expected[i], seen.expected[i])
+            ("flow_veh_per_h", "{veh}/h", seen.flow[i], FEWER * should, should)
             if seen.by_storage[i]
             else ("speed_km_per_h", "km/h", seen.v[i], limit[i], seen.slow[i])
         )

@@ -3,6 +3,7 @@
 Question: does one of these hold for long enough?
     occupied without vehicles: occupancy > 0 and no vehicle, 15 min; locked on: occupancy >= 90 %, 10 min;
     zero in daytime: no vehicle and no occupancy for 15 min in which 30 vehicles are usual;
+        (none of these three where an incident keeps all vehicles from passing, which ends a misfit too;)
     chatter: speed jumps of more than 35 km/h from reading to reading in 30 % of the last quarter of an hour,
     or of some twenty readings where those come more rarely (a jam that arrives between two of them is no chatter);
     misfit: occupancy x speed / flow, the length that a vehicle seems to have, is off its own habit by a factor of
@@ -80,6 +81,7 @@ class SensorFault:
         occupancy: Array,
         usual_vehicles: Array,
         cadence_us: Array,
+        halted: Array,
     ) -> list[Condition]:
         """Take one reading of each of n stations.
 
@@ -87,13 +89,14 @@ class SensorFault:
             dt_us: (n,) since the last one; 0 at the first.
             vehicles, usual_vehicles: (n,) in that time, NaN unknown; speed km/h; occupancy %.
             cadence_us: (n,) between readings, 0 not known.
+            halted: (n,) bool, an incident keeps all vehicles from passing: that none does is no sign.
         """
         t, rows = self.table, subjects.rows
-        none = vehicles == 0
+        none = (vehicles == 0) & ~halted
         counted, covered = np.isfinite(vehicles), np.isfinite(occupancy)
-        moving = np.isfinite(speed) | none
+        moving = np.isfinite(speed) | (vehicles == 0)
         ghost = self._run(0, rows, at_us, none & (occupancy > 0), counted & covered)
-        locked = self._run(1, rows, at_us, occupancy >= 90, covered)
+        locked = self._run(1, rows, at_us, (occupancy >= 90) & ~halted, covered)
         quiet = none & ~(occupancy > 0) & ~(speed > 0)
         dead = self._run(2, rows, at_us, quiet, counted)
         usual = np.where(
@@ -110,7 +113,7 @@ class SensorFault:
         t["jumps"][rows] = jumps
         t["speed"][rows] = np.where(known, speed, old)
         chatter = self._run(3, rows, at_us, jumps > 0.5 * _JUMPS, moving)
-        misfit = self._fit(rows, at_us, dt_us, vehicles, speed, occupancy)
+        misfit = self._fit(rows, at_us, dt_us, vehicles, speed, occupancy, halted)
         signs = np.stack(
             [
                 ghost >= _GHOST,
@@ -173,6 +176,7 @@ class SensorFault:
         vehicles: Array,
         speed: Array,
         occupancy: Array,
+        halted: Array,
     ) -> Array:
         """(n,) microseconds for which the apparent length of vehicles has been off its habit; -1 where it is not."""
         t = self.table
@@ -183,7 +187,7 @@ class SensorFault:
         speed = np.where(light, FREE_KM_PER_H, speed)
         known = (vehicles >= 3) & (speed >= _FREE_KM_PER_H) & (occupancy >= 0.5) & (dt_us > 0)
         if not known.any():
-            return self._run(4, rows, at_us, known, known, present)
+            return self._run(4, rows, at_us, known, halted, present)
         length = np.log(
             np.where(known, occupancy * speed * dt_us / np.where(known, vehicles, 1.0), 1.0)
         )
@@ -198,7 +202,8 @@ class SensorFault:
         )
         t["fit"][rows], t["habit"][rows] = fit, habit
         t["fits"][rows] = np.minimum(fits + learn, 2**30)
-        return self._run(4, rows, at_us, off & (fits >= _FIT_KNOWN), known, present)
+        off = off & (fits >= _FIT_KNOWN) & ~halted
+        return self._run(4, rows, at_us, off, known | halted, present)
 
     def _run(
         self,

@@ -1,6 +1,7 @@
 """The watch over traffic stations and lanes: speeds of the last five minutes, the hour's habit, the rules for roads.
 
-It refuses to believe a sensor that is stuck or contradicts itself: its process alarms are suppressed.
+It refuses to believe a sensor that is stuck or contradicts itself: its process alarms are suppressed. One that counts
+nobody because the road is closed is no such sensor.
 """
 
 from __future__ import annotations
@@ -115,7 +116,9 @@ class RoadWatch:
         subjects = Subjects(self.ids, rows)
         slot = self.clock.slot(self.last["zone"][rows], at_us)
         usual_flow, _ = self.flows.level(rows, slot)
-        out = self.stuck.step(subjects, at_us, speed, occupancy, vehicles, cadence, broken)
+        halted = self.incident.closure.table["halted"][rows] & (vehicles == 0)
+        covered = np.where(halted, np.nan, occupancy)  # vehicles that stand cover a sensor evenly
+        out = self.stuck.step(subjects, at_us, speed, covered, vehicles, cadence, broken)
         out += self.fault.step(
             subjects,
             at_us,
@@ -125,6 +128,7 @@ class RoadWatch:
             occupancy,
             usual_flow * hours,
             cadence,
+            halted,
         )
         faulty = (
             self.stuck.episodes.active(rows)
@@ -153,9 +157,14 @@ class RoadWatch:
             ),
         )
         self.incident.take(
-            rows, at_us, dt / SECOND_US, moving, vehicles / np.where(hours > 0, hours, np.nan)
+            rows,
+            at_us,
+            dt / SECOND_US,
+            moving,
+            vehicles / np.where(hours > 0, hours, np.nan),
+            occupancy,
         )
-        share = np.where((dt > 0) & (dt <= _LONGEST_US) & ~faulty, hours, 0.0)
+        share = np.where((dt > 0) & (dt <= _LONGEST_US) & ~(faulty | halted), hours, 0.0)
         self.flows.learn(
             rows, slot, np.where(hours > 0, vehicles / np.maximum(hours, 1e-9), np.nan), share
         )
@@ -173,7 +182,7 @@ class RoadWatch:
             self.stuck.episodes.active(rows)
             | self.fault.episodes.active(rows)
             | (self.fault.table["jumps"][:n] > _DOUBTFUL)
-            | (self.stuck.repeated(rows) >= _REPEATED)
+            | ((self.stuck.repeated(rows) >= _REPEATED) & ~self.incident.closure.stands(rows))
         )
         return self.incident.look(
             self.ids,

@@ -61,6 +61,15 @@ class Arrivals:
         flow, mid, long = (t[name][rows] for name, _ in _FLOWS)
         return np.asarray(flow / np.maximum(np.fmax(mid, long), 1.0))
 
+    def usual(self, rows: Rows) -> Array:
+        """(n,) veh/h of the last 7 or 20 minutes, whichever is more; NaN not known."""
+        return np.asarray(np.fmax(self.table["mid_flow"][rows], self.table["long_flow"][rows]))
+
+    def ratio(self, rows: Rows) -> Array:
+        """(n,) logarithm of the neighbour's flow over that of `rows` in free traffic; 0 where it is not known."""
+        known = self.table["ratio_s"][rows] >= _RATIO_KNOWN_S
+        return np.where(known, self.table["ratio"][rows], 0.0)
+
     def expected(self, rows: Rows, gap: Array) -> Array:
         """(n,) veh/h that should arrive at the neighbours of `rows`, the pair's ratio times the least of 4 looks.
 

@@ -200,6 +200,12 @@ def _congestion(c: Condition, s: Sensor) -> str:
 
 def _incident(c: Condition, s: Sensor) -> str:
     queue = " The jam told at this station is its queue." if _number(c, "congestion_1") else ""
+    if _number(c, "closed_1"):
+        return (
+            f"The road may be closed just downstream of {_where(s)}: no vehicle has come out downstream for "
+            f"{_number(c, 'empty_min'):.0f} minutes (since {_since(c, s)}), where {c.evidence.baseline or 0:.0f} an "
+            f"hour should.{queue} First: look at the cameras between both stations; send a patrol, divert traffic."
+        )
     if _number(c, "by_storage_1"):
         return (
             f"An incident is likely just downstream of {_where(s)} since {_since(c, s)}: vehicles do not come out. "
