@@ -84,7 +84,7 @@ class IngestSettings(BaseModel):
         10_000, ge=1, le=65_535, description="Messages in one transaction, at most."
     )
     batch_bytes: int = Field(
-        8 * 1024 * 1024,
+        4 * 1024 * 1024,
         ge=1024,
         le=256 * 1024 * 1024,
         description="Bytes of payload in one transaction, at most (one message may go above it).",
