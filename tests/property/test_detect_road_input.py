@@ -77,7 +77,9 @@ def of(conditions: list[Condition], *subjects: str) -> list[Condition]:
     return [c for c in conditions if c.subject in subjects]
 
 
-BAD = st.lists(st.tuples(JUMPS, ABSURD, ABSURD, ABSURD, ABSURD), min_size=1, max_size=30)
+SPEEDS = ABSURD.filter(lambda value: not 0 <= value < 100)
+"""A speed of 0 several times in a row is a jam."""
+BAD = st.lists(st.tuples(JUMPS, SPEEDS, ABSURD, ABSURD, ABSURD), min_size=1, max_size=30)
 
 
 @settings(max_examples=6, deadline=None)

@@ -10,7 +10,8 @@ Question: does one of these hold for long enough?
     2 for 10 min (in free traffic; lost or doubled counts; without a speed, occupancy / flow up to 8 % of occupancy).
 Formula: each sign is a run in time; raised when any run is long enough; cleared after 10 minutes without a sign.
 Units: minutes, shares. Source: PeMS diagnostics (Chen 2003), IRIS (No Hits, Chatter, Locked On).
-Missing: a metric that is absent gives no sign. Late readings do not enter. Irregular stamps: by time.
+Missing: a metric that is absent gives no sign; a pause of four readings and half an hour ends one. Late readings do
+    not enter. Irregular stamps: by time.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class SensorFault:
         usual_vehicles: Array,
         cadence_us: Array,
         halted: Array,
+        paused: Array,
     ) -> list[Condition]:
         """Take one reading of each of n stations.
 
@@ -90,8 +92,12 @@ class SensorFault:
             vehicles, usual_vehicles: (n,) in that time, NaN unknown; speed km/h; occupancy %.
             cadence_us: (n,) between readings, 0 not known.
             halted: (n,) bool, an incident keeps all vehicles from passing: that none does is no sign.
+            paused: (n,) bool, nothing had come for half an hour and four readings.
         """
         t, rows = self.table, subjects.rows
+        if paused.any():  # what lay in between is not known: every sign begins anew
+            for name in (*_BEGINS, "run_readings"):
+                t[name][rows[paused]] = NEVER if name in _BEGINS else 0
         none = (vehicles == 0) & ~halted
         counted, covered = np.isfinite(vehicles), np.isfinite(occupancy)
         moving = np.isfinite(speed) | (vehicles == 0)

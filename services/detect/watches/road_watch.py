@@ -129,6 +129,7 @@ class RoadWatch:
             usual_flow * hours,
             cadence,
             halted,
+            broken,
         )
         faulty = (
             self.stuck.episodes.active(rows)

@@ -19,6 +19,8 @@ from services.detect.table import Array, Field, Rows, Table
 FREE_KM_PER_H: Final = 100.0
 _FREE_PCT: Final = 8.0
 _FADE_H: Final = 60.0 / 3600.0
+_LEAST_PCT, _LEAST_PCT_H = 0.01, 1e-6
+"""Less occupancy (and occupancy times hours) than any detector can measure: nothing is worked out from it."""
 _LEAST_VEH: Final = 3.0
 _KNOWN: Final = 40
 _LONG: Final = 2000
@@ -54,12 +56,14 @@ class SpeedEstimate:
         covered = keep * t["covered"][rows] + np.where(known, occupancy * hours, 0.0)
         t["vehicles"][rows], t["covered"][rows] = passed, covered
         free, seen = t["free"][rows], t["seen"][rows]
-        light = known & (vehicles >= _LEAST_VEH) & (occupancy > 0) & (occupancy <= _FREE_PCT)
+        light = (
+            known & (vehicles >= _LEAST_VEH) & (occupancy >= _LEAST_PCT) & (occupancy <= _FREE_PCT)
+        )
         ratio = np.log(np.where(light, vehicles / np.where(light, occupancy * hours, 1.0), 1.0))
         off = np.where(seen >= _KNOWN, np.clip(ratio - free, -_WINSOR, _WINSOR), ratio - free)
         t["free"][rows] = np.where(light, free + off / np.minimum(seen + 1.0, _LONG), free)
         t["seen"][rows] = np.minimum(seen + light, 2**30)
-        able = known & (seen >= _KNOWN) & (passed > 0) & (covered > 0) & (vehicles > 0)
+        able = known & (seen >= _KNOWN) & (passed > 0) & (covered >= _LEAST_PCT_H) & (vehicles > 0)
         now = np.log(np.where(able, passed / np.where(able, covered, 1.0), 1.0))
         speed: Array = FREE_KM_PER_H * np.exp(np.minimum(now - free, np.log(1.3)))
         return np.where(able, speed, np.nan)
