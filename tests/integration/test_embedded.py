@@ -321,8 +321,11 @@ def test_no_server_outlives_its_parent(prefix: Prefix, manner: str, number: int)
         said = json.loads(output.readline())
     assert len(said["pids"]) > 6
     assert all(map(alive, said["pids"]))
-    parent.send_signal(number)
-    parent.wait(30)
+    try:
+        parent.send_signal(number)
+        parent.wait(30)
+    finally:
+        parent.kill()  # one that did not heed the signal must not stay behind
     wait_until(lambda: not any(map(alive, said["pids"])), 30, "the end of every server process")
 
 
