@@ -5,10 +5,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 from services.embedded.browser import driver_libraries, find_chromium
 from tests.api_server import Api, new_key, serving
+
+PATIENCE_MS = 30_000
+"""How long a page may take to show what a test expects: other tests share the machine's cores."""
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -39,6 +49,7 @@ def browser() -> Iterator[Browser]:
     if chromium is None:
         pytest.skip("there is no Chromium; python -m services.embedded.browser prepares one")
     with driver() as playwright:
+        expect.set_options(timeout=PATIENCE_MS)
         launched = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
         yield launched
         launched.close()

@@ -112,6 +112,18 @@ def test_an_alert_arrives_live_is_acknowledged_and_closed(console: Console) -> N
     assert found["events"][-1]["data"]["comment"] == "Burst pipe, repaired"
 
 
+def test_what_was_raised_while_the_stream_was_away_is_announced_too(console: Console) -> None:
+    console.expected = (REFUSED,)
+    page = console.page
+    page.route("**/v1/alerts/stream*", lambda route: route.abort())
+    console.open()
+    expect(page.get_by_text("All quiet")).to_be_visible()
+    say(console.api.database_url)
+    page.unroute("**/v1/alerts/stream*")
+    expect(page.locator("#announcer")).to_contain_text("Critical")
+    expect(page.locator(".card.fresh")).to_have_count(1)
+
+
 def test_hiding_an_alert_takes_it_off_the_open_list(console: Console) -> None:
     alert = say(console.api.database_url)
     page = console.open(f"/#/alert/{alert.id}")

@@ -32,6 +32,7 @@ export function events(alerts, order) {
 export class Cases extends EventTarget {
   #known = new Map();
   #next = { open: null, all: null };
+  #whole = false;
 
   get(id) { return this.#known.get(id); }
 
@@ -57,10 +58,14 @@ export class Cases extends EventTarget {
       for (const [id, alert] of this.#known) if (open(alert) && !still.has(id)) this.#known.delete(id);
     }
     if (!more || page.items.length) this.#next[show] = page.next;
+    // What came while the stream was away is news too, unless it may be an old entry of a list too long to know whole.
+    const news = show === "open" && !more && this.#whole ? page.items.filter((alert) => !this.#known.has(alert.id)) : [];
+    if (show === "open") this.#whole = !page.has_more;
     for (const alert of page.items) {
       const known = this.#known.get(alert.id);
       if (!known || known.version <= alert.version) this.#known.set(alert.id, alert);
     }
     this.dispatchEvent(new CustomEvent("change", { detail: {} }));
+    for (const alert of news) this.dispatchEvent(new CustomEvent("change", { detail: { alert, isNew: true } }));
   }
 }
