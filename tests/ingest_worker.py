@@ -220,7 +220,7 @@ def account(database_url: str) -> Account:
         return totals(conn)
 
 
-def committed(database_url: str, readings: int, timeout: float = 30) -> Account:
+def committed(database_url: str, readings: int, timeout: float = 60) -> Account:
     """The account once it says that `readings` were received and nothing is in flight."""
     with connect(database_url, "test", autocommit=True) as conn:
         wait_until(

@@ -25,7 +25,7 @@ class DeadlinePassed(AssertionError):
         self.last = last
 
 
-def wait_until(predicate: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
+def wait_until(predicate: Callable[[], T], timeout: float = 60.0, what: str = "") -> T:
     """Return the predicate's first true answer; raise DeadlinePassed after `timeout` seconds.
 
     The predicate is asked again with growing pauses (2 ms to 50 ms). An exception from it is the

@@ -113,7 +113,7 @@ def city(database_url: str, own_broker: EmbeddedBroker, tmp_path: Path) -> Itera
 def test_a_silent_feed_is_told_once_through_kills_and_clears(city: City, checkpoint_s: str) -> None:
     city.environment["CITYGAUGE_DETECT_CHECKPOINT_S"] = checkpoint_s
     with city.running("ingest") as ingest:
-        wait_until(lambda: b"broker connected" in ingest.said(), 30)
+        wait_until(lambda: b"broker connected" in ingest.said(), 60)
         with city.running("detect") as detect:
             city.say(0, 48, METERS)
             city.say(48, 66, [])

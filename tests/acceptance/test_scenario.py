@@ -105,7 +105,7 @@ def test_a_seeded_district_raises_exactly_its_known_alerts(
         for name in ("ingest", "detect")
     ]
     try:
-        wait_until(lambda: b"broker connected" in services[0].said(), 30)
+        wait_until(lambda: b"broker connected" in services[0].said(), 60)
         said = command(*simulate, "--speed", SPEED, MQTT_URL=own_broker.url(DEVICE_USER))
         published = json.loads(said)["readings"]
         with connect(database_url, "test", autocommit=True) as conn:

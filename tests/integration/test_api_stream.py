@@ -56,7 +56,7 @@ def following(
 
 def next_alert(found: "queue.Queue[Event]") -> tuple[int, dict[str, object]]:
     while True:
-        event = found.get(timeout=10.0)
+        event = found.get(timeout=60)
         assert event.get("event") != "end"
         if event.get("event") == "alert":
             return int(event["id"]), json.loads(event["data"])
@@ -70,7 +70,7 @@ def test_an_alert_arrives_as_it_is_raised_and_as_it_changes(
         api.client(new_key(api.database_url, "read", name="r")) as client,
         following(client) as found,
     ):
-        assert found.get(timeout=10.0)["event"] == "ready"
+        assert found.get(timeout=60)["event"] == "ready"
         alert = say(api.database_url, subject="new")
         position, told = next_alert(found)
         assert told["alert"]["id"] == str(alert.id) != str(old.id)  # type: ignore[index]
@@ -96,7 +96,7 @@ def test_a_client_resumes_where_it_was(api: Api, reader: httpx.Client) -> None:
 
 def test_a_quiet_stream_beats(reader: httpx.Client) -> None:
     with following(reader) as found:
-        wait_until(lambda: found.get(timeout=10.0).get("comment") == "still here")
+        wait_until(lambda: found.get(timeout=60).get("comment") == "still here")
 
 
 def test_wrong_positions_are_refused(reader: httpx.Client) -> None:

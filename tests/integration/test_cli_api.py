@@ -29,7 +29,7 @@ def api(database_url: str, tmp_path: Path, **more: str) -> Iterator[tuple[str, T
     process = TetheredProcess.start("api", command, log=log, environment=environment, grace=10)
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: status(f"{url}/healthz") == 200, 30)
+        wait_until(lambda: status(f"{url}/healthz") == 200, 60)
         yield url, process
     finally:
         process.stop()
@@ -39,7 +39,7 @@ def status(url: str, key: str | None = None) -> int | None:
     """The HTTP status of a GET, None while nothing listens."""
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         error.close()

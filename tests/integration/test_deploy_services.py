@@ -97,7 +97,7 @@ class Installation:
         request = urllib.request.Request(url)
         if key:
             request.add_header("Authorization", f"Bearer {key}")
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             text: str = answer.read().decode()
         return text
 

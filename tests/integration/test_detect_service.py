@@ -149,7 +149,7 @@ def test_the_service_serves_its_metrics_and_ends_with_its_port(database_url: str
 
 def metrics_page(port: int) -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
             return str(answer.read(), "utf-8")
     except OSError:
         return ""

@@ -74,7 +74,7 @@ class Client:
 
     def subscribe(self, topic: str) -> bool:
         self.mqtt.subscribe(topic, qos=1)
-        return self.subscribed.get(timeout=10)
+        return self.subscribed.get(timeout=60)
 
     def publish(self, topic: str, payload: bytes) -> None:
         self.mqtt.publish(topic, payload, qos=1).wait_for_publish(10)
@@ -185,7 +185,7 @@ def test_a_paused_database_answers_nothing_until_it_is_resumed(
         asking.join(0.3)
         assert asking.is_alive()
         own_database.resume()
-        answer.get(timeout=10)
+        answer.get(timeout=60)
         asking.join()
 
 
@@ -243,7 +243,7 @@ def test_an_empty_database_has_timescaledb(empty_database_url: str) -> None:
 def test_the_broker_refuses_whom_it_does_not_know(broker: EmbeddedBroker) -> None:
     for url in (None, "mqtt://device:wrong@127.0.0.1", "mqtt://stranger:wrong@127.0.0.1"):
         client = Client(url, broker.port)
-        assert client.connected.get(timeout=10) is False
+        assert client.connected.get(timeout=60) is False
         client.close()
 
 
@@ -256,9 +256,9 @@ def test_devices_publish_on_their_topics_and_read_nothing(
     device.subscribe("citygauge/acl/#")
     device.publish("elsewhere/acl/1", b"refused")
     device.publish("citygauge/acl/1", b"taken")
-    assert service.messages.get(timeout=10) == ("citygauge/acl/1", b"taken")
+    assert service.messages.get(timeout=60) == ("citygauge/acl/1", b"taken")
     service.publish("elsewhere/acl/2", b"by a service")
-    assert service.messages.get(timeout=10) == ("elsewhere/acl/2", b"by a service")
+    assert service.messages.get(timeout=60) == ("elsewhere/acl/2", b"by a service")
     assert device.messages.empty()
     service.close()
     device.close()
@@ -276,7 +276,7 @@ def test_queued_messages_survive_a_restart_of_the_broker(own_broker: EmbeddedBro
     own_broker.restart()
     assert own_broker.port == port
     service = Client(own_broker.url(), port, "keeper", keep=True)
-    received = [int(service.messages.get(timeout=10)[1]) for _ in range(2000)]
+    received = [int(service.messages.get(timeout=60)[1]) for _ in range(2000)]
     assert received == list(range(2000))
     service.close()
 
@@ -288,7 +288,7 @@ def test_a_killed_broker_comes_back_on_its_port(own_broker: EmbeddedBroker) -> N
     own_broker.start()
     assert own_broker.port == port
     client = Client(own_broker.url(), port)
-    assert client.connected.get(timeout=10) is True
+    assert client.connected.get(timeout=60) is True
     client.close()
 
 

@@ -17,7 +17,7 @@ def free_port() -> int:
 
 
 def scrape(port: int) -> dict[str, float]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
         text = answer.read().decode()
     return {
         sample.name + "".join(f"{{{value}}}" for value in sample.labels.values()): sample.value
@@ -39,7 +39,7 @@ def test_metrics_say_what_the_account_says(
         device.publish("citygauge/v1/water/m0/reading", b"junk")
         device.settle()
         found = committed(database_url, 5)
-        wait_until(lambda: scrape(port)["citygauge_ingest_received_total"] == 5, 10)
+        wait_until(lambda: scrape(port)["citygauge_ingest_received_total"] == 5, 60)
         told = scrape(port)
     names = ("received", "messages", "stored", "merged", "duplicate", "conflicting", "late")
     for name in names:

@@ -66,7 +66,7 @@ def test_the_spool_outlives_the_database_and_two_kills(
     """kill -9 in the middle of putting by, a start without a database, kill -9 in the middle of draining."""
     settings = {"spool_folder": str(tmp_path), "batch_messages": 100, "receive_maximum": 500}
     with WorkerProcess(own_url, own_broker.url(), **settings) as worker:
-        wait_until(lambda: worker.said("broker connected"), 30)
+        wait_until(lambda: worker.said("broker connected"), 60)
         publish(device, 0, 500)
         committed(own_url, 500)
         own_database.kill()
@@ -76,13 +76,13 @@ def test_the_spool_outlives_the_database_and_two_kills(
         worker.kill()
     before = spooled(tmp_path)
     with WorkerProcess(own_url, own_broker.url(), **settings) as worker:
-        wait_until(lambda: worker.said("broker connected"), 30)
+        wait_until(lambda: worker.said("broker connected"), 60)
         assert worker.said("spool holds") == 1
         device.settle()
         publish(device, 3_000, 4_000)
         wait_until(lambda: spooled(tmp_path) > before + 100_000, 30, "more in the spool")
         own_database.start()
-        wait_until(lambda: account(own_url).received > 1_000, 30)
+        wait_until(lambda: account(own_url).received > 1_000, 60)
         worker.kill()
     with WorkerProcess(own_url, own_broker.url(), **settings) as worker:
         publish(device, 4_000, 4_200)
@@ -103,7 +103,7 @@ def test_a_frozen_database_is_worked_around(
 ) -> None:
     """It answers nothing and breaks no connection; what comes meanwhile is put by, and what was being committed too."""
     with WorkerProcess(own_url, own_broker.url(), spool_folder=str(tmp_path)) as worker:
-        wait_until(lambda: worker.said("broker connected"), 30)
+        wait_until(lambda: worker.said("broker connected"), 60)
         publish(device, 0, 100)
         committed(own_url, 100)
         own_database.pause()
@@ -125,7 +125,7 @@ def test_a_full_spool_leaves_the_rest_with_the_broker(
 ) -> None:
     settings = {"spool_folder": str(tmp_path), "spool_bytes": 64 * 1024, "receive_maximum": 200}
     with WorkerProcess(own_url, own_broker.url(), **settings) as worker:
-        wait_until(lambda: worker.said("broker connected"), 30)
+        wait_until(lambda: worker.said("broker connected"), 60)
         own_database.kill()
         publish(device, 0, 3_000)
         wait_until(lambda: spooled(tmp_path) > 40_000, 30, "a full spool")

@@ -69,9 +69,9 @@ def test_three_workers_of_which_one_dies_and_one_leaves(
         started(database_url, own_broker, "c") as c,
     ):
         subscribed(a, b, c)
-        wait_until(lambda: states(conn) == dict.fromkeys("abc", "working"), 20)
+        wait_until(lambda: states(conn) == dict.fromkeys("abc", "working"), 60)
         publish(device, 0, n // 3)
-        wait_until(lambda: account(database_url).received > 500, 30)
+        wait_until(lambda: account(database_url).received > 500, 60)
         a.kill()
         publish(device, n // 3, 2 * n // 3)
         b.stop()
@@ -118,7 +118,7 @@ def test_one_worker_after_a_restart_goes_on_in_the_order_of_each_sensor(
             assert worker.said("session=resumed") == part
             publish(device, part * n // 2, (part + 1) * n // 2)
             if part == 0:
-                wait_until(lambda: account(database_url).received > 100, 30)
+                wait_until(lambda: account(database_url).received > 100, 60)
             else:
                 device.settle()
                 found = committed(database_url, n)
@@ -144,7 +144,7 @@ def test_nobody_leaves_as_the_last(
         started(database_url, own_broker, "b") as b,
     ):
         subscribed(a, b)
-        wait_until(lambda: len(states(conn)) == 2, 20)
+        wait_until(lambda: len(states(conn)) == 2, 60)
         for worker in (a, b):
             os.kill(worker.pid, 15)
         a.stop()

@@ -344,7 +344,7 @@ def test_metrics_are_served_with_every_route_from_the_start(database_url: str) -
 
 def metrics_page(port: int) -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
             return str(answer.read(), "utf-8")
     except OSError:
         return ""
