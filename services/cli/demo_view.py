@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self, TextIO
@@ -24,6 +25,7 @@ _COLOURS: Final = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Se
 _SHOWN: Final = 8
 _CLEARED: Final = 3
 _LINE_S: Final = 2.0
+_OVER: Final = -1
 
 
 class View(Protocol):
@@ -76,12 +78,12 @@ class LiveView:
 
 
 class PlainView:
-    """Lines, one every two seconds, and each alert once when it begins and once when it ends."""
+    """Lines, one every two seconds, and each event once when it begins, when it worsens and when all of it is over."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
         self._due = 0.0
-        self._told: set[tuple[str, bool]] = set()
+        self._told: dict[uuid.UUID, int] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -98,12 +100,19 @@ class PlainView:
         print(sentence, file=self._file, flush=True)
 
     def show(self, snapshot: Snapshot) -> None:
-        for alert in (*reversed(snapshot.cleared), *reversed(snapshot.open)):
-            key = (str(alert.id), alert.active)
-            if key not in self._told:
-                self._told.add(key)
-                word = alert.severity.upper() if alert.active else "cleared"
-                self.say(f"  {word}: {alert.sentence}")
+        opened = _events(snapshot.open)
+        for event in reversed(opened):
+            alert, rank = event[0], event[0].severity.rank
+            if self._told.get(_event_id(alert), _OVER) < rank:
+                self._told[_event_id(alert)] = rank
+                self.say(f"  {alert.severity.upper()}: {alert.sentence}")
+        for event in reversed(_events(snapshot.cleared)):
+            group = _event_id(event[0])
+            if self._told.get(group) != _OVER and all(
+                _event_id(each[0]) != group for each in opened
+            ):
+                self._told[group] = _OVER
+                self.say(f"  cleared: {event[0].sentence}")
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + _LINE_S
@@ -112,7 +121,7 @@ class PlainView:
             f"stored {snapshot.stored:,}  duplicates {snapshot.duplicates}  "
             f"rejected {snapshot.rejected}  in flight {snapshot.in_flight}  "
             f"sensors {snapshot.speaking[0]}/{snapshot.speaking[1]}  "
-            f"open alerts {len(snapshot.open)}"
+            f"open alerts {len(opened)}"
         )
 
 
@@ -132,16 +141,33 @@ class _Board:
         yield _panel(self._snapshot, shown)
 
 
+def _event_id(alert: Alert) -> uuid.UUID:
+    return alert.group_id or alert.id
+
+
+def _events(alerts: Sequence[Alert]) -> list[list[Alert]]:
+    """Alerts of one event together, in the order of the events' first; the worst, then the first told, leads."""
+    events: dict[uuid.UUID, list[Alert]] = {}
+    for alert in alerts:
+        events.setdefault(_event_id(alert), []).append(alert)
+    for members in events.values():
+        members.sort(key=lambda alert: (-alert.severity.rank, alert.raised_at))
+    return list(events.values())
+
+
 def _panel(snapshot: Snapshot, shown: int) -> RenderableType:
+    opened = _events(snapshot.open)
+    going_on = {_event_id(event[0]) for event in opened}
+    cleared = [event for event in _events(snapshot.cleared) if _event_id(event[0]) not in going_on]
     parts: list[RenderableType] = [
         Columns([Text.from_markup(figure) for figure in _figures(snapshot)], padding=(0, 3)),
         Text(),
-        Text(f"Open alerts: {len(snapshot.open)}", style="bold"),
-        *_sentences(snapshot.open, shown=shown),
+        Text(f"Open alerts: {len(opened)}", style="bold"),
+        *_sentences(opened, shown=shown),
     ]
-    if snapshot.cleared:
+    if cleared:
         parts += [Text(), Text("Cleared lately", style="bold")]
-        parts += _sentences(snapshot.cleared, shown=min(shown, _CLEARED), style="green")
+        parts += _sentences(cleared, shown=min(shown, _CLEARED), style="green")
     return Panel(Group(*parts), title="Citygauge demo", subtitle="Ctrl-C stops everything")
 
 
@@ -166,19 +192,22 @@ def _figures(snapshot: Snapshot) -> list[str]:
 
 
 def _sentences(
-    alerts: Sequence[Alert], *, shown: int, style: str | None = None
+    events: Sequence[Sequence[Alert]], *, shown: int, style: str | None = None
 ) -> list[RenderableType]:
     lines: list[RenderableType] = []
-    for alert in alerts[:shown]:
+    for alert, *others in events[:shown]:
         grid = Table.grid(padding=(0, 1))
         grid.add_column(width=9)
         grid.add_column()
         colour = style or _COLOURS[alert.severity]
         word = alert.severity.value if alert.active else "cleared"
         grid.add_row(Text(word, style=colour), Text(alert.sentence))
+        if others:
+            many = f"{len(others)} more alerts" if len(others) > 1 else "1 more alert"
+            grid.add_row("", Text(f"{many} of the same event", style="dim"))
         lines.append(grid)
-    if len(alerts) > shown:
-        lines.append(Text(f"… and {len(alerts) - shown} more", style="dim"))
+    if len(events) > shown:
+        lines.append(Text(f"… and {len(events) - shown} more", style="dim"))
     return lines
 
 

@@ -2,6 +2,7 @@
 
 import io
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -63,7 +64,7 @@ def snapshot(opened: int = 1, lag: Lag = MEASURED) -> Snapshot:
         rate=1234.4,
         speaking=(78, 80),
         lag=lag,
-        open=[alert(LEAK, Severity.CRITICAL)] * opened,
+        open=[alert(LEAK, Severity.CRITICAL) for _ in range(opened)],
         cleared=[alert(JAM, Severity.WARNING, over=True)],
     )
 
@@ -123,6 +124,44 @@ def test_a_lag_that_was_not_measured_is_not_zero() -> None:
     text = shown(snapshot(lag=Lag(3.0, 4.0)), 80, 60)
     assert "lag p50 3 ms, p99 4 ms" in text
     assert "to alert" not in text
+
+
+def queue() -> tuple[Alert, list[Alert]]:
+    """An accident and the two stations' congestion before it: one event, told by the accident."""
+    first, second = (alert(f"{JAM} {i}", Severity.WARNING) for i in range(2))
+    accident = alert("Traffic stands still at A1-13.", Severity.CRITICAL)
+    members = [replace(each, group_id=first.id) for each in (accident, second, first)]
+    return members[0], members
+
+
+def test_an_event_of_many_alerts_is_one_entry_led_by_its_worst() -> None:
+    accident, members = queue()
+    text = shown(replace(snapshot(), open=members), 240, 60)
+    assert "Open alerts: 1" in text
+    assert f"critical {accident.sentence} 2 more alerts of the same event" in text
+    assert JAM + " 0" not in text
+
+
+def test_plain_lines_tell_an_event_when_it_begins_worsens_and_is_over() -> None:
+    accident, members = queue()
+    file = io.StringIO()
+    ended = [replace(each, cleared_at=AT) for each in members]
+    with PlainView(file) as view:
+        for opened, cleared in (
+            (members[2:], []),
+            (members[1:], []),
+            (members, []),
+            (members[1:], ended[:1]),
+            ([], ended),
+            ([], ended),
+        ):
+            view.show(replace(snapshot(), open=opened, cleared=cleared))
+    told = [line.strip() for line in file.getvalue().splitlines() if line.startswith("  ")]
+    assert told == [
+        f"WARNING: {members[2].sentence}",
+        f"CRITICAL: {accident.sentence}",
+        f"cleared: {accident.sentence}",
+    ]
 
 
 def test_plain_lines_tell_each_alert_once_when_it_begins_and_once_when_it_ends() -> None:
