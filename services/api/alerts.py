@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from services.api.access import read
 from services.api.answers import Answer
 from services.api.documents import AlertDetail, AlertPage
-from services.api.parameters import Cursor, Parameters, Words
+from services.api.parameters import NO_NUL, Cursor, Parameters, Words
 from services.api.places import Place
 from services.api.problems import documented
-from services.domain.alert import Alert, allowed_changes
+from services.domain.alert import Alert, Work
+from services.domain.alert_fold import allowed_changes
 from services.domain.catalogue import Domain
 from services.domain.condition import Rule, Severity
 from services.domain.subject import kind_of_subject
 from services.store.alerts import AlertRepository, StoredEvent
-from services.store.alerts import State as Word
 
 router = APIRouter(tags=["alerts"], dependencies=[Depends(read)])
 
@@ -50,25 +49,25 @@ _FIELDS: Final = (
     "verdict",
     "previous_id",
     "group_id",
+    "assignee",
+    "work",
+    "suppressed_by",
+    "suppressed_reason",
+    "told_at",
+    "latched",
 )
 
 
 class State(StrEnum):
-    """Which alerts: by their one word, or every one that is open."""
+    """Which alerts: by their one word, or every one that is open, or that nobody looked at, or both."""
 
     OPEN = "open"
+    LATCHED = "latched"
+    CURRENT = "current"
     ACTIVE = "active"
     ACKNOWLEDGED = "acknowledged"
     CLEARED = "cleared"
     RESOLVED = "resolved"
-
-
-_WORDS: Final[Mapping[State, Word]] = {
-    State.ACTIVE: "active",
-    State.ACKNOWLEDGED: "acknowledged",
-    State.CLEARED: "cleared",
-    State.RESOLVED: "resolved",
-}
 
 
 class AlertParameters(Parameters):
@@ -76,8 +75,8 @@ class AlertParameters(Parameters):
 
     state: State | None = Field(
         None,
-        description="active (nobody has it), acknowledged, cleared, resolved, or open (active or acknowledged; "
-        "such a page may hold fewer alerts than `limit` and still have a next one).",
+        description="active (nobody has it), acknowledged, cleared, resolved; or open (active or acknowledged), "
+        "latched (told, and over before anyone acknowledged it), current (open or latched: what waits for people).",
     )
     rule: Rule | None = Field(None, description="Only alerts of this rule.")
     severity: Severity | None = Field(None, description="Only alerts of this severity.")
@@ -88,6 +87,16 @@ class AlertParameters(Parameters):
     zone: Words | None = Field(
         None,
         description="Only of this zone, its sensors, and what carries their readings.",
+    )
+    assignee: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = Field(
+        None, description="Only alerts that this person shall deal with; empty: nobody."
+    )
+    work: Work | None = Field(None, description="Only alerts whose work is so far.")
+    suppressed: bool | None = Field(
+        None, description="Only alerts that a rule keeps from being told, or (false) none of them."
+    )
+    shelved: bool | None = Field(
+        None, description="Only alerts that a person hides now, or (false) none of them."
     )
     group: UUID | None = Field(None, description="Only alerts of this event: a `group_id`.")
     after: Cursor | None = Field(None, description="The `next` of the page before.")
@@ -107,26 +116,24 @@ def alerts(request: Request, chosen: Annotated[AlertParameters, Query()]) -> Ans
     with request.app.state.database.connection() as connection:
         page = AlertRepository(connection).page(
             now=datetime.now(UTC),
-            state=_WORDS.get(chosen.state) if chosen.state else None,
-            open=True if chosen.state is State.OPEN else None,
+            state=chosen.state.value if chosen.state else None,
             rule=chosen.rule,
             severity=chosen.severity,
             subject=chosen.subject,
             domain=chosen.domain,
             zone=chosen.zone,
             group=chosen.group,
+            assignee=chosen.assignee,
+            work=chosen.work,
+            suppressed=chosen.suppressed,
+            shelved=chosen.shelved,
             after=chosen.after,
             limit=chosen.limit,
         )
-        items = page.items
-        if (
-            chosen.state is State.OPEN
-        ):  # a case that a person closed is not open, whatever is measured
-            items = [each for each in items if each.resolved_at is None]
-        places = request.app.state.places.of(connection, [each.subject for each in items])
+        places = request.app.state.places.of(connection, [each.subject for each in page.items])
     return Answer(
         {
-            "items": [alert_document(each, places[each.subject]) for each in items],
+            "items": [alert_document(each, places[each.subject]) for each in page.items],
             "next": page.next,
             "has_more": page.next is not None,
         }

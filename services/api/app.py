@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from services.api import (
     alerts,
+    bulk,
     catalogue,
     changes,
     health,
@@ -73,6 +74,7 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
         readings,
         stream,  # before alerts: /v1/alerts/stream is no alert's id
         alerts,
+        bulk,  # before changes: /v1/alerts/changes is no alert's id
         changes,
         ingest,
         catalogue,

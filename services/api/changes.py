@@ -1,4 +1,4 @@
-"""What people do to alerts: acknowledge, resolve, shelve, show again, comment; each is one event of the log.
+"""What people do to an alert: acknowledge, assign, say how far it is, shelve, comment, resolve; each one event.
 
 It refuses to decide what is allowed: the domain's fold does, in the store's transaction.
 """
@@ -19,12 +19,14 @@ from services.api.access import Principal, operate
 from services.api.alerts import alert_document
 from services.api.answers import Answer
 from services.api.documents import AlertDocument
-from services.api.parameters import Body, Instant, LongText
+from services.api.parameters import Body, Instant, LongText, Words
 from services.api.places import Places
 from services.api.problems import documented
-from services.domain.alert import DETECTOR, EventKind, Verdict
+from services.domain.alert import Alert, EventKind, Verdict, Work
+from services.domain.alert_event import MACHINES
 from services.domain.errors import Conflict, InvalidInput
 from services.store.alerts import AlertRepository
+from services.store.connection import Connection
 
 router = APIRouter(tags=["alerts"])
 _LOG: Final = logging.getLogger("citygauge.api")
@@ -81,6 +83,20 @@ class Shelve(Change):
     reason: LongText = Field(description="Why, for colleagues.")
 
 
+class Assign(Change):
+    """Somebody shall deal with it."""
+
+    assignee: Words | None = Field(description="Who; null takes the name away.")
+    comment: LongText | None = Field(None, description="What that person should know.")
+
+
+class Progress(Change):
+    """How far the work is."""
+
+    work: Work = Field(description="new, investigating, crew_sent or repaired.")
+    comment: LongText | None = Field(None, description="What was found or done.")
+
+
 class Comment(Change):
     """Say something about it."""
 
@@ -99,9 +115,48 @@ def acknowledge(
 ) -> Answer:
     """Say that you own it. It stays active until the measurement is back to normal."""
     body = body or Acknowledge(expected_version=None, comment=None)
-    data = {"comment": body.comment} if body.comment else {}
     return _change(
-        request, who, alert_id, EventKind.ACKNOWLEDGED, data=data, body=body, if_match=if_match
+        request,
+        who,
+        alert_id,
+        EventKind.ACKNOWLEDGED,
+        data=facts_of(body),
+        body=body,
+        if_match=if_match,
+    )
+
+
+@router.post("/v1/alerts/{alert_id}/assign", summary="Assign an alert", responses=_RESPONSES)
+def assign(
+    request: Request, who: Operator, alert_id: UUID, body: Assign, if_match: IfMatch = None
+) -> Answer:
+    """Say who shall deal with it. That person need not have an account here."""
+    return _change(
+        request,
+        who,
+        alert_id,
+        EventKind.ASSIGNED,
+        data=facts_of(body),
+        body=body,
+        if_match=if_match,
+    )
+
+
+@router.post(
+    "/v1/alerts/{alert_id}/progress", summary="Say how far the work is", responses=_RESPONSES
+)
+def progress(
+    request: Request, who: Operator, alert_id: UUID, body: Progress, if_match: IfMatch = None
+) -> Answer:
+    """Say how far the work in the street is, forward or back. The case stays open until it is resolved."""
+    return _change(
+        request,
+        who,
+        alert_id,
+        EventKind.PROGRESSED,
+        data=facts_of(body),
+        body=body,
+        if_match=if_match,
     )
 
 
@@ -110,9 +165,14 @@ def resolve(
     request: Request, who: Operator, alert_id: UUID, body: Resolve, if_match: IfMatch = None
 ) -> Answer:
     """Close the case with a verdict, which also teaches how good the rules are."""
-    data = {"verdict": body.verdict.value} | ({"comment": body.comment} if body.comment else {})
     return _change(
-        request, who, alert_id, EventKind.RESOLVED, data=data, body=body, if_match=if_match
+        request,
+        who,
+        alert_id,
+        EventKind.RESOLVED,
+        data=facts_of(body),
+        body=body,
+        if_match=if_match,
     )
 
 
@@ -121,9 +181,8 @@ def shelve(
     request: Request, who: Operator, alert_id: UUID, body: Shelve, if_match: IfMatch = None
 ) -> Answer:
     """Hide the alert from the open list until a time, with a reason."""
-    data = {"until": body.until.isoformat(), "reason": body.reason}
     return _change(
-        request, who, alert_id, EventKind.SHELVED, data=data, body=body, if_match=if_match
+        request, who, alert_id, EventKind.SHELVED, data=facts_of(body), body=body, if_match=if_match
     )
 
 
@@ -149,9 +208,14 @@ def comment(
     request: Request, who: Operator, alert_id: UUID, body: Comment, if_match: IfMatch = None
 ) -> Answer:
     """Add a comment to the alert's log; possible in every state."""
-    data = {"comment": body.comment}
     return _change(
-        request, who, alert_id, EventKind.COMMENTED, data=data, body=body, if_match=if_match
+        request,
+        who,
+        alert_id,
+        EventKind.COMMENTED,
+        data=facts_of(body),
+        body=body,
+        if_match=if_match,
     )
 
 
@@ -161,7 +225,7 @@ def _change(
     alert_id: UUID,
     kind: EventKind,
     *,
-    data: Mapping[str, str],
+    data: Mapping[str, object],
     body: Change,
     if_match: str | None,
 ) -> Answer:
@@ -173,18 +237,35 @@ def _change(
             changed = repository.act(
                 alert_id,
                 kind,
-                actor=who.name if who.name != DETECTOR else f"{DETECTOR} (key)",
+                actor=actor_of(who),
                 at=datetime.now(UTC),
                 data=data,
                 expected_version=_expected(body, if_match),
             )
         except Conflict as conflict:
-            current = repository.get(alert_id)
-            document = alert_document(current, places.one(connection, current.subject))
-            raise Conflict(conflict.what, conflict.expected, document) from conflict
+            raise with_current(conflict, repository.get(alert_id), places, connection) from conflict
         place = places.one(connection, changed.subject)
     _LOG.info("alert changed alert=%s change=%s by=%s", alert_id, kind.value, who.name)
     return Answer(alert_document(changed, place), headers={"ETag": f'"{changed.version}"'})
+
+
+def actor_of(who: Principal) -> str:
+    """The name in the log; a key that is named like a machine does not pass for it."""
+    return who.name if who.name not in MACHINES else f"{who.name} (key)"
+
+
+def facts_of(body: Change) -> dict[str, object]:
+    """What the event of a change holds: what was said, the version that was expected left out."""
+    said = body.model_dump(mode="json", exclude={"expected_version"}, exclude_unset=True)
+    return {name: value for name, value in said.items() if value is not None or name == "assignee"}
+
+
+def with_current(
+    conflict: Conflict, current: Alert, places: Places, connection: Connection
+) -> Conflict:
+    """The conflict with the alert as it is served now."""
+    document = alert_document(current, places.one(connection, current.subject))
+    return Conflict(conflict.what, conflict.expected, document)
 
 
 def _expected(body: Change, if_match: str | None) -> int | None:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.domain.alert import EventKind, Verdict
+from services.domain.alert import EventKind, Verdict, Work
 from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Rule, Severity
 from services.domain.subject import SubjectKind
@@ -216,6 +216,21 @@ class AlertDocument(Document):
         description="The alert with which the same event was first told; its own id where it stands alone. "
         "Only the first of a group, what is worse than it, and the end of the last are told to people."
     )
+    assignee: str | None = Field(description="Who shall deal with it; null: nobody yet.")
+    work: Work = Field(
+        description="How far the work in the street is: new, investigating, crew_sent, repaired."
+    )
+    suppressed_by: str | None = Field(
+        description="The rule that keeps it from being told: exemption/<id>, maintenance/<id>, or alert/<id> (a "
+        "fault or a silence that explains it). When that ends and the condition is still there, people are told."
+    )
+    suppressed_reason: str | None = Field(description="The same in words.")
+    told_at: datetime | None = Field(
+        description="When people could first hear of it; null where a group, a flood or a rule kept it."
+    )
+    latched: bool = Field(
+        description="Told, and over before anyone acknowledged it: it waits until somebody does."
+    )
     allowed_changes: list[str] = Field(description="What a person may do to it now.")
 
 
@@ -234,7 +249,9 @@ class EventDocument(Document):
     version: int = Field(description="The alert's version after it.")
     kind: EventKind = Field(description="What happened.")
     at: datetime = Field(description="When.")
-    actor: str = Field(description="Who: `detector`, or a person's name.")
+    actor: str = Field(
+        description="Who: `detector`, `citygauge` (the alarm system itself), or a person's name."
+    )
     data: dict[str, Any] = Field(description="What belongs to it: sentence, comment, verdict...")
 
 
@@ -242,3 +259,22 @@ class AlertDetail(AlertDocument):
     """One case with its log."""
 
     events: list[EventDocument] = Field(description="Its log, the oldest first.")
+
+
+class BulkItem(Document):
+    """What became of one alert of many."""
+
+    id: UUID = Field(description="The alert.")
+    status: int = Field(description="200: changed; 404, 409, 422: not, and `problem` says why.")
+    alert: AlertDocument | None = Field(description="The alert after the change.")
+    problem: dict[str, Any] | None = Field(
+        description="Why it was not changed, as the alert's own call would answer (RFC 9457)."
+    )
+
+
+class BulkOutcome(Document):
+    """What became of each alert."""
+
+    items: list[BulkItem] = Field(description="One for each alert, in the order of the request.")
+    changed: int = Field(description="How many were changed.")
+    refused: int = Field(description="How many were not.")

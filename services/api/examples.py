@@ -97,7 +97,20 @@ ALERT: Final[dict[str, Any]] = {
         "lat": 39.4699,
         "time_zone": "Europe/Madrid",
     },
-    "allowed_changes": ["acknowledged", "shelved", "commented", "resolved"],
+    "assignee": "Ana Torres",
+    "work": "investigating",
+    "suppressed_by": None,
+    "suppressed_reason": None,
+    "told_at": "2026-01-01T02:20:00Z",
+    "latched": False,
+    "allowed_changes": [
+        "acknowledged",
+        "assigned",
+        "progressed",
+        "shelved",
+        "commented",
+        "resolved",
+    ],
 }
 ALERTS: Final[dict[str, Any]] = {"items": [ALERT], "next": None, "has_more": False}
 EVENT: Final[dict[str, Any]] = {

@@ -103,19 +103,19 @@ Bucket = Annotated[
 ]
 """Seconds of a bucket."""
 
-_NO_NUL: Final = r"^[^\x00]*$"
+NO_NUL: Final = r"^[^\x00]*$"
 Words = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, pattern=_NO_NUL, strip_whitespace=True)
+    str, StringConstraints(min_length=1, max_length=200, pattern=NO_NUL, strip_whitespace=True)
 ]
 """A short text to filter or search by."""
 
 LongText = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=10_000, pattern=_NO_NUL, strip_whitespace=True),
+    StringConstraints(min_length=1, max_length=10_000, pattern=NO_NUL, strip_whitespace=True),
 ]
 """What a person writes: a reason or a comment."""
 
-Cursor = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_NO_NUL)]
+Cursor = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=NO_NUL)]
 SensorId = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$"),

@@ -12,7 +12,8 @@ from typing import Final, TypeAlias
 
 from services.detect.grouping import Groups
 from services.detect.words.late_words import late_words, still_late
-from services.domain.alert import Alert, AlertEvent, EventKind, event_of_condition, fold
+from services.domain.alert import Alert, AlertEvent, EventKind, event_of_condition
+from services.domain.alert_fold import fold
 from services.domain.condition import Change, Condition, Rule
 from services.domain.instant import from_us
 from services.domain.sensor import Sensor

@@ -1,80 +1,36 @@
-"""Alerts: one case for one episode of a condition, told to people, folded from an append-only log of events.
+"""Alerts: one case for one episode of a condition, told to people, and what the next condition means for it.
 
-Every change is an event; `fold` is the only place that knows what an event does to an alert. Active (the
-measurement), acknowledged (a person owns it) and shelved (hidden until a time) are separate facts. It refuses to
-let a person speak for the measurement or a detector for a person.
+Every change is an event; `alert_fold.py` is the only place that knows what an event does to an alert. Active (the
+measurement), acknowledged (a person owns it), shelved (hidden by a person until a time) and suppressed (not told, by
+a named rule) are separate facts. It refuses to let a person speak for the measurement or a detector for a person.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
+from services.domain.alert_event import DETECTOR, SYSTEM, AlertEvent, EventKind, Verdict, Work
 from services.domain.condition import Change, Condition, Rule, Severity
-from services.domain.errors import InvalidInput, InvalidTransition
-from services.domain.facts import (
-    choice_of,
-    evidence_as_dict,
-    finite,
-    mapping_of,
-    moment_of,
-    number_of,
-    text_of,
-)
+from services.domain.facts import evidence_as_dict, finite
 from services.domain.instant import from_us
 
+__all__ = [
+    "DETECTOR",
+    "SYSTEM",
+    "Alert",
+    "AlertEvent",
+    "EventKind",
+    "Verdict",
+    "Work",
+    "alert_id",
+    "event_of_condition",
+]
+
 _NAMESPACE: Final = uuid.UUID("6f2d8a52-7c1b-5e0e-9a57-3f0c1d9e4b11")
-DETECTOR: Final = "detector"
-"""Actor of events that measurements cause; people's events carry the name of their API key or account."""
-
-
-class EventKind(StrEnum):
-    """What happened to an alert."""
-
-    RAISED = "raised"
-    UPDATED = "updated"
-    ESCALATED = "escalated"
-    CLEARED = "cleared"
-    ACKNOWLEDGED = "acknowledged"
-    SHELVED = "shelved"
-    UNSHELVED = "unshelved"
-    COMMENTED = "commented"
-    RESOLVED = "resolved"
-
-
-class Verdict(StrEnum):
-    """How a case ended, in the judgement of a person."""
-
-    REAL = "real"
-    SENSOR_FAULT = "sensor_fault"
-    LEGITIMATE_USE = "legitimate_use"
-    DUPLICATE = "duplicate"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class AlertEvent:
-    """One immutable entry of the log.
-
-    Attributes:
-        id: deterministic for what detectors say (a replay writes the same id), random for people's acts.
-        alert_id: the case.
-        kind: what happened.
-        at: when, aware UTC; stream time for a detector's event, wall time for a person's.
-        actor: who ("detector", or a person's name).
-        data: what the kind needs: severity, score, evidence, sentence, verdict, comment, reason, until, group_id.
-    """
-
-    id: uuid.UUID
-    alert_id: uuid.UUID
-    kind: EventKind
-    at: datetime
-    actor: str
-    data: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +44,10 @@ class Alert:
         previous_id: the last alert of the same rule and subject, where one cleared before.
         group_id: the alert with which the same event was first told (a queue over six stations is six alerts and one
             event); its own id where it stands alone.
+        assignee: who shall deal with it, by the name that people gave; work: how far that is.
+        suppressed_by: the rule that keeps it from being told, as "exemption/<id>", "maintenance/<id>" or
+            "alert/<id>" (a fault that explains it); None while nothing does. suppressed_reason: the same for people.
+        told_at: when people could first hear of it; None while nobody was told.
     """
 
     id: uuid.UUID
@@ -111,11 +71,31 @@ class Alert:
     verdict: Verdict | None = None
     previous_id: uuid.UUID | None = None
     group_id: uuid.UUID | None = None
+    assignee: str | None = None
+    work: Work = Work.NEW
+    suppressed_by: str | None = None
+    suppressed_reason: str | None = None
+    told_at: datetime | None = None
 
     @property
     def active(self) -> bool:
         """Whether the measurement still shows it."""
         return self.cleared_at is None
+
+    @property
+    def open(self) -> bool:
+        """Whether the measurement still shows it and nobody has closed the case."""
+        return self.cleared_at is None and self.resolved_at is None
+
+    @property
+    def latched(self) -> bool:
+        """Whether it was told and cleared before anyone looked: it waits until acknowledged or resolved."""
+        return (
+            self.cleared_at is not None
+            and self.told_at is not None
+            and self.acknowledged_at is None
+            and self.resolved_at is None
+        )
 
     @property
     def state(self) -> str:
@@ -185,122 +165,3 @@ def event_of_condition(
     facts = (condition.change, condition.onset_us, condition.at_us, condition.severity)
     event_id = uuid.uuid5(alert.id, "|".join(map(str, facts)))
     return AlertEvent(event_id, alert.id, kind, at, DETECTOR, data)
-
-
-_OF_MEASUREMENT: Final = frozenset({EventKind.UPDATED, EventKind.ESCALATED, EventKind.CLEARED})
-_OF_PEOPLE: Final = (
-    EventKind.ACKNOWLEDGED,
-    EventKind.SHELVED,
-    EventKind.UNSHELVED,
-    EventKind.COMMENTED,
-    EventKind.RESOLVED,
-)
-
-
-def allowed_changes(alert: Alert) -> tuple[str, ...]:
-    """What a person may do to the alert now, in the words of `EventKind`; `fold` accepts these and no others."""
-    if alert.resolved_at is not None:
-        return (EventKind.COMMENTED.value,)
-    refused = set()
-    if alert.acknowledged_at is not None:
-        refused.add(EventKind.ACKNOWLEDGED)
-    if alert.shelved_until is None:
-        refused.add(EventKind.UNSHELVED)
-    return tuple(kind.value for kind in _OF_PEOPLE if kind not in refused)
-
-
-def fold(alert: Alert | None, event: AlertEvent) -> Alert:
-    """The alert after the event.
-
-    Raises:
-        InvalidTransition: the alert's state does not allow the event; nothing changes.
-        InvalidInput: the event lacks what its kind needs, or belongs to another alert.
-    """
-    if alert is None:
-        return _raised(event)
-    if event.alert_id != alert.id:
-        raise InvalidInput("alert_id", str(event.alert_id), f"this is the log of {alert.id}")
-    if event.actor == DETECTOR:
-        allowed = alert.active and event.kind in _OF_MEASUREMENT
-    else:
-        allowed = event.kind.value in allowed_changes(alert)
-    if not allowed:
-        raise InvalidTransition(event.kind.value, alert.state, allowed_changes(alert))
-    return _changed(
-        replace(alert, version=alert.version + 1, updated_at=max(alert.updated_at, event.at)), event
-    )
-
-
-def _changed(alert: Alert, event: AlertEvent) -> Alert:
-    data = event.data
-    match event.kind:
-        case EventKind.UPDATED | EventKind.ESCALATED:
-            severity = choice_of(data, "severity", Severity)
-            worse = severity.rank > alert.severity.rank
-            return replace(
-                alert,
-                score=number_of(data, "score"),
-                sentence=text_of(data, "sentence"),
-                evidence=mapping_of(data, "evidence"),
-                severity=severity if worse else alert.severity,
-            )
-        case EventKind.CLEARED:
-            # the numbers that proved the case stay; those of its end are in the log
-            number_of(data, "score")
-            mapping_of(data, "evidence")
-            choice_of(data, "severity", Severity)
-            return replace(alert, sentence=text_of(data, "sentence"), cleared_at=event.at)
-        case EventKind.ACKNOWLEDGED:
-            return replace(alert, acknowledged_at=event.at, acknowledged_by=event.actor)
-        case EventKind.SHELVED:
-            until, reason = moment_of(data, "until"), text_of(data, "reason")
-            if until <= event.at:
-                raise InvalidInput("until", until.isoformat(), "a time in the future")
-            return replace(alert, shelved_until=until, shelved_reason=reason)
-        case EventKind.UNSHELVED:
-            return replace(alert, shelved_until=None, shelved_reason=None)
-        case EventKind.RESOLVED:
-            verdict = choice_of(data, "verdict", Verdict)
-            return replace(alert, resolved_at=event.at, resolved_by=event.actor, verdict=verdict)
-        case EventKind.COMMENTED:
-            text_of(data, "comment")
-        case EventKind.RAISED:  # fold has refused it
-            raise InvalidTransition(event.kind.value, alert.state, allowed_changes(alert))
-    return alert
-
-
-def fold_all(events: Iterable[AlertEvent]) -> Alert | None:
-    """The alert that a whole log means, or None for an empty one."""
-    alert: Alert | None = None
-    for event in events:
-        alert = fold(alert, event)
-    return alert
-
-
-def _raised(event: AlertEvent) -> Alert:
-    if event.kind is not EventKind.RAISED or event.actor != DETECTOR:
-        raise InvalidTransition(event.kind.value, "not raised", ())
-    data = event.data
-    return Alert(
-        id=event.alert_id,
-        rule=choice_of(data, "rule", Rule),
-        subject=text_of(data, "subject"),
-        version=1,
-        severity=choice_of(data, "severity", Severity),
-        score=number_of(data, "score"),
-        sentence=text_of(data, "sentence"),
-        evidence=mapping_of(data, "evidence"),
-        started_at=moment_of(data, "started_at"),
-        raised_at=event.at,
-        updated_at=event.at,
-        previous_id=_alert_id_of(data, "previous_id"),
-        group_id=_alert_id_of(data, "group_id") or event.alert_id,
-    )
-
-
-def _alert_id_of(data: Mapping[str, object], name: str) -> uuid.UUID | None:
-    value = data.get(name)
-    try:
-        return uuid.UUID(str(value)) if value else None
-    except ValueError:
-        raise InvalidInput(name, value, "the id of an alert") from None

@@ -22,8 +22,12 @@ _VERBS: Final[Mapping[EventKind, str]] = {
     EventKind.ESCALATED: "Worse",
     EventKind.CLEARED: "Over",
     EventKind.ACKNOWLEDGED: "Taken over",
+    EventKind.ASSIGNED: "Assigned",
+    EventKind.PROGRESSED: "Work",
     EventKind.SHELVED: "Shelved",
     EventKind.UNSHELVED: "Back from the shelf",
+    EventKind.SUPPRESSED: "Held back",
+    EventKind.UNSUPPRESSED: "Still there",
     EventKind.COMMENTED: "Comment",
     EventKind.RESOLVED: "Resolved",
 }

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from services.domain.alert import DETECTOR, Alert, AlertEvent, EventKind, fold
+from services.domain.alert import Alert, AlertEvent, EventKind
+from services.domain.alert_event import MACHINES
+from services.domain.alert_fold import fold
 from services.domain.condition import Rule
 from services.domain.errors import InvalidTransition, UnknownAlert
 from services.store.alert_statements import plain
@@ -59,13 +61,13 @@ class Ledger:
             self.open.add(key)
             self.new[event.alert_id] = None
         elif current is None:
-            if event.actor == DETECTOR:
+            if event.actor in MACHINES:
                 return
             raise UnknownAlert(str(event.alert_id))
         try:
             alert = fold(current, event)
         except InvalidTransition:
-            if event.actor == DETECTOR:
+            if event.actor in MACHINES:
                 return
             raise
         if alert.cleared_at is not None:

@@ -11,14 +11,14 @@ from enum import Enum
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
-from services.domain.alert import Alert, AlertEvent, EventKind, Verdict
+from services.domain.alert import Alert, AlertEvent, EventKind, Verdict, Work
 from services.domain.condition import Rule, Severity
 from services.store.text import storable
 
 _COLUMNS: Final[LiteralString] = (
     "id, rule, subject, version, severity, score, sentence, evidence, started_at, raised_at, updated_at, cleared_at, "
     "acknowledged_at, acknowledged_by, shelved_until, shelved_reason, resolved_at, resolved_by, verdict, previous_id, "
-    "group_id"
+    "group_id, assignee, work, suppressed_by, suppressed_reason, told_at"
 )
 _EVENT_COLUMNS: Final[LiteralString] = (
     "e.position, e.version, e.stored_at, e.id, e.alert_id, e.kind, e.at, e.actor, e.data"
@@ -44,14 +44,16 @@ INSERT: Final[LiteralString] = f"""
     INSERT INTO alert ({_COLUMNS}) VALUES (%(id)s, %(rule)s, %(subject)s, %(version)s, %(severity)s, %(score)s,
         %(sentence)s, %(evidence)s::jsonb, %(started_at)s, %(raised_at)s, %(updated_at)s, %(cleared_at)s,
         %(acknowledged_at)s, %(acknowledged_by)s, %(shelved_until)s, %(shelved_reason)s, %(resolved_at)s,
-        %(resolved_by)s, %(verdict)s, %(previous_id)s, %(group_id)s)
+        %(resolved_by)s, %(verdict)s, %(previous_id)s, %(group_id)s, %(assignee)s, %(work)s, %(suppressed_by)s,
+        %(suppressed_reason)s, %(told_at)s)
 """
 UPDATE: Final[LiteralString] = """
     UPDATE alert SET version = %(version)s, severity = %(severity)s, score = %(score)s, sentence = %(sentence)s,
         evidence = %(evidence)s::jsonb, updated_at = %(updated_at)s, cleared_at = %(cleared_at)s,
         acknowledged_at = %(acknowledged_at)s, acknowledged_by = %(acknowledged_by)s,
         shelved_until = %(shelved_until)s, shelved_reason = %(shelved_reason)s, resolved_at = %(resolved_at)s,
-        resolved_by = %(resolved_by)s, verdict = %(verdict)s
+        resolved_by = %(resolved_by)s, verdict = %(verdict)s, assignee = %(assignee)s, work = %(work)s,
+        suppressed_by = %(suppressed_by)s, suppressed_reason = %(suppressed_reason)s, told_at = %(told_at)s
      WHERE id = %(id)s
 """
 MEMBERS: Final[LiteralString] = """
@@ -79,13 +81,23 @@ PAGE: Final[LiteralString] = f"""
        AND (%(severity)s::text IS NULL OR severity = %(severity)s)
        AND (%(subject)s::text IS NULL OR subject = %(subject)s)
        AND (%(group)s::uuid IS NULL OR group_id = %(group)s)
-       AND (%(open)s::boolean IS NULL OR (cleared_at IS NULL) = %(open)s)
+       AND (%(assignee)s::text IS NULL OR coalesce(assignee, '') = %(assignee)s)
+       AND (%(work)s::text IS NULL OR work = %(work)s)
+       AND (%(suppressed)s::boolean IS NULL OR (suppressed_by IS NOT NULL) = %(suppressed)s)
        AND (%(shelved)s::boolean IS NULL OR coalesce(shelved_until > %(now)s, false) = %(shelved)s)
        AND (%(start)s::timestamptz IS NULL OR raised_at >= %(start)s)
        AND (%(end)s::timestamptz IS NULL OR raised_at < %(end)s)
-       AND (%(state)s::text IS NULL OR %(state)s =
-            CASE WHEN resolved_at IS NOT NULL THEN 'resolved' WHEN cleared_at IS NOT NULL THEN 'cleared'
-                 WHEN acknowledged_at IS NOT NULL THEN 'acknowledged' ELSE 'active' END)
+       AND CASE %(state)s::text
+           WHEN 'resolved' THEN resolved_at IS NOT NULL
+           WHEN 'cleared' THEN resolved_at IS NULL AND cleared_at IS NOT NULL
+           WHEN 'acknowledged' THEN resolved_at IS NULL AND cleared_at IS NULL AND acknowledged_at IS NOT NULL
+           WHEN 'active' THEN resolved_at IS NULL AND cleared_at IS NULL AND acknowledged_at IS NULL
+           WHEN 'open' THEN resolved_at IS NULL AND cleared_at IS NULL
+           WHEN 'latched' THEN resolved_at IS NULL AND cleared_at IS NOT NULL AND acknowledged_at IS NULL
+                AND told_at IS NOT NULL
+           WHEN 'current' THEN resolved_at IS NULL
+                AND (cleared_at IS NULL OR (acknowledged_at IS NULL AND told_at IS NOT NULL))
+           ELSE true END
        AND (%(domain)s::text IS NULL OR subject = 'feed/' || %(domain)s
             OR EXISTS (SELECT FROM sensor AS s WHERE s.id = a.subject AND s.domain = %(domain)s)
             OR (starts_with(subject, 'gateway/')
@@ -142,6 +154,7 @@ def alert_of(row: Sequence[Any]) -> Alert:
     values = dict(zip(_COLUMNS.split(", "), row, strict=True))
     values["rule"] = Rule(values["rule"])
     values["severity"] = Severity(values["severity"])
+    values["work"] = Work(values["work"])
     values["verdict"] = None if values["verdict"] is None else Verdict(values["verdict"])
     return Alert(**values)
 
@@ -157,7 +170,7 @@ def event_of(row: Sequence[Any]) -> StoredEvent:
 def values_of_alert(alert: Alert) -> dict[str, object]:
     """Parameters of INSERT and UPDATE."""
     values: dict[str, object] = {name: getattr(alert, name) for name in _COLUMNS.split(", ")}
-    for name in ("rule", "severity", "verdict"):
+    for name in ("rule", "severity", "verdict", "work"):
         word = values[name]
         values[name] = word.value if isinstance(word, Enum) else word
     values["evidence"] = json.dumps(alert.evidence)

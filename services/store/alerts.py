@@ -9,29 +9,46 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
-from services.domain.alert import DETECTOR, Alert, AlertEvent, EventKind, allowed_changes, fold
+from services.domain.alert import Alert, AlertEvent, EventKind, Work
+from services.domain.alert_event import MACHINES
+from services.domain.alert_fold import allowed_changes
 from services.domain.catalogue import Domain
 from services.domain.condition import Rule, Severity
-from services.domain.errors import Conflict, InvalidInput, InvalidTransition, UnknownAlert
+from services.domain.errors import (
+    CitygaugeError,
+    Conflict,
+    InvalidInput,
+    InvalidTransition,
+    UnknownAlert,
+)
 from services.domain.instant import to_us
 from services.store import alert_statements as statements
-from services.store.alert_ledger import Ledger, Member
+from services.store import alert_turn
 from services.store.alert_statements import StoredEvent, alert_of, event_of, plain
 from services.store.connection import Connection, transaction
 from services.store.page import LARGEST_PAGE, Page, check_limit, decode_cursor, page_of
 from services.store.text import storable
 
-__all__ = ["CHANNEL", "AlertRepository", "State", "StoredEvent"]
+__all__ = ["CHANNEL", "AlertRepository", "State", "StoredEvent", "Target"]
 
 CHANNEL: Final = "citygauge_alert"
 """Told with the position of the newest event."""
-State: TypeAlias = Literal["active", "acknowledged", "cleared", "resolved"]
-_TOLD: Final = frozenset(EventKind) - {EventKind.UPDATED}
-"""Kinds that people may have to hear of: they get a line in the outbox."""
+State: TypeAlias = Literal[
+    "active", "acknowledged", "cleared", "resolved", "open", "latched", "current"
+]
+"""The one word of `Alert.state`; or open (active or acknowledged), latched, or current (open or latched)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An alert that a person means, and the version of it that the person saw (None: any)."""
+
+    alert_id: uuid.UUID
+    expected_version: int | None = None
 
 
 class AlertRepository:
@@ -56,10 +73,10 @@ class AlertRepository:
         if not cleaned:
             return []
         with transaction(self._conn):
-            ledger = self._read(cleaned)
+            ledger = alert_turn.read(self._conn, cleaned)
             for event in cleaned:
                 ledger.take(event)
-            return self._write(ledger)
+            return alert_turn.write(self._conn, ledger)
 
     def act(
         self,
@@ -79,78 +96,47 @@ class AlertRepository:
             InvalidTransition: the alert's state does not allow it.
             InvalidInput: `data` lacks what the kind needs, or the actor is no person's name.
         """
-        if actor == DETECTOR or not actor.strip():
+        target = Target(alert_id, expected_version)
+        [outcome] = self.act_on([target], kind, actor, at, data)
+        if isinstance(outcome, CitygaugeError):
+            raise outcome
+        return outcome
+
+    def act_on(
+        self,
+        targets: Sequence[Target],
+        kind: EventKind,
+        actor: str,
+        at: datetime,
+        data: Mapping[str, object],
+    ) -> list[Alert | CitygaugeError]:
+        """Does the same to many alerts in one transaction; each for itself: one that refuses keeps no other back.
+
+        Returns:
+            For each target, in order: the alert afterwards, or the error that `act` would raise.
+
+        Raises:
+            InvalidInput: the actor is no person's name.
+        """
+        if actor in MACHINES or not actor.strip():
             raise InvalidInput("actor", actor, "a person's name")
-        event = AlertEvent(uuid.uuid4(), alert_id, kind, at, storable(actor), plain(data))
+        actor, facts = storable(actor), plain(data)
+        events = [
+            AlertEvent(uuid.uuid4(), each.alert_id, kind, at, actor, facts) for each in targets
+        ]
+        outcomes: list[Alert | CitygaugeError] = []
         with transaction(self._conn):
-            ledger = self._read([event])
-            current = ledger.alerts.get(alert_id)
-            if current is None:
-                raise UnknownAlert(str(alert_id))
-            if expected_version is not None and current.version != expected_version:
-                raise Conflict("the alert", expected_version, _as_plain(current))
-            if kind is EventKind.RAISED:
-                raise InvalidTransition(kind.value, current.state, allowed_changes(current))
-            ledger.take(event)
-            self._write(ledger)
-        return ledger.alerts[alert_id]
-
-    def _read(self, events: Sequence[AlertEvent]) -> Ledger:
-        self._conn.execute(statements.TAKE_TURNS)
-        ids = sorted({event.alert_id for event in events})
-        alerts = {row[0]: alert_of(row) for row in self._conn.execute(statements.LOCK, (ids,))}
-        event_ids = [event.id for event in events]
-        known = {row[0] for row in self._conn.execute(statements.KNOWN_EVENTS, (event_ids,))}
-        ledger = Ledger(alerts, known)
-        raised = [
-            fold(None, e) for e in events if e.kind is EventKind.RAISED and e.alert_id not in alerts
-        ]
-        keys = {(alert.rule, alert.subject) for alert in raised}
-        keys |= {(alert.rule, alert.subject) for alert in alerts.values()} if keys else set()
-        groups = {alert.group_id for alert in (*alerts.values(), *raised)}
-        for group, id_, severity, began, is_open in self._conn.execute(
-            statements.MEMBERS, (list(groups),)
-        ):
-            member = Member(is_open, Severity(severity).rank, began)
-            ledger.groups.setdefault(group, {})[id_] = member
-        if keys:
-            parameters = {
-                "rules": [rule.value for rule, _ in keys],
-                "subjects": [subject for _, subject in keys],
-            }
-            for rule, subject, id_, is_open in self._conn.execute(statements.LAST, parameters):
-                ledger.last[Rule(rule), subject] = id_
-                if is_open:
-                    ledger.open.add((Rule(rule), subject))
-        return ledger
-
-    def _write(self, ledger: Ledger) -> list[StoredEvent]:
-        """Old alerts first: one that clears makes room in the unique index for one that is raised."""
-        if not ledger.events:
-            return []
-        with self._conn.cursor() as cursor:
-            for statement, ids in (
-                (statements.UPDATE, ledger.changed),
-                (statements.INSERT, ledger.new),
-            ):
-                if ids:
-                    values = [statements.values_of_alert(ledger.alerts[id_]) for id_ in ids]
-                    cursor.executemany(statement, values)
-            rows = [statements.values_of_event(event, version) for event, version in ledger.events]
-            cursor.executemany(statements.INSERT_EVENT, rows, returning=True)
-            places = [row for result in cursor.results() for row in result.fetchall()]
-            told = [
-                (event.id,)
-                for event, _ in ledger.events
-                if event.kind in _TOLD and event.data.get("told", True)
-            ]
-            if told:
-                cursor.executemany(statements.INSERT_OUTBOX, told)
-            cursor.execute(statements.TELL, (str(places[-1][0]),))
-        return [
-            StoredEvent(position, version, stored_at, event)
-            for (position, stored_at), (event, version) in zip(places, ledger.events, strict=True)
-        ]
+            ledger = alert_turn.read(self._conn, events)
+            for target, event in zip(targets, events, strict=True):
+                try:
+                    _check(ledger.alerts.get(target.alert_id), target, kind)
+                    ledger.take(event)
+                except (UnknownAlert, Conflict, InvalidTransition, InvalidInput) as error:
+                    outcomes.append(error)
+                else:
+                    outcomes.append(ledger.alerts[target.alert_id])
+            alert_turn.write(self._conn, ledger)
+        return outcomes
 
     def get(self, alert_id: uuid.UUID) -> Alert:
         """The alert of this id. Raises UnknownAlert."""
@@ -184,7 +170,9 @@ class AlertRepository:
         limit: int,
         now: datetime,
         state: State | None = None,
-        open: bool | None = None,  # noqa: A002
+        assignee: str | None = None,
+        work: Work | None = None,
+        suppressed: bool | None = None,
         shelved: bool | None = None,
         rule: Rule | None = None,
         severity: Severity | None = None,
@@ -200,7 +188,9 @@ class AlertRepository:
 
         Args:
             now: decides what is shelved.
-            state: as `Alert.state` says it; open: whether the measurement still shows it.
+            state: as `Alert.state`, `Alert.open` and `Alert.latched` say it; current: open or latched.
+            assignee: who shall deal with it; "" for nobody.
+            suppressed: whether a rule keeps it from being told; shelved: whether a person hides it.
             domain, zone: of the sensor that is the subject, or of any sensor behind a gateway or feed that is; a zone
                 is found as a subject too.
             group: a `group_id`.
@@ -211,7 +201,9 @@ class AlertRepository:
             "limit": check_limit(limit, 1_000) + 1,
             "now": now,
             "state": state,
-            "open": open,
+            "assignee": None if assignee is None else storable(assignee),
+            "work": work,
+            "suppressed": suppressed,
             "shelved": shelved,
             "rule": rule,
             "severity": severity,
@@ -250,6 +242,15 @@ class AlertRepository:
         """How many alerts are open, by rule and severity; combinations without any are absent."""
         rows = self._conn.execute(statements.COUNTS)
         return {(Rule(rule), Severity(severity)): n for rule, severity, n in rows}
+
+
+def _check(current: Alert | None, target: Target, kind: EventKind) -> None:
+    if current is None:
+        raise UnknownAlert(str(target.alert_id))
+    if target.expected_version is not None and current.version != target.expected_version:
+        raise Conflict("the alert", target.expected_version, _as_plain(current))
+    if kind is EventKind.RAISED:
+        raise InvalidTransition(kind.value, current.state, allowed_changes(current))
 
 
 def _as_plain(alert: Alert) -> Mapping[str, object]:

@@ -19,7 +19,8 @@ import pytest
 
 from services.detect.runner import CONSUMER
 from services.detect.settings import Clock, DetectSettings
-from services.domain.alert import EventKind, fold_all
+from services.domain.alert import EventKind
+from services.domain.alert_fold import fold_all
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Rule

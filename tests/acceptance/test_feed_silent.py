@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from services.domain.alert import Alert, EventKind, fold_all
+from services.domain.alert import Alert, EventKind
+from services.domain.alert_fold import fold_all
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Rule, Severity
 from services.domain.sensor import Sensor

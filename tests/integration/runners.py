@@ -12,7 +12,7 @@ from services.detect.metrics import DetectMetrics
 from services.detect.roster import MakeCore
 from services.detect.runner import Runner
 from services.detect.settings import DetectSettings
-from services.domain.alert import fold_all
+from services.domain.alert_fold import fold_all
 from services.domain.condition import Condition
 from services.domain.sensor import Sensor
 from services.store.alerts import AlertRepository, StoredEvent

@@ -7,7 +7,8 @@ import threading
 import uuid
 from datetime import UTC, datetime
 
-from services.domain.alert import Alert, AlertEvent, EventKind, event_of_condition, fold_all
+from services.domain.alert import Alert, AlertEvent, EventKind, event_of_condition
+from services.domain.alert_fold import fold_all
 from services.domain.condition import Change, Condition, Rule, Severity
 from services.domain.errors import InvalidInput, InvalidTransition
 from services.store.alerts import AlertRepository

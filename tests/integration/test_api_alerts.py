@@ -113,7 +113,14 @@ def test_one_alert_has_its_log_and_its_evidence(api: Api, reader: httpx.Client) 
     assert found["evidence"]["threshold"] == 600.0
     assert found["evidence"]["numbers"] == {"litres_so_far": 613.0}
     assert found["place"] is None
-    assert found["allowed_changes"] == ["acknowledged", "shelved", "commented", "resolved"]
+    assert found["allowed_changes"] == [
+        "acknowledged",
+        "assigned",
+        "progressed",
+        "shelved",
+        "commented",
+        "resolved",
+    ]
     assert [event["kind"] for event in found["events"]] == ["raised"]
 
     missing = reader.get(f"/v1/alerts/{uuid.uuid4()}")

@@ -15,10 +15,11 @@ from services.domain.alert import (
     AlertEvent,
     EventKind,
     Verdict,
+    Work,
     alert_id,
     event_of_condition,
-    fold_all,
 )
+from services.domain.alert_fold import fold_all
 from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.errors import (
@@ -306,7 +307,15 @@ def test_pages_filter_and_follow(conn: Connection, alerts: AlertRepository) -> N
     assert found(state="active") == ["dma-1"]
     assert found(state="cleared") == ["t-1"]
     assert found(state="resolved") == []
-    assert found(open=True) == ["dma-1", "m-1"]
+    assert found(state="open") == ["dma-1", "m-1"]
+    assert found(state="latched") == ["t-1"]
+    assert found(state="current") == ["dma-1", "t-1", "m-1"]
+    alerts.act(zone.id, EventKind.ASSIGNED, "ada", NOW, {"assignee": "Bob"})
+    assert found(assignee="Bob") == ["dma-1"]
+    assert found(assignee="") == ["t-1", "m-1"]
+    alerts.act(burst.id, EventKind.PROGRESSED, "ada", NOW, {"work": "crew_sent"})
+    assert found(work=Work.CREW_SENT) == ["m-1"]
+    assert found(suppressed=True) == []
     assert found(shelved=True) == ["dma-1"]
     assert found(shelved=False) == ["t-1", "m-1"]
     assert found(shelved=True, now=until) == []
@@ -354,6 +363,8 @@ FACTS = {
     "reason": "works",
     "comment": "seen",
     "verdict": "real",
+    "assignee": "Bob",
+    "work": "crew_sent",
 }
 
 
@@ -394,7 +405,7 @@ def test_any_history_keeps_the_promises(
                 for alert in alerts.page(limit=1, now=NOW).items:
                     try:
                         alerts.act(alert.id, rest[0], "ada", NOW + timedelta(days=1), FACTS)  # type: ignore[arg-type]
-                    except InvalidTransition:
+                    except (InvalidTransition, InvalidInput):
                         assert alerts.get(alert.id) == alert
             case "replay":
                 for events in history[-int(rest[0]) :]:  # type: ignore[call-overload]

@@ -14,17 +14,10 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.domain.alert import (
-    Alert,
-    AlertEvent,
-    EventKind,
-    allowed_changes,
-    event_of_condition,
-    fold,
-    fold_all,
-)
+from services.domain.alert import Alert, AlertEvent, EventKind, Work, event_of_condition
+from services.domain.alert_fold import allowed_changes, fold, fold_all
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
-from services.domain.errors import InvalidTransition
+from services.domain.errors import InvalidInput, InvalidTransition
 from services.domain.instant import from_us
 
 EVIDENCE = Evidence("flow_litres_per_h", "L/h", 9.0, 4.0, None, 3600.0, 4, 0.0)
@@ -33,6 +26,8 @@ BASE_US = 1_700_000_000_000_000
 MINUTE_US = 60_000_000
 PEOPLE = {
     EventKind.ACKNOWLEDGED: {},
+    EventKind.ASSIGNED: {"assignee": "Bob"},
+    EventKind.PROGRESSED: {"work": "crew_sent"},
     EventKind.SHELVED: {"until": "2100-01-01T00:00:00+00:00", "reason": "works"},
     EventKind.UNSHELVED: {},
     EventKind.COMMENTED: {"comment": "seen"},
@@ -163,6 +158,9 @@ def act_and_check(log: Log, alert: Alert, kind: EventKind) -> None:
         log.apply(event)
     except InvalidTransition:
         assert not allowed, f"{kind} was listed and refused"
+    except InvalidInput:
+        assert kind is EventKind.PROGRESSED, f"{kind} was refused as input"
+        assert alert.work is Work.CREW_SENT, "a step that it was not at was refused"
     else:
         assert allowed, f"{kind} was not listed and accepted"
 

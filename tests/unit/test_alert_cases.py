@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from services.detect.cases import Cases
-from services.domain.alert import Alert, AlertEvent, EventKind, fold
+from services.domain.alert import Alert, AlertEvent, EventKind
+from services.domain.alert_fold import fold
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.instant import SECOND_US, from_us

@@ -13,16 +13,16 @@ import pytest
 
 from services.domain.alert import (
     DETECTOR,
+    SYSTEM,
     Alert,
     AlertEvent,
     EventKind,
     Verdict,
+    Work,
     alert_id,
-    allowed_changes,
     event_of_condition,
-    fold,
-    fold_all,
 )
+from services.domain.alert_fold import allowed_changes, fold, fold_all
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.errors import InvalidInput, InvalidTransition
 from services.domain.instant import from_us, to_us
@@ -34,6 +34,8 @@ EVIDENCE = Evidence("flow_litres_per_h", "L/h", 42.0, 4.0, None, 86400.0, 96, 0.
 
 PEOPLE: Mapping[EventKind, dict[str, object]] = {
     EventKind.ACKNOWLEDGED: {},
+    EventKind.ASSIGNED: {"assignee": "Bob"},
+    EventKind.PROGRESSED: {"work": "crew_sent"},
     EventKind.SHELVED: {"until": (START + timedelta(days=9)).isoformat(), "reason": "works"},
     EventKind.UNSHELVED: {},
     EventKind.COMMENTED: {"comment": "crew is on its way"},
@@ -125,6 +127,53 @@ def test_clearing_keeps_the_numbers_that_proved_the_case() -> None:
     assert alert.sentence == "Water pauses again."
 
 
+def test_what_became_more_severe_is_nobodys_until_somebody_takes_it_again() -> None:
+    alert = act(raised(), EventKind.ACKNOWLEDGED)
+    milder = say(alert, condition(Change.WORSEN, 20))
+    assert milder.acknowledged_by == "ada"  # as severe as before: it is still hers
+    worse = say(alert, condition(Change.UPDATE, 30, Severity.CRITICAL))
+    assert (worse.acknowledged_by, worse.state) == (None, "active")
+    assert EventKind.ACKNOWLEDGED.value in allowed_changes(worse)
+
+
+def test_who_deals_with_it_and_how_far_that_is_are_facts_of_their_own() -> None:
+    alert = act(act(raised(), EventKind.ASSIGNED), EventKind.PROGRESSED)
+    assert (alert.assignee, alert.work, alert.state) == ("Bob", Work.CREW_SENT, "active")
+    assert act(alert, EventKind.PROGRESSED, work="investigating").work is Work.INVESTIGATING
+    assert act(alert, EventKind.ASSIGNED, assignee=None).assignee is None
+
+
+def system(alert: Alert, kind: EventKind, **data: object) -> Alert:
+    return fold(alert, replace(act_of(alert, kind, **data), actor=SYSTEM))
+
+
+def test_the_alarm_system_holds_back_and_lets_go_and_nobody_else_does() -> None:
+    facts = {"suppressed_by": "exemption/7", "reason": "the hydrant is flushed"}
+    held = system(raised(), EventKind.SUPPRESSED, **facts)
+    assert (held.suppressed_by, held.state) == ("exemption/7", "active")
+    assert system(held, EventKind.UNSUPPRESSED).suppressed_by is None
+    with pytest.raises(InvalidTransition):
+        system(raised(), EventKind.UNSUPPRESSED)
+    with pytest.raises(InvalidTransition):
+        act(raised(), EventKind.SUPPRESSED, **facts)
+    with pytest.raises(InvalidTransition):
+        system(raised(), EventKind.ACKNOWLEDGED)
+    shelved = act(raised(), EventKind.SHELVED)
+    assert system(shelved, EventKind.UNSHELVED).shelved_until is None
+
+
+def test_only_what_was_told_waits_for_a_person_when_it_is_over() -> None:
+    assert in_state("cleared").latched
+    assert not act(in_state("cleared"), EventKind.ACKNOWLEDGED).latched
+    raise_ = event_of_condition(condition(Change.RAISE, 10), "Water runs.", None)
+    assert raise_ is not None
+    quiet = fold(None, replace(raise_, data={**raise_.data, "told": False}))
+    assert quiet.told_at is None
+    assert not say(quiet, condition(Change.CLEAR, 90)).latched
+    later = say(quiet, condition(Change.UPDATE, 30, Severity.CRITICAL))
+    assert later.told_at == START + timedelta(minutes=30)
+
+
 def test_an_alert_that_cleared_before_anyone_looked_still_waits_for_a_person() -> None:
     alert = in_state("cleared")
     assert EventKind.ACKNOWLEDGED.value in allowed_changes(alert)
@@ -145,6 +194,7 @@ def test_a_resolved_alert_follows_the_measurement_until_it_clears_and_never_reop
         EventKind.UPDATED,
         START,
         DETECTOR,
+        SYSTEM,
         {"severity": "info", "score": 1.0, "sentence": "x"},
     )
     with pytest.raises(InvalidTransition) as refusal:
@@ -243,6 +293,9 @@ def test_a_person_cannot_raise_an_alert_in_the_name_of_the_measurement() -> None
         (EventKind.RESOLVED, {"verdict": "fixed"}, "verdict"),
         (EventKind.RESOLVED, {"verdict": 1}, "verdict"),
         (EventKind.COMMENTED, {"comment": ""}, "comment"),
+        (EventKind.ASSIGNED, {"assignee": " "}, "assignee"),
+        (EventKind.PROGRESSED, {"work": "drinking tea"}, "work"),
+        (EventKind.PROGRESSED, {"work": "new"}, "work"),
     ],
 )
 def test_an_act_without_what_it_needs_is_refused_by_name(

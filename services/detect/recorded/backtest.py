@@ -24,7 +24,8 @@ from services.detect.recorded.recordings import Slice, read_case
 from services.detect.ticks import TICK_US
 from services.detect.watches.registry import ALONE
 from services.detect.words.sentences import sentence
-from services.domain.alert import Alert, AlertEvent, EventKind, fold
+from services.domain.alert import Alert, AlertEvent, EventKind
+from services.domain.alert_fold import fold
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
 from services.domain.condition import Condition, Rule
