@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from services.api.departure import CURRENT
 from services.api.settings import ApiSettings
 from services.domain.errors import Unavailable
 from services.store.connection import Connection, Pool, pool
@@ -43,8 +44,14 @@ class Database:
 
         Raises:
             Unavailable: none came free in time, or the database is away.
+            ClientGone: nobody waits for the answer any more.
         """
         if self._pool is None:
             raise Unavailable("database", "the service is starting or stopping")
+        departure = CURRENT.get()
         with self._pool.connection() as connection:
-            yield connection
+            if departure is None:
+                yield connection
+                return
+            with departure.watching(connection):
+                yield connection

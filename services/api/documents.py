@@ -110,13 +110,13 @@ class MetricUnit(Document):
 
 
 Column = Annotated[
-    list[float | str | None],
+    list[float | str | bool | None],
     Field(description="One value for each row; null is missing, never zero."),
 ]
 
 
-class ReadingColumns(Document):
-    """Readings by columns: the n-th entries of all columns make the n-th reading."""
+class Readings(Page):
+    """What every JSON answer about readings says beside the readings."""
 
     sensor_id: str | list[str] = Field(description="The sensor, or the sensors, asked for.")
     start: datetime = Field(description="Start of the range, included.")
@@ -124,13 +124,24 @@ class ReadingColumns(Document):
     bucket: str | None = Field(description="ISO 8601 length of a bucket; null for raw readings.")
     aggregate: str | None = Field(description="How a bucket's values became one; null for raw.")
     metrics: list[MetricUnit] = Field(description="The value columns and their units.")
+
+
+class ReadingColumns(Readings):
+    """Readings by columns: the n-th entries of all columns make the n-th reading."""
+
     columns: dict[str, Column] = Field(
         description="`time` (observed, or a bucket's start), `sensor_id` where several were asked for, each metric, "
         "and for raw readings `quality` (bits: 1 late, 2 implausible, 4 estimated, 8 suspect clock), and "
         "`received_at` and `stored_at` on request."
     )
-    next: str | None = Field(description=_NEXT)
-    has_more: bool = Field(description=_MORE)
+
+
+class ReadingRows(Readings):
+    """Readings by rows (format=rows): an object for each reading, with the same names."""
+
+    rows: list[dict[str, float | str | bool | None]] = Field(
+        description="The readings; null is missing, never zero."
+    )
 
 
 class LatestValue(Document):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Final
 
 from services.domain.access import Scope
 from services.domain.errors import CitygaugeError
+
+_LONGEST: Final = 100
 
 
 class NotSignedIn(CitygaugeError):
@@ -40,6 +43,33 @@ class TooLarge(CitygaugeError):
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         super().__init__(f"the body of a request may have at most {limit_bytes} bytes")
+
+
+class NotAcceptable(CitygaugeError):
+    """No offered form is one that the client takes. `offered` names those that there are."""
+
+    def __init__(self, asked: str, offered: Sequence[str]) -> None:
+        self.asked, self.offered = asked, tuple(offered)
+        shown = asked if len(asked) <= _LONGEST else f"{asked[:_LONGEST]}…"
+        super().__init__(f"{shown!r} is not offered here; there is {', '.join(self.offered)}")
+
+
+class FormMissing(CitygaugeError):
+    """The form is offered where a package is installed that is not installed here."""
+
+    def __init__(self, form: str) -> None:
+        self.form = form
+        super().__init__(
+            f"this server cannot write {form}: pyarrow is not installed (pip install citygauge[arrow]); "
+            "ask for csv, ndjson or json"
+        )
+
+
+class ClientGone(CitygaugeError):
+    """Nobody waits for the answer any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the client has gone away")
 
 
 class TooManyStreams(CitygaugeError):

@@ -38,6 +38,15 @@ READINGS: Final[dict[str, Any]] = {
     "next": None,
     "has_more": False,
 }
+ROWS: Final[dict[str, Any]] = {
+    **{name: value for name, value in READINGS.items() if name != "columns"},
+    "rows": [
+        {"time": "2026-01-01T00:00:00Z", "flow_litres_per_h": 12.5},
+        {"time": "2026-01-01T01:00:00Z", "flow_litres_per_h": None},
+        {"time": "2026-01-01T02:00:00Z", "flow_litres_per_h": 9.0},
+    ],
+}
+CSV: Final = "time,flow_litres_per_h\r\n2026-01-01T00:00:00Z,12.5\r\n2026-01-01T01:00:00Z,\r\n"
 LATEST: Final[dict[str, Any]] = {
     "sensor_id": "M-17",
     "time": "2026-01-01T02:00:00Z",

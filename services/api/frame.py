@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api import problems
+from services.api.departure import watched
 from services.api.errors import TooLarge
 from services.api.metrics import ApiMetrics
 
@@ -22,6 +23,7 @@ CONTENT_SECURITY_POLICY: Final = (
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _LOG: Final = logging.getLogger("citygauge.api")
+_BODILESS: Final = frozenset({"GET", "HEAD"})
 _ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -55,7 +57,11 @@ class Frame:
         try:
             if _too_large(scope):
                 raise TooLarge(LONGEST_BODY_BYTES)
-            await self._app(scope, _bounded(receive), framed_send)
+            if scope["method"] in _BODILESS:
+                with watched(receive):
+                    await self._app(scope, receive, framed_send)
+            else:
+                await self._app(scope, _bounded(receive), framed_send)
         except Exception as error:  # whatever it is, the client gets a problem
             if status:
                 _LOG.error("answer broke off path=%s", scope["path"], exc_info=error)

@@ -5,14 +5,16 @@ docs/openapi.json is the document of the default settings; `citygauge reference 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from services.api import examples
+from services.api.documents import ReadingColumns, ReadingRows
 from services.api.problems import MEDIA_TYPE, Problem, documented
 
 DESCRIPTION: Final = (
@@ -26,6 +28,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "SensorDocument": examples.SENSOR,
     "SensorPage": examples.SENSORS,
     "ReadingColumns": examples.READINGS,
+    "ReadingRows": examples.ROWS,
     "LatestDocument": examples.LATEST,
     "AlertDocument": examples.ALERT,
     "AlertPage": examples.ALERTS,
@@ -33,6 +36,10 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "EventDocument": examples.EVENT,
     "AccountingDocument": examples.ACCOUNTING,
 }
+
+UNREFERENCED: Final[Sequence[type[BaseModel]]] = (ReadingColumns, ReadingRows)
+"""Models of answers with several forms, which the framework does not see."""
+_REF: Final = "#/components/schemas/{model}"
 
 
 def describe(app: FastAPI) -> None:
@@ -55,8 +62,11 @@ def describe(app: FastAPI) -> None:
 
 def _complete(document: dict[str, Any]) -> dict[str, Any]:
     schemas: dict[str, Any] = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas["Problem"] = Problem.model_json_schema(ref_template=_REF)
     schemas |= schemas["Problem"].pop("$defs", {})
+    for model in UNREFERENCED:
+        schemas[model.__name__] = model.model_json_schema(ref_template=_REF)
+        schemas |= schemas[model.__name__].pop("$defs", {})
     always = {str(status): _entry(status) for status in (500,)}
     for operations in document["paths"].values():
         for operation in operations.values():

@@ -92,6 +92,7 @@ BROKEN: Final = Kind(
 KINDS: Final[Mapping[type[Exception], Kind]] = {
     domain.InvalidInput: INVALID,
     domain.UnknownSensor: Kind(HTTPStatus.NOT_FOUND, "unknown-sensor", "No such sensor"),
+    domain.UnknownPlace: Kind(HTTPStatus.NOT_FOUND, "unknown-place", "No such zone or road"),
     domain.UnknownAlert: Kind(HTTPStatus.NOT_FOUND, "unknown-alert", "No such alert"),
     domain.InvalidTransition: Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -107,9 +108,14 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     api.TooLarge: Kind(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The request is too large"
     ),
+    api.NotAcceptable: Kind(HTTPStatus.NOT_ACCEPTABLE, "not-acceptable", "Not in that form"),
+    api.FormMissing: Kind(
+        HTTPStatus.NOT_IMPLEMENTED, "form-missing", "This server lacks that form"
+    ),
     api.TooManyStreams: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "too-many-streams", "Too many live streams"
     ),
+    api.ClientGone: UNAVAILABLE,
     psycopg_pool.PoolTimeout: UNAVAILABLE,
     psycopg_pool.PoolClosed: UNAVAILABLE,
     psycopg.errors.QueryCanceled: UNAVAILABLE,
@@ -243,10 +249,12 @@ _MEANING: Final[Mapping[int, str]] = {
     401: "No valid key or session",
     403: "The key's scope does not allow this, or a change did not come from the console's own page",
     404: "No such thing; the sentence names it",
+    406: "Not offered in a form that the client takes; the sentence names those that are",
     409: "Somebody else changed it first; `current` is the newer state",
     413: "The request's body is too large",
     422: "A value is not valid; `field`, `value` and `allowed` say which and what would do",
     500: "Something went wrong on our side; the cause is in the log",
+    501: "The server lacks what it takes to write this form; the sentence says which it can write",
     503: "The database does not answer in time; the header Retry-After says when to try again",
 }
 

@@ -7,10 +7,14 @@ from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
-from services.api.parameters import Bucket, Cursor, Instant, Parameters, SensorId
+from services.api.forms.writers import FormParameters
+from services.api.parameters import Bucket, Cursor, Instant, SensorId, Words
+from services.domain.catalogue import SensorKind
 from services.store.history import Aggregate
 
-_MOST_SENSORS: Final = 1000
+MOST_SENSORS: Final = 1000
+USUAL_PAGE: Final = 1000
+LARGEST_PAGE: Final = 100_000
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_,]{1,500}$")]
 
 
@@ -28,13 +32,18 @@ class Wanted(StrEnum):
     GOOD = "good"
 
 
-class ReadingParameters(Parameters):
-    """Which readings, in which form."""
+class RangeParameters(FormParameters):
+    """Which range of time, in which form."""
 
     start: Instant | None = Field(
         None, description="Start of the range, included; a day before `end` by default."
     )
     end: Instant | None = Field(None, description="End of the range, not included; now by default.")
+
+
+class ReadingParameters(RangeParameters):
+    """Which readings, in which form."""
+
     metrics: list[MetricName] = Field(
         default=[],
         max_length=50,
@@ -59,8 +68,12 @@ class ReadingParameters(Parameters):
         max_length=2,
         description="Further columns of raw readings: when each was received and stored.",
     )
-    limit: int = Field(
-        1000, ge=1, le=10_000, description="Most readings of a page, or most buckets."
+    limit: int | None = Field(
+        None,
+        ge=1,
+        le=LARGEST_PAGE,
+        description=f"Most readings of a page, or most buckets; {USUAL_PAGE} by default. The forms ndjson, csv, arrow "
+        "and parquet hold the whole range of raw readings unless a limit is given.",
     )
     after: Cursor | None = Field(
         None, description="The `next` of the page before; raw readings only."
@@ -71,13 +84,13 @@ class ManyParameters(ReadingParameters):
     """Which readings of which sensors."""
 
     sensor_id: list[SensorId] = Field(
-        min_length=1,
-        max_length=_MOST_SENSORS,
-        description="The sensors, repeated; all of one domain, at most 1,000.",
+        default=[],
+        max_length=MOST_SENSORS,
+        description=f"The sensors, repeated; all of one domain, at most {MOST_SENSORS:,}. Or give `zone` or `road`.",
     )
-    limit: int = Field(
-        1000,
-        ge=1,
-        le=100_000,
-        description="Most readings of a page, or most buckets of all sensors.",
+    zone: Words | None = Field(None, description="All sensors of this zone.", examples=["Zone 3"])
+    road: Words | None = Field(None, description="All sensors of this road.", examples=["M-30"])
+    direction: Words | None = Field(None, description="With `road`: only this direction of travel.")
+    kind: SensorKind | None = Field(
+        None, description="With `zone` or `road`: only sensors of this kind."
     )

@@ -86,6 +86,12 @@ class ApiSettings(BaseModel):
         le=60,
         description="Seconds after which the live stream looks for alerts even if the database sent no hint.",
     )
+    direct_readings: int = Field(
+        5_000_000,
+        ge=1000,
+        le=1_000_000_000,
+        description="Most raw readings that a range answered at once may be expected to hold; exports take more.",
+    )
     default_time_zone: str = Field(
         "UTC",
         description="IANA zone in which the console shows the times of things that have no place.",

@@ -5,8 +5,10 @@ It refuses to choose HTTP statuses or log lines; the borders (API, command line)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
+
+_NAMED: Final = 20
 
 
 class CitygaugeError(Exception):
@@ -41,6 +43,26 @@ class UnknownSensor(CitygaugeError):
     def __init__(self, sensor_id: str) -> None:
         self.sensor_id = sensor_id
         super().__init__(f"sensor {_short(sensor_id)} is not registered")
+
+
+class UnknownSensors(UnknownSensor):
+    """Several ids of which no sensor is registered; `sensor_ids` has them all, the sentence the first few."""
+
+    def __init__(self, sensor_ids: Sequence[str]) -> None:
+        super().__init__(sensor_ids[0])
+        self.sensor_ids = tuple(sensor_ids)
+        if len(sensor_ids) > 1:
+            named = ", ".join(_short(each) for each in sensor_ids[:_NAMED])
+            more = f" and {len(sensor_ids) - _NAMED} others" if len(sensor_ids) > _NAMED else ""
+            self.args = (f"sensors {named}{more} are not registered",)
+
+
+class UnknownPlace(CitygaugeError):
+    """No sensor belongs to a zone or a road of this name. `kind` says which of the two."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind, self.name = kind, name
+        super().__init__(f"no sensor belongs to the {kind} {_short(name)}")
 
 
 class UnknownAlert(CitygaugeError):

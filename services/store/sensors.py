@@ -23,10 +23,11 @@ CHANNEL: Final = "citygauge_sensors"
 _CHUNK: Final = 5_000
 _LOCK_KEY: Final = 0x6369_7479_7365_6E73  # "citysens"
 
-_COLUMNS: Final[LiteralString] = (
+COLUMNS: Final[LiteralString] = (
     "id, kind, name, lon, lat, zone, road, direction, position_m, lanes, unit, cadence_s, time_zone, gateway, "
     "area_m2"
 )
+"""Columns of a `Sensor`, in the order of its fields."""
 _TYPES: Final[LiteralString] = (
     "id text, kind text, name text, lon float8, lat float8, zone text, road text, direction text, "
     "position_m float8, lanes int2, unit text, cadence_s float8, time_zone text, gateway text, "
@@ -56,17 +57,17 @@ UPDATE: Final[LiteralString] = f"""
             new.unit, new.cadence_s, new.time_zone, new.gateway, new.area_m2, new.shard)
 """
 INSERT: Final[LiteralString] = f"""
-    INSERT INTO sensor ({_COLUMNS}, domain, shard, revision)
-    SELECT {_COLUMNS}, domain, shard, %(revision)s
+    INSERT INTO sensor ({COLUMNS}, domain, shard, revision)
+    SELECT {COLUMNS}, domain, shard, %(revision)s
       FROM jsonb_to_recordset(%(sensors)s::jsonb) AS new({_TYPES})
      WHERE NOT EXISTS (SELECT FROM sensor AS s WHERE s.id = new.id)
      ORDER BY id
 """
 RELEASE: Final[LiteralString] = "DELETE FROM quarantined_sensor WHERE id = ANY(%s)"
 TELL: Final[LiteralString] = f"NOTIFY {CHANNEL}"
-GET: Final[LiteralString] = f"SELECT number, {_COLUMNS} FROM sensor WHERE id = %s"
+GET: Final[LiteralString] = f"SELECT number, {COLUMNS} FROM sensor WHERE id = %s"
 PAGE: Final[LiteralString] = f"""
-    SELECT number, {_COLUMNS} FROM sensor
+    SELECT number, {COLUMNS} FROM sensor
      WHERE (%(after)s::text IS NULL OR id > %(after)s)
        AND (%(domain)s::text IS NULL OR domain = %(domain)s)
        AND (%(kind)s::text IS NULL OR kind = %(kind)s)
@@ -76,7 +77,7 @@ PAGE: Final[LiteralString] = f"""
      ORDER BY id LIMIT %(limit)s
 """
 CHANGED: Final[LiteralString] = f"""
-    SELECT revision, number, {_COLUMNS} FROM sensor WHERE revision > %s ORDER BY revision, number
+    SELECT revision, number, {COLUMNS} FROM sensor WHERE revision > %s ORDER BY revision, number
 """
 COUNT: Final[LiteralString] = "SELECT domain, count(*) FROM sensor GROUP BY domain"
 QUARANTINE: Final[LiteralString] = """

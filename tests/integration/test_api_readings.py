@@ -275,10 +275,11 @@ def test_latest(stored: Api, reader: httpx.Client) -> None:
         ({"aggregate": "median", "bucket": "PT1H"}, "aggregate"),
         ({"aggregate": "avg"}, "aggregate"),
         ({"metrics": "speed_km_per_h"}, "metrics"),
-        ({"limit": "10001"}, "limit"),
+        ({"limit": "100001"}, "limit"),
         ({"after": "WzFd"}, "after"),
         ({"include": "sent_at"}, "include.0"),
-        ({"format": "csv"}, "format"),
+        ({"format": "xlsx"}, "format"),
+        ({"times": "noon"}, "times"),
     ],
 )
 def test_a_wrong_parameter_is_named(

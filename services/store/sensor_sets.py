@@ -1,0 +1,92 @@
+"""Sensors by many ids at once, of a zone or of a road, for questions about more than one of them.
+
+It refuses to leave anybody out: an id, a zone or a road that nobody knows is an error that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, LiteralString
+
+from services.domain.catalogue import SensorKind
+from services.domain.errors import UnknownPlace, UnknownSensors
+from services.domain.sensor import Sensor
+from services.store.connection import Connection
+from services.store.sensors import COLUMNS, RegisteredSensor
+from services.store.text import storable
+
+BY_IDS: Final[LiteralString] = f"SELECT number, {COLUMNS} FROM sensor WHERE id = ANY(%(ids)s)"
+OF_ZONE: Final[LiteralString] = f"""
+    SELECT number, {COLUMNS} FROM sensor
+     WHERE zone = %(zone)s AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s)) ORDER BY id LIMIT %(limit)s
+"""
+OF_ROAD: Final[LiteralString] = f"""
+    SELECT number, {COLUMNS} FROM sensor
+     WHERE road = %(road)s AND (%(direction)s::text IS NULL OR direction = %(direction)s)
+       AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))
+     ORDER BY direction, position_m, id LIMIT %(limit)s
+"""
+
+
+def by_ids(conn: Connection, ids: Sequence[str]) -> list[RegisteredSensor]:
+    """The sensors of these ids, each once, in the order in which they were asked for.
+
+    Raises:
+        UnknownSensors: some are not registered; it names them.
+    """
+    wanted = list(dict.fromkeys(ids))
+    rows = conn.execute(BY_IDS, {"ids": [storable(each) for each in wanted]}).fetchall()
+    found = {row[1]: _registered(row) for row in rows}
+    missing = [each for each in wanted if each not in found]
+    if missing:
+        raise UnknownSensors(missing)
+    return [found[each] for each in wanted]
+
+
+def of_zone(
+    conn: Connection, zone: str, *, limit: int, kinds: Sequence[SensorKind] | None = None
+) -> list[RegisteredSensor]:
+    """At most `limit` sensors of a zone, of these kinds (None: of any), in the order of ids.
+
+    Raises:
+        UnknownPlace: no such sensor belongs to a zone of this name.
+    """
+    parameters = {"zone": storable(zone), "kinds": _texts(kinds), "limit": limit}
+    rows = conn.execute(OF_ZONE, parameters).fetchall()
+    if not rows:
+        raise UnknownPlace("zone", zone)
+    return [_registered(row) for row in rows]
+
+
+def of_road(
+    conn: Connection,
+    road: str,
+    *,
+    limit: int,
+    direction: str | None = None,
+    kinds: Sequence[SensorKind] | None = None,
+) -> list[RegisteredSensor]:
+    """At most `limit` sensors of a road in a direction (None: any), in the order of travel.
+
+    Raises:
+        UnknownPlace: no such sensor watches a road of this name.
+    """
+    parameters = {
+        "road": storable(road),
+        "direction": None if direction is None else storable(direction),
+        "kinds": _texts(kinds),
+        "limit": limit,
+    }
+    rows = conn.execute(OF_ROAD, parameters).fetchall()
+    if not rows:
+        raise UnknownPlace("road", road if direction is None else f"{road}, {direction}")
+    return [_registered(row) for row in rows]
+
+
+def _texts(kinds: Sequence[SensorKind] | None) -> list[str] | None:
+    return None if kinds is None else [kind.value for kind in kinds]
+
+
+def _registered(row: Sequence[Any]) -> RegisteredSensor:
+    number, id_, kind, *rest = row
+    return RegisteredSensor(number, Sensor(id_, SensorKind(kind), *rest))
