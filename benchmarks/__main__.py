@@ -21,6 +21,7 @@ LONG: Final[Mapping[str, str]] = {
     "backlog": "benchmarks.bench_backlog",
     "detect_peers": "benchmarks.bench_detect_peers",
     "ingest_peers": "benchmarks.bench_ingest_peers",
+    "scaling": "benchmarks.bench_scaling",
     "storage": "benchmarks.bench_storage",
 }
 """The same for those that take many minutes or fetch something; run by name alone."""

@@ -52,6 +52,11 @@ def resident_peak_bytes(root: int) -> int:
     return sum(_peak_bytes(pid) for pid in (root, *descendants(root)))
 
 
+def shared_out_bytes(root: int) -> int:
+    """The resident memory of a process and its descendants now; a page that several share is divided among them."""
+    return sum(_proportional_bytes(pid) for pid in (root, *descendants(root)))
+
+
 def descendants(root: int) -> list[int]:
     """Every process below `root`."""
     children: dict[int, list[int]] = {}
@@ -111,9 +116,18 @@ def _own_us(pid: int) -> float:
 
 
 def _peak_bytes(pid: int) -> int:
-    for line in _read(pid, "status").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
+    return _kilobytes(pid, "status", "VmHWM:") * 1024
+
+
+def _proportional_bytes(pid: int) -> int:
+    """proc(5), /proc/pid/smaps_rollup: Pss."""
+    return _kilobytes(pid, "smaps_rollup", "Pss:") * 1024
+
+
+def _kilobytes(pid: int, file: str, name: str) -> int:
+    for line in _read(pid, file).splitlines():
+        if line.startswith(name):
+            return int(line.split()[1])
     return 0
 
 

@@ -1,7 +1,7 @@
 """A quick look at ingest beside the broker's ceiling, one round: single readings, by plain paho too, arrays, columns.
 
-It is the run of `ingest_peers` without the peers; the same options change it. Draining a backlog, with one worker and
-with two, is `backlog`.
+It is the run of `ingest_peers` without the peers; the same options change it. Draining a backlog is `backlog`, several
+workers are `scaling`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ from benchmarks.payloads import FIRST_VALUE, FORMS, TIME_WIDTH, Form, Frame
 _CHUNK_READINGS: Final = 128
 _PUBACK_BYTES: Final = 4
 _TICK_S: Final = 0.001
-_SILENCE_S: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,8 @@ class Plan:
         window: messages on their way without acknowledgement, at most.
         sensors: how many sensors speak in turn.
         first_value: value of the first reading; each next one has one more.
-        longest_s: it gives up after so many seconds.
+        longest_s: it gives up after so many seconds; silence_s: and when the broker says nothing for so long.
+        distinct: packets that are built, a multiple of 65,535; a longer run sends them again with new times. None: all.
     """
 
     messages: int
@@ -52,6 +52,8 @@ class Plan:
     sensors: int = 10_000
     first_value: int = FIRST_VALUE
     longest_s: float = 300.0
+    silence_s: float = 20.0
+    distinct: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +85,17 @@ class Publisher:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._frame: Frame = FORMS[plan.form](plan.qos)
+        built = min(plan.messages, plan.distinct or plan.messages)
         self._packets: NDArray[np.uint8] = self._frame.packets(
-            plan.messages, plan.sensors, plan.first_value
+            built, plan.sensors, plan.first_value
         )
 
     def run(self, url: str) -> Published:
         """Publish everything, or what the time allows."""
         plan, frame, packets = self._plan, self._frame, self._packets
         link = mqtt_wire.connect(url, f"load-{os.getpid()}")
-        link.settimeout(_SILENCE_S)
-        size = packets.shape[1]
+        link.settimeout(plan.silence_s)
+        built, size = packets.shape
         wire = packets.data.cast("B")
         chunk_most = max(1, _CHUNK_READINGS // frame.readings)
         sent = acknowledged = 0
@@ -108,12 +111,14 @@ class Publisher:
             if plan.qos and sent - acknowledged + chunk > plan.window:
                 acknowledged += self._take(link, plan.window // 2)
                 continue
+            place = sent % built
+            chunk = min(chunk, built - place)
             last_us = time.time_ns() // 1000
             first_us = first_us or last_us
             stamp = np.frombuffer(_written(last_us), np.uint8)
             for column in frame.time_columns:
-                packets[sent : sent + chunk, column : column + TIME_WIDTH] = stamp
-            link.sendall(wire[sent * size : (sent + chunk) * size])
+                packets[place : place + chunk, column : column + TIME_WIDTH] = stamp
+            link.sendall(wire[place * size : (place + chunk) * size])
             sent += chunk
         if plan.qos:
             while acknowledged < sent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from services.ingest.settings import IngestSettings
 
 def main(arguments: list[str]) -> None:
     """Run until SIGTERM."""
+    logging.basicConfig(level=logging.INFO)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     changes: dict[str, Any] = dict(argument.split("=", 1) for argument in arguments)

@@ -28,8 +28,9 @@ from services.ingest.prepared import Prepared
 from services.ingest.settings import IngestSettings
 from services.ingest.spool import Spool
 from services.ingest.subscription import Backoff
-from services.ingest.writer import CommitUnknown, Outcome, write
+from services.ingest.writer import Outcome, write
 from services.store import accounting
+from services.store.connection import CommitUnknown
 
 log = logging.getLogger("citygauge.ingest")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,27 +17,23 @@ from numpy.typing import NDArray
 from psycopg import errors
 
 from services.domain.batch import ReadingBatch
-from services.domain.catalogue import Domain
 from services.domain.duplicates import DuplicatePolicy
-from services.domain.instant import SECOND_US, from_us
+from services.domain.quality import Quality
 from services.domain.rejection import RejectReason
 from services.ingest.assemble import Assembler
 from services.ingest.blocks import WHOLE, Refusal
-from services.ingest.prepared import Kept, Prepared, Rows
+from services.ingest.keep import keep
+from services.ingest.prepared import Prepared, Rows
 from services.ingest.repeats import replayed
 from services.ingest.waves import divide
-from services.store import feed, rejected, seen
+from services.store import feed
 from services.store.accounting import Counts
-from services.store.connection import Connection, DatabaseUnavailable, transaction
+from services.store.at_once import MOST_READINGS, store_new
+from services.store.connection import CommitUnknown, Connection, DatabaseUnavailable, transaction
 from services.store.readings import ReadingWriter, Written
-from services.store.sensors import SensorRepository, Sighting
 
 POISON: Final = (psycopg.DataError, psycopg.IntegrityError, errors.RaiseException)
 """Errors that a value causes. All others mean that something is wrong with the database: wait, do not reject."""
-
-
-class CommitUnknown(DatabaseUnavailable):
-    """The connection was lost in the middle of the commit: what was written may be there or not."""
 
 
 @dataclass(slots=True)
@@ -188,14 +183,17 @@ def _write_once(
     conn: Connection, worker: str, assembler: Assembler, prepared: Prepared, messages: int
 ) -> Outcome:
     started = time.perf_counter()
+    at_once = _at_once(conn, worker, prepared, messages)
+    if at_once is not None:
+        at_once.commit_s = time.perf_counter() - started
+        return at_once
     committing = False
     tally, outcome = _Tally(), Outcome()
     try:
         with transaction(conn):
             for rows in prepared.rows:
                 _write_rows(conn, rows, prepared.messages.redelivered, assembler.duplicates, tally)
-            kept = _not_kept_yet(conn, prepared.kept, outcome)
-            _keep(conn, kept)
+            kept = keep(conn, prepared.kept)
             rejected_readings = sum(each.rejection.readings for each in kept)
             outcome.counts = tally.counts(messages, rejected_readings)
             feed.append_and_account(conn, tally.accepted, worker, outcome.counts)
@@ -204,13 +202,27 @@ def _write_once(
         if committing:
             raise CommitUnknown(error.problem, error.sqlstate) from error
         raise
-    outcome.redelivered += tally.redelivered
+    outcome.redelivered = tally.redelivered + prepared.rejected - rejected_readings
     for each in kept:
         outcome.reasons[each.rejection.reason] += each.rejection.readings
     newest = [int(rows.batch.observed_us.max()) for rows in prepared.rows]
     outcome.newest_us = max(newest, default=None)
     outcome.commit_s = time.perf_counter() - started
     return outcome
+
+
+def _at_once(conn: Connection, worker: str, prepared: Prepared, messages: int) -> Outcome | None:
+    """The outcome where all of it is few new readings of one domain, and committed; None: nothing is written."""
+    if len(prepared.rows) != 1 or prepared.kept or prepared.messages.redelivered:
+        return None
+    batch = prepared.rows[0].batch
+    if not 0 < len(batch) <= MOST_READINGS:
+        return None
+    late = int(np.count_nonzero(batch.quality & Quality.LATE))
+    counts = Counts(received=len(batch), messages=messages, stored=len(batch), late=late)
+    if not store_new(conn, batch, worker, counts):
+        return None
+    return Outcome(counts, newest_us=int(batch.observed_us.max()))
 
 
 def move_to_stored(
@@ -265,34 +277,3 @@ def _repeated(batch: ReadingBatch, accepted: ReadingBatch, again: NDArray[np.boo
     sent = batch.take(again)
     keys = zip(sent.sensor.tolist(), sent.observed_us.tolist(), strict=True)
     return sum(key not in new for key in keys)
-
-
-def _not_kept_yet(conn: Connection, kept: Sequence[Kept], outcome: Outcome) -> list[Kept]:
-    """Without the rejections of messages that came again and are kept already."""
-    again = [each for each in kept if each.again]
-    if not again:
-        return list(kept)
-    known = seen.kept_already(conn, [each.rejection for each in again])
-    gone = {id(again[place]) for place in known}
-    outcome.redelivered += sum(again[place].rejection.readings for place in known)
-    return [each for each in kept if id(each) not in gone]
-
-
-def _keep(conn: Connection, kept: Sequence[Kept]) -> None:
-    by_second: dict[int, list[Kept]] = {}
-    unknown: dict[tuple[str, Domain], Sighting] = {}
-    for each in kept:
-        by_second.setdefault(each.received_us // SECOND_US, []).append(each)
-        rejection = each.rejection
-        if rejection.reason is not RejectReason.UNKNOWN_SENSOR or each.domain is None:
-            continue
-        assert rejection.sensor_id is not None
-        key = (rejection.sensor_id, each.domain)
-        before = unknown[key].readings if key in unknown else 0
-        unknown[key] = Sighting(
-            *key, from_us(each.received_us), before + rejection.readings, rejection.topic
-        )
-    for group in by_second.values():
-        rejected.add(conn, [each.rejection for each in group], from_us(group[0].received_us))
-    if unknown:
-        SensorRepository(conn).quarantine(list(unknown.values()))

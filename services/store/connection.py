@@ -41,6 +41,15 @@ class DatabaseUnavailable(Unavailable, psycopg.OperationalError):
         super().__init__("database", problem)
         self.sqlstate = sqlstate
 
+    @property
+    def refused(self) -> bool:
+        """Whether the server itself said no, so that nothing was committed; False: the answer may have been lost."""
+        return self.sqlstate is not None and self.sqlstate[:2] not in {"08", "57"}
+
+
+class CommitUnknown(DatabaseUnavailable):
+    """The connection was lost in the middle of the commit: what was written may be there or not."""
+
 
 _AWAY: Final = (
     psycopg.OperationalError,  # connection lost, deadlock, serialization, disk full, shutdown, time limits

@@ -12,12 +12,14 @@ APPEND: Final[LiteralString] = (
     "INSERT INTO batch_feed (domain, readings, columns) VALUES (%s, %s, %b) "
     f"RETURNING pg_notify('{CHANNEL}', '')"
 )
-# A row of the feed and the line of the account in one way to the server and back.
-CLOSE: Final[LiteralString] = f"""
-    WITH fed AS (
+FED: Final[LiteralString] = f"""
         INSERT INTO batch_feed (domain, readings, columns)
         VALUES (%(domain)s, %(readings)s, %(columns)b)
-        RETURNING pg_notify('{CHANNEL}', ''))
+        RETURNING pg_notify('{CHANNEL}', '')
+"""
+# A row of the feed and the line of the account in one way to the server and back.
+CLOSE: Final[LiteralString] = f"""
+    WITH fed AS ({FED})
     {ADD}
 """
 EPOCH: Final[LiteralString] = "SELECT cluster_epoch()"

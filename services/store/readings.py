@@ -86,12 +86,12 @@ class ReadingWriter:
             ValueError: a (sensor, observed_us) comes twice (merge inside the batch first), or a row has no value.
             DatabaseUnavailable: retriable; roll back and try the whole transaction again.
         """
-        batch = _without_empty_columns(batch)
+        batch = without_empty_columns(batch)
         if not len(batch):
             return Written(0, 0, 0, 0, 0, batch)
-        if not _has_value(batch).all():
+        if not has_value(batch).all():
             raise ValueError("a batch to be written holds a reading without any value")
-        order = _lock_order(batch)
+        order = lock_order(batch)
         rows = batch.take(order)
         same = (np.diff(rows.sensor) == 0) & (np.diff(rows.observed_us) == 0)
         if same.any():
@@ -181,27 +181,27 @@ class ReadingWriter:
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         restored = {name: values[back] for name, values in metrics.items()}
-        return _without_empty_columns(replace(batch, metrics=restored).take(chosen))
+        return without_empty_columns(replace(batch, metrics=restored).take(chosen))
 
     def _copy(self, rows: ReadingBatch) -> None:
-        rows = _without_empty_columns(rows)
-        statement = COPY.format(table=_table(rows.domain), metrics=_names(rows))
+        rows = without_empty_columns(rows)
+        statement = COPY.format(table=table_of(rows.domain), metrics=_names(rows))
         with self._conn.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(copy_stream(rows))
 
     def holds(self, batch: ReadingBatch) -> NDArray[np.bool_]:
         """(n,) whether a row says nothing that is not stored so already; keys may come more than once."""
-        batch = _without_empty_columns(batch)
+        batch = without_empty_columns(batch)
         known = compare(self._conn, batch)
         same = np.zeros(len(batch), np.bool_)
         same[known.rows[~(known.merges | known.conflicts)]] = True
         return same
 
     def _merge(self, rows: ReadingBatch) -> None:
-        rows = _without_empty_columns(rows)
+        rows = without_empty_columns(rows)
         names = [sql.Identifier(name) for name in rows.metrics]
         query = MERGE.format(
-            table=_table(rows.domain),
+            table=table_of(rows.domain),
             metrics=listed(names),
             incoming=listed([INCOMING.format(metric=name) for name in names]),
             parameters=listed([sql.Placeholder(name) for name in rows.metrics]),
@@ -220,17 +220,19 @@ class ReadingWriter:
                 raise _Overtaken
 
 
-def _lock_order(batch: ReadingBatch) -> NDArray[np.intp]:
+def lock_order(batch: ReadingBatch) -> NDArray[np.intp]:
     """Rows by (hour, sensor, time): one order for all writers, chunk after chunk, near to the index's own order."""
     return np.lexsort((batch.observed_us, batch.sensor, batch.observed_us // HOUR_US))
 
 
-def _without_empty_columns(batch: ReadingBatch) -> ReadingBatch:
+def without_empty_columns(batch: ReadingBatch) -> ReadingBatch:
+    """Without the metrics that no row of it has."""
     full = {name: values for name, values in batch.metrics.items() if not np.isnan(values).all()}
     return batch if len(full) == len(batch.metrics) else replace(batch, metrics=full)
 
 
-def _has_value(batch: ReadingBatch) -> NDArray[np.bool_]:
+def has_value(batch: ReadingBatch) -> NDArray[np.bool_]:
+    """(n,) whether a row has any metric."""
     has = np.zeros(len(batch), np.bool_)
     for values in batch.metrics.values():
         has |= ~np.isnan(values)
@@ -241,7 +243,8 @@ def _late(batch: ReadingBatch) -> int:
     return int(np.count_nonzero(batch.quality & Quality.LATE))
 
 
-def _table(domain: Domain) -> sql.Identifier:
+def table_of(domain: Domain) -> sql.Identifier:
+    """The hypertable of a domain."""
     return sql.Identifier(CATALOGUE[domain].table)
 
 
