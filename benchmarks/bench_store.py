@@ -24,6 +24,8 @@ from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.instant import from_us
 from services.embedded.database import EmbeddedDatabase
 from services.store import feed
+from services.store.accounting import Counts
+from services.store.at_once import store_new
 from services.store.connection import Connection, connect, transaction
 from services.store.history import History
 from services.store.migrations import migrate
@@ -176,6 +178,35 @@ def writer_paths(conn: Connection, data: list[ReadingBatch]) -> Iterator[Line]:
     yield measure("writer: another metric of stored ones", conn, readings, lambda: write(others))
 
 
+def small_batches(conn: Connection, data: list[ReadingBatch], size: int) -> Iterator[Line]:
+    """A slow stream: batches of few readings with their rows of the feed and the account, both ways in turn."""
+    writer, count = ReadingWriter(conn), 0
+
+    def parts() -> Iterator[ReadingBatch]:
+        nonlocal count
+        for start in range(0, 200 * size, size):
+            count += 1
+            part = data[0].take(np.arange(start, start + size) % len(data[0]))
+            yield replace(part, observed_us=part.observed_us - 10**13 - count)
+
+    counts = Counts(received=size, messages=size, stored=size)
+
+    def long_way() -> None:
+        for part in parts():
+            with transaction(conn):
+                written = writer.write(part)
+                feed.append_and_account(conn, [written.accepted], "bench", counts)
+
+    def at_once() -> None:
+        for part in parts():
+            store_new(conn, part, "bench", counts)
+
+    ways = {"writer, feed and account": long_way, "the same in one statement": at_once}
+    for what, work in ways.items():
+        work()
+        yield measure(f"{what}: batches of {size}", conn, 200 * size, work)
+
+
 def read_paths(conn: Connection, points: int = 100_000) -> Iterator[Line]:
     """Three ways to get one sensor's readings as columns; microseconds are for one point."""
     at = T0 + np.arange(points) * 60_000_000
@@ -225,6 +256,8 @@ def main(arguments: list[str]) -> None:
         with connect(url, "citygauge-bench", autocommit=True) as conn:
             lines += [layout(conn, what, data) for what in LAYOUTS]
             lines += writer_paths(conn, data)
+            for size in (1, 10, 100):
+                lines += small_batches(conn, data, size)
             lines += read_paths(conn)
             version = conn.info.server_version
     print(
