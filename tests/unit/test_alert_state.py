@@ -194,7 +194,6 @@ def test_a_resolved_alert_follows_the_measurement_until_it_clears_and_never_reop
         EventKind.UPDATED,
         START,
         DETECTOR,
-        SYSTEM,
         {"severity": "info", "score": 1.0, "sentence": "x"},
     )
     with pytest.raises(InvalidTransition) as refusal:
