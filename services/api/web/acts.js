@@ -2,9 +2,11 @@
 
 import { send } from "./api.js";
 import { h } from "./dom.js";
-import { VERDICTS, WORDS } from "./words.js";
+import { exactly } from "./times.js";
+import { say, t } from "./words.js";
 
-const HOURS = [["1", "1 hour"], ["4", "4 hours"], ["24", "1 day"], ["72", "3 days"], ["168", "1 week"]];
+const HOURS = [1, 4, 24, 72, 168];
+const VERDICTS = ["real", "sensor_fault", "legitimate_use", "duplicate", "unknown"];
 const drafts = {
   read: (id) => { try { return JSON.parse(sessionStorage.getItem(`draft ${id}`)) ?? {}; } catch { return {}; } },
   write: (id, draft) => { try { sessionStorage.setItem(`draft ${id}`, JSON.stringify(draft)); } catch { /* full or forbidden: the form still holds it */ } },
@@ -12,11 +14,11 @@ const drafts = {
 };
 
 const ACTS = {
-  acknowledged: { path: "acknowledge", label: WORDS.acknowledge, direct: true },
-  resolved: { path: "resolve", label: WORDS.close, fields: closing },
-  shelved: { path: "shelve", label: WORDS.hide, fields: hiding },
-  unshelved: { path: "unshelve", label: WORDS.show, direct: true },
-  commented: { path: "comment", label: WORDS.comment, fields: commenting },
+  acknowledged: { path: "acknowledge", label: t("acts.acknowledge"), direct: true },
+  resolved: { path: "resolve", label: t("acts.close"), fields: closing },
+  shelved: { path: "shelve", label: t("acts.hide"), fields: hiding },
+  unshelved: { path: "unshelve", label: t("acts.show"), direct: true },
+  commented: { path: "comment", label: t("acts.comment"), fields: commenting },
 };
 
 export function acts(alert, onChange) {
@@ -28,7 +30,7 @@ export function acts(alert, onChange) {
     wrong.hidden = true;
     const label = button.textContent;
     button.disabled = true;
-    button.textContent = WORDS.sending;
+    button.textContent = t("acts.sending");
     try {
       const changed = await send("POST", `/v1/alerts/${alert.id}/${ACTS[name].path}`, { ...body, expected_version: alert.version });
       drafts.drop(alert.id);
@@ -36,7 +38,7 @@ export function acts(alert, onChange) {
     } catch (problem) {
       button.disabled = false;
       button.textContent = label;
-      wrong.textContent = problem.message + (Object.keys(body).length ? ` ${WORDS.typedKept}` : "");
+      wrong.textContent = problem.message + (Object.keys(body).length ? ` ${t("acts.kept")}` : "");
       wrong.hidden = false;
       if (problem.body?.current) { alert = { ...alert, ...problem.body.current }; onChange(alert, { keepForm: true }); }
     }
@@ -54,7 +56,7 @@ export function acts(alert, onChange) {
     const made = fields(draft);
     const submit = h("button", { class: "primary", type: "submit" }, label);
     const element = h("form", { class: "form", novalidate: true, "aria-label": label }, ...made.nodes,
-      h("div", { class: "acts" }, submit, h("button", { type: "button", onclick: fold }, WORDS.cancel)));
+      h("div", { class: "acts" }, submit, h("button", { type: "button", onclick: fold }, t("acts.cancel"))));
     element.addEventListener("input", () => { Object.assign(draft, made.keep(element)); drafts.write(alert.id, draft); });
     element.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -74,7 +76,7 @@ export function acts(alert, onChange) {
   }
 
   function buttons() {
-    return h("div", { class: "acts", role: "group", "aria-label": "What you can do" },
+    return h("div", { class: "acts", role: "group", "aria-label": t("acts.label") },
       Object.entries(ACTS).filter(([name]) => alert.allowed_changes.includes(name)).map(([name, { label, direct }], index) => {
         const button = h("button", { type: "button", class: index === 0 && name === "acknowledged" ? "primary" : "",
           onclick: () => (direct ? act(name, {}, button) : unfold(name)) }, label);
@@ -94,13 +96,13 @@ const value = (form, name) => form.elements[name].value.trim();
 function closing(draft) {
   return {
     nodes: [
-      h("fieldset", {}, h("legend", {}, "How did it end?"),
-        Object.entries(VERDICTS).map(([key, label]) => h("label", { class: "pick" },
-          h("input", { type: "radio", name: "verdict", value: key, checked: draft.verdict === key }), label))),
-      textarea("comment", "What did you find? (optional)", draft),
+      h("fieldset", {}, h("legend", {}, t("acts.how")),
+        VERDICTS.map((key) => h("label", { class: "pick" },
+          h("input", { type: "radio", name: "verdict", value: key, checked: draft.verdict === key }), say("verdicts", key)))),
+      textarea("comment", t("acts.found"), draft),
     ],
     keep: (form) => ({ verdict: form.elements.verdict.value, comment: form.elements.comment.value }),
-    missing: (form) => (form.elements.verdict.value ? "" : "Please choose how it ended."),
+    missing: (form) => (form.elements.verdict.value ? "" : t("acts.choose")),
     body: (form) => ({ verdict: form.elements.verdict.value, ...(value(form, "comment") ? { comment: value(form, "comment") } : {}) }),
   };
 }
@@ -108,21 +110,21 @@ function closing(draft) {
 function hiding(draft) {
   return {
     nodes: [
-      h("div", {}, h("label", { for: "act-hours" }, "For how long?"),
-        h("select", { id: "act-hours", name: "hours" }, HOURS.map(([key, label]) => h("option", { value: key, selected: (draft.hours ?? "4") === key }, label)))),
-      textarea("reason", "Why?", draft, "Road works until Friday, for example"),
+      h("div", {}, h("label", { for: "act-hours" }, t("acts.how_long")),
+        h("select", { id: "act-hours", name: "hours" }, HOURS.map((hours) => h("option", { value: String(hours), selected: (draft.hours ?? "4") === String(hours) }, exactly(hours * 3600))))),
+      textarea("reason", t("acts.why"), draft, t("acts.why_hint")),
     ],
     keep: (form) => ({ hours: form.elements.hours.value, reason: form.elements.reason.value }),
-    missing: (form) => (value(form, "reason") ? "" : "Please say why, for your colleagues."),
+    missing: (form) => (value(form, "reason") ? "" : t("acts.say_why")),
     body: (form) => ({ until: new Date(Date.now() + form.elements.hours.value * 3600e3).toISOString(), reason: value(form, "reason") }),
   };
 }
 
 function commenting(draft) {
   return {
-    nodes: [textarea("note", "Your comment", draft)],
+    nodes: [textarea("note", t("acts.your_comment"), draft)],
     keep: (form) => ({ note: form.elements.note.value }),
-    missing: (form) => (value(form, "note") ? "" : "Please write something first."),
+    missing: (form) => (value(form, "note") ? "" : t("acts.write_first")),
     body: (form) => ({ comment: value(form, "note") }),
   };
 }

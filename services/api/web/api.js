@@ -1,5 +1,7 @@
 // Talks to the API. A refusal becomes a Problem with a sentence for people; nothing is retried silently.
 
+import { t } from "./words.js";
+
 export class Problem extends Error {
   constructor(sentence, status, body = {}) {
     super(sentence);
@@ -9,24 +11,17 @@ export class Problem extends Error {
 }
 
 const SENTENCES = {
-  0: "The service does not answer. Check the connection and try again.",
-  401: "You are no longer signed in.",
-  403: "Your key does not allow this. Ask an administrator for a key that may operate alerts.",
-  404: "This does not exist, or no longer.",
-  409: "A colleague changed this at the same time. You see the newer state now; please look and try again.",
-  429: "Too many requests at once. Please wait a moment and try again.",
-  500: "Something went wrong in the service. Please try again; if it happens again, tell an administrator.",
-  503: "The database does not answer just now. Please try again in a moment.",
+  0: "errors.no_answer", 401: "errors.signed_out", 403: "errors.forbidden", 404: "errors.not_found", 409: "errors.conflict",
+  429: "errors.too_many", 500: "errors.broken", 503: "errors.database",
 };
 
 function sentenceOf(status, body) {
   if (status === 422) {
+    if (body.type?.endsWith("change-not-allowed")) return t("errors.no_longer");
     const field = body.field ? `${String(body.field).replaceAll("_", " ")}: ` : "";
-    return body.type?.endsWith("change-not-allowed")
-      ? "This is no longer possible: the alert has changed meanwhile."
-      : `Please check ${field}${body.allowed ?? body.detail ?? "what you entered"}.`;
+    return t("errors.check", { what: field + (body.allowed ?? body.detail ?? t("errors.entered")) });
   }
-  return SENTENCES[status] ?? body.detail ?? SENTENCES[500];
+  return SENTENCES[status] ? t(SENTENCES[status]) : body.detail ?? t(SENTENCES[500]);
 }
 
 async function ask(path, options = {}) {
@@ -35,7 +30,7 @@ async function ask(path, options = {}) {
     response = await fetch(path, { credentials: "same-origin", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(SENTENCES[0], 0);
+    throw new Problem(t(SENTENCES[0]), 0);
   }
   const text = await response.text();
   let body = {};

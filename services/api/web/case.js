@@ -5,7 +5,7 @@ import { acts } from "./acts.js";
 import { h, icon, later } from "./dom.js";
 import { panel } from "./panel.js";
 import { clock, span, stamp } from "./times.js";
-import { EVENTS, RULES, SEVERITIES, VERDICTS, WORDS, amount, number, placeOf, say, stateOf } from "./words.js";
+import { amount, language, number, placeOf, say, share, stateOf, t } from "./words.js";
 
 const HOUR = 3600e3;
 
@@ -16,7 +16,7 @@ export class Case {
   #gone = false;
   element = h("article", { class: "sheet" });
 
-  constructor(id, cases) {
+  constructor({ id, cases }) {
     this.id = id;
     this.cases = cases;
     this.#alert = cases.get(id);
@@ -54,12 +54,12 @@ export class Case {
 
   #draw() {
     this.facts = h("div", { class: "figure" });
-    this.actsPlace = h("section", { "aria-label": "What you can do" });
+    this.actsPlace = h("section", { "aria-label": t("acts.label") });
     this.chartPlace = h("div", {});
     this.eventPlace = h("section", { class: "figure" });
     this.log = h("ol", { class: "log" });
     this.element.replaceChildren(back(), this.facts, this.actsPlace, this.chartPlace, this.eventPlace,
-      h("section", { class: "figure" }, h("h3", {}, "What happened"), this.log));
+      h("section", { class: "figure" }, h("h3", {}, t("alert.log")), this.log));
     this.#drawFacts();
     this.#drawActs();
     this.#drawEvent();
@@ -73,29 +73,29 @@ export class Case {
     const { evidence } = alert;
     const over = !alert.active || alert.state === "resolved";
     const facts = [
-      ["Since", stamp(alert.started_at, zone)],
-      ["Alert given", stamp(alert.raised_at, zone)],
-      alert.cleared_at ? ["Back to normal", stamp(alert.cleared_at, zone)] : null,
-      alert.cleared_at ? ["Lasted", span((new Date(alert.cleared_at) - new Date(alert.started_at)) / 1000)] : null,
-      fact("Measured", evidence.value, evidence.unit),
-      fact("Limit", evidence.threshold, evidence.unit),
-      fact("Usual at this hour", evidence.baseline, evidence.unit),
-      evidence.missing_share > 0.005 ? ["Readings missing", `${Math.round(evidence.missing_share * 100)} %`] : null,
+      [t("alert.since"), stamp(alert.started_at, zone)],
+      [t("alert.given"), stamp(alert.raised_at, zone)],
+      alert.cleared_at ? [t("alert.over"), stamp(alert.cleared_at, zone)] : null,
+      alert.cleared_at ? [t("alert.lasted"), span((new Date(alert.cleared_at) - new Date(alert.started_at)) / 1000)] : null,
+      fact(t("alert.measured"), evidence.value, evidence.unit),
+      fact(t("alert.limit"), evidence.threshold, evidence.unit),
+      fact(t("alert.usual"), evidence.baseline, evidence.unit),
+      evidence.missing_share > 0.005 ? [t("alert.missing"), share(evidence.missing_share)] : null,
       aboutOne(alert)
-        ? ["Sensor", h("a", { href: `#/sensor/${encodeURIComponent(alert.subject)}` }, alert.subject)]
-        : ["Concerns", placeOf(alert)],
-      aboutOne(alert) ? null : ["Silent sensors", `${number(evidence.numbers?.silent_sensors_1)} of ${number(evidence.numbers?.sensors_1)}`],
-      alert.acknowledged_by ? ["Acknowledged by", alert.acknowledged_by] : null,
-      alert.shelved_reason ? ["Hidden because", alert.shelved_reason] : null,
+        ? [t("alert.sensor"), h("a", { href: `#/sensor/${encodeURIComponent(alert.subject)}` }, alert.subject)]
+        : [t("alert.concerns"), placeOf(alert)],
+      aboutOne(alert) ? null : [t("alert.silent"), t("alert.of", { part: number(evidence.numbers?.silent_sensors_1), whole: number(evidence.numbers?.sensors_1) })],
+      alert.acknowledged_by ? [t("alert.taken_by"), alert.acknowledged_by] : null,
+      alert.shelved_reason ? [t("alert.hidden_because"), alert.shelved_reason] : null,
     ].filter(Boolean);
     this.facts.replaceChildren(
       h("div", {},
         h("div", { class: "chips" },
-          h("span", { class: `chip ${over ? "good" : alert.severity}` }, icon(over ? "good" : alert.severity, 16), over ? `Was ${say(SEVERITIES, alert.severity).toLowerCase()}` : say(SEVERITIES, alert.severity)),
+          h("span", { class: `chip ${over ? "good" : alert.severity}` }, icon(over ? "good" : alert.severity, 16), over ? t("states.was", { severity: say("severities", alert.severity).toLowerCase() }) : say("severities", alert.severity)),
           h("span", { class: "chip" }, stateOf(alert, (value) => clock(value, zone)))),
-        h("h2", { tabIndex: -1 }, say(RULES, alert.rule)),
+        h("h2", { tabIndex: -1 }, say("rules", alert.rule)),
         h("p", { class: "soft" }, placeOf(alert))),
-      h("p", { class: "lead" }, alert.sentence),
+      h("div", {}, h("p", { class: "lead", lang: "en" }, alert.sentence), language === "en" ? null : h("p", { class: "soft small" }, t("alert.english"))),
       h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
   }
 
@@ -117,7 +117,7 @@ export class Case {
     if (this.chart || this.#gone) return;
     const alert = this.#alert;
     if (!alert.place) {
-      this.chartPlace.replaceChildren(h("p", { class: "note" }, aboutOne(alert) ? WORDS.noSensor : WORDS.noChart));
+      this.chartPlace.replaceChildren(h("p", { class: "note" }, aboutOne(alert) ? t("alert.no_sensor") : t("alert.no_chart")));
       return;
     }
     let sensor;
@@ -140,7 +140,7 @@ export class Case {
     const before = (days) => () => [Date.parse(this.#alert.updated_at) - days * 24 * HOUR, Date.parse(this.#alert.updated_at) + HOUR];
     this.chart = panel(sensor, {
       metrics: [evidence.metric], metric: evidence.metric,
-      ranges: [["Around the event", around], ["The day before", before(1)], ["The week before", before(7)]],
+      ranges: [[t("alert.around"), around], [t("alert.day_before"), before(1)], [t("alert.week_before"), before(7)]],
       extras: (found) => ({
         limit: found.unit === evidence.unit ? evidence.threshold : null,
         usual: found.unit === evidence.unit ? evidence.baseline : null,
@@ -156,16 +156,16 @@ export class Case {
     const rows = this.#others.map((alert) => {
       const zone = alert.place?.time_zone ?? "UTC";
       return h("li", {},
-        h("a", { href: `#/alert/${alert.id}` }, `${say(RULES, alert.rule)}, ${placeOf(alert)}`),
+        h("a", { href: `#/alert/${alert.id}` }, `${say("rules", alert.rule)}, ${placeOf(alert)}`),
         stamp(alert.started_at, zone), h("span", { class: "chip" }, stateOf(alert, (value) => clock(value, zone))));
     });
-    this.eventPlace.replaceChildren(h("h3", {}, WORDS.sameEvent), h("ul", { class: "log" }, rows));
+    this.eventPlace.replaceChildren(h("h3", {}, t("alert.same")), h("ul", { class: "log" }, rows));
   }
 
   #drawLog() {
     const zone = this.#alert.place?.time_zone ?? "UTC";
     this.log.replaceChildren(...condensed(this.#events).map((event) => h("li", {},
-      h("b", {}, say(EVENTS, event.kind)), event.actor === "detector" ? "" : ` · ${event.actor}`, stamp(event.at, zone),
+      h("b", {}, say("events", event.kind)), event.actor === "detector" ? "" : ` · ${event.actor}`, stamp(event.at, zone),
       said(event, zone) ? h("p", { class: "said" }, said(event, zone)) : null)));
   }
 
@@ -176,7 +176,7 @@ export class Case {
   }
 }
 
-export const back = () => h("a", { class: "back quiet", href: "#/" }, icon("back", 20), WORDS.back);
+export const back = () => h("a", { class: "back quiet", href: "#/" }, icon("back", 20), t("alert.back"));
 
 const aboutOne = (alert) => alert.subject_kind !== "feed" && alert.subject_kind !== "gateway";
 
@@ -187,8 +187,8 @@ const condensed = (events) => events.filter((event, i) => event.kind !== "update
 
 function said(event, zone) {
   const { data } = event;
-  if (event.kind === "resolved") return [say(VERDICTS, data.verdict), data.comment].filter(Boolean).join("\n");
-  if (event.kind === "shelved") return `Until ${clock(data.until, zone)}: ${data.reason}`;
+  if (event.kind === "resolved") return [say("verdicts", data.verdict), data.comment].filter(Boolean).join("\n");
+  if (event.kind === "shelved") return t("alert.until", { time: clock(data.until, zone), reason: data.reason });
   if (event.kind === "commented") return data.comment;
   if (event.kind === "acknowledged") return data.comment ?? "";
   return event.kind === "unshelved" ? "" : data.sentence ?? "";

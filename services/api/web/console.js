@@ -1,52 +1,72 @@
-// Starts the console and turns addresses (#/alert/…, #/sensor/…) into views.
+// Starts the console and turns addresses (#/alert/…, #/sensor/…, #/map) into views.
 
-import { get, send } from "./api.js";
+import { get } from "./api.js";
+import { here } from "./address.js";
 import { Case } from "./case.js";
 import { Cases } from "./cases.js";
 import { byId, h, icon } from "./dom.js";
 import { Live } from "./live.js";
+import { PAGES, VIEWS } from "./pages.js";
 import { Pulse } from "./pulse.js";
 import { Queue } from "./queue.js";
 import { search } from "./search.js";
-import { SensorView } from "./sensor.js";
-import { WORDS } from "./words.js";
+import { shell, standOn } from "./shell.js";
+import { failed, loading, start } from "./states.js";
+import { t } from "./words.js";
 
+shell();
 const cases = new Cases();
 const queue = new Queue(cases);
 let view = null;
 
 async function route() {
-  const [, kind, id] = location.hash.match(/^#\/(alert|sensor)\/(.+)$/) ?? [];
-  view?.destroy();
-  view = null;
-  document.querySelector(".board").dataset.view = kind ? "open" : "";
-  queue.choose(kind === "alert" ? id : "");
-  const place = byId("view");
-  if (!kind) {
-    place.replaceChildren(h("div", { class: "blank" }, icon("gauge", 44), h("b", {}, WORDS.pickTitle), h("p", {}, WORDS.pick)));
+  const { name, id, query } = here();
+  view?.destroy?.();
+  const mine = (view = {});
+  const page = PAGES.find((each) => each.name === name && each.load) ?? (id ? VIEWS[name] : null);
+  standOn(name);
+  const onBoard = !page?.load;
+  byId("board").hidden = !onBoard;
+  byId("page").hidden = onBoard;
+  queue.choose(name === "alert" ? id : "");
+  byId("board").dataset.view = name === "alert" && id ? "open" : "";
+  const place = byId(onBoard ? "view" : "page");
+  if (onBoard && !(name === "alert" && id)) {
+    place.replaceChildren(h("div", { class: "blank" }, icon("gauge", 44), h("b", {}, t("now.pick_title")), h("p", {}, t("now.pick"))));
+    queue.draw();
+    const { items } = await get("/v1/sensors", { limit: 1 }).catch(() => ({ items: [null] }));
+    if (view === mine && !items.length && !cases.listed("all").length) { byId("board").dataset.view = "start"; place.replaceChildren(start()); }
     return;
   }
-  const mine = kind === "alert" ? new Case(id, cases) : new SensorView(decodeURIComponent(id));
-  view = mine;
-  place.replaceChildren(mine.element);
+  place.replaceChildren(loading());
   place.scrollTop = 0;
-  if (matchMedia("(max-width: 900px)").matches) scrollTo(0, 0);
+  if (!onBoard || matchMedia("(max-width: 900px)").matches) scrollTo(0, 0);
   try {
-    await mine.show();
-    const at = document.activeElement;
-    if (view === mine && (at === document.body || at?.dataset.part === "open" || at?.id === "search-box")) mine.element.querySelector("h2")?.focus({ preventScroll: true });
+    const Page = onBoard ? Case : (await page.load()).default;
+    if (view !== mine) return;
+    const made = new Page({ id, query, cases });
+    mine.destroy = () => made.destroy?.();
+    place.replaceChildren(made.element);
+    await made.show();
+    if (view === mine) arrive(made.element);
   } catch (problem) {
     if (view !== mine) return;
-    mine.element.append(h("div", { class: "note" }, problem.status === 404 || problem.status === 422 ? WORDS.gone : problem.message,
-      h("div", {}, h("button", { type: "button", onclick: route }, WORDS.retry))));
-    mine.element.querySelector(".ghost")?.remove();
+    if (problem.status === undefined) console.warn(problem);
+    place.querySelector(".ghost, .loading")?.remove();
+    place.append(failed(problem, route));
+  }
+  queue.draw();
+}
+
+// The heading takes the focus of a person who came by a link; nobody's who is typing or choosing.
+function arrive(element) {
+  const at = document.activeElement;
+  if (at === document.body || at?.dataset.part === "open" || at?.dataset.page || at?.id === "search-box" || !at?.isConnected) {
+    element.querySelector("h1, h2")?.focus({ preventScroll: true });
   }
 }
 
-byId("sign-out").addEventListener("click", async () => {
-  try { await send("DELETE", "/v1/session"); } finally { location.assign("/login"); }
-});
-addEventListener("hashchange", route);
+addEventListener("hashchange", () => { if (location.hash !== "#main") route(); });
 
 const pulse = new Pulse();
 let connected = false;

@@ -2,13 +2,16 @@
 
 import { Problem, send } from "./api.js";
 import { byId } from "./dom.js";
+import { dress, t } from "./words.js";
 
 const form = byId("form");
 const key = byId("key");
 const wrong = byId("wrong");
+dress(document);
+document.title = `${t("login.title")} · Citygauge`;
 const next = new URLSearchParams(location.search);
 
-if (next.has("used")) byId("why").textContent = "That sign-in link was already used or is not valid. Use your key instead; it begins with cg_.";
+if (next.has("used")) byId("why").textContent = t("login.used");
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -21,7 +24,7 @@ form.addEventListener("submit", async (event) => {
     location.assign(`/${hash.startsWith("#") ? hash : ""}`);
   } catch (problem) {
     const refused = problem instanceof Problem && (problem.status === 401 || problem.status === 422);
-    wrong.textContent = refused ? "This key is not valid. Check that you copied all of it." : problem.message;
+    wrong.textContent = refused ? t("login.refused") : problem.message;
     wrong.hidden = false;
     key.focus();
     key.select();

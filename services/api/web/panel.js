@@ -3,14 +3,14 @@
 import { h } from "./dom.js";
 import { series } from "./series.js";
 import { figure } from "./chart.js";
-import { METRICS, WORDS, say } from "./words.js";
+import { say, t } from "./words.js";
 
 export function panel(sensor, { metrics, metric, ranges, extras = () => ({}) }) {
   const shown = h("div", {}, h("div", { class: "ghost plot" }));
-  const asTable = h("button", { type: "button", class: "quiet", "aria-pressed": "false" }, "Show as table");
-  const what = h("select", { "aria-label": "What to show" }, metrics.map((name) => h("option", { value: name, selected: name === metric }, say(METRICS, name))));
-  const when = h("select", { "aria-label": "Which time" }, ranges.map(([label], i) => h("option", { value: String(i) }, label)));
-  const title = h("h3", {}, say(METRICS, metric));
+  const asTable = h("button", { type: "button", class: "quiet", "aria-pressed": "false" }, t("chart.as_table"));
+  const what = h("select", { "aria-label": t("chart.what") }, metrics.map((name) => h("option", { value: name, selected: name === metric }, say("metrics", name))));
+  const when = h("select", { "aria-label": t("chart.when") }, ranges.map(([label], i) => h("option", { value: String(i) }, label)));
+  const title = h("h3", {}, say("metrics", metric));
   let current = null;
   let request = null;
 
@@ -20,7 +20,7 @@ export function panel(sensor, { metrics, metric, ranges, extras = () => ({}) }) 
     const { signal } = request;
     const [, range] = ranges[Number(when.value)];
     const [start, end] = range();
-    title.textContent = say(METRICS, what.value);
+    title.textContent = say("metrics", what.value);
     shown.setAttribute("aria-busy", "true");
     try {
       const found = await series(sensor, what.value, start, end, signal);
@@ -29,7 +29,7 @@ export function panel(sensor, { metrics, metric, ranges, extras = () => ({}) }) 
       draw();
     } catch (problem) {
       if (problem.name === "AbortError") return;
-      shown.replaceChildren(h("div", { class: "note" }, problem.message, h("div", {}, h("button", { type: "button", onclick: load }, WORDS.retry))));
+      shown.replaceChildren(h("div", { class: "note" }, problem.message, h("div", {}, h("button", { type: "button", onclick: load }, t("states_page.retry")))));
     } finally {
       shown.removeAttribute("aria-busy");
     }
@@ -37,7 +37,7 @@ export function panel(sensor, { metrics, metric, ranges, extras = () => ({}) }) 
 
   function draw() {
     const table = asTable.getAttribute("aria-pressed") === "true";
-    asTable.textContent = table ? "Show as chart" : "Show as table";
+    asTable.textContent = table ? t("chart.as_chart") : t("chart.as_table");
     shown.replaceChildren(table ? current.table() : current.element);
   }
 
@@ -49,7 +49,7 @@ export function panel(sensor, { metrics, metric, ranges, extras = () => ({}) }) 
   when.addEventListener("change", load);
   load();
   return {
-    element: h("section", { class: "figure", "aria-label": "Readings" },
+    element: h("section", { class: "figure", "aria-label": t("chart.readings") },
       h("div", { class: "figure-head" }, title, h("div", { class: "figure-tools" }, metrics.length > 1 ? what : null, ranges.length > 1 ? when : null, asTable)), shown),
     reload: load,
     destroy() { request?.abort(); current?.destroy(); },

@@ -2,7 +2,8 @@
 
 import { get } from "./api.js";
 import { byId } from "./dom.js";
-import { WORDS, number } from "./words.js";
+import { clock } from "./times.js";
+import { t } from "./words.js";
 
 const EVERY_MS = 5000;
 const PATIENCE_MS = 3000; // a stream that reconnects at once is no outage
@@ -13,6 +14,7 @@ export class Pulse {
   #rate = null;
   #still = 0;
   #patience = 0;
+  #seen = Date.now();
 
   constructor() {
     this.look();
@@ -28,10 +30,11 @@ export class Pulse {
   #connection(state) {
     clearTimeout(this.#patience);
     this.#patience = 0;
+    if (this.#live === "live" && state !== "live") this.#seen = Date.now();
     this.#live = state;
     const banner = byId("banner");
     banner.hidden = state !== "away";
-    banner.textContent = state === "away" ? WORDS.offline : "";
+    banner.textContent = state === "away" ? t("pulse.offline", { time: clock(this.#seen, Intl.DateTimeFormat().resolvedOptions().timeZone) }) : "";
     this.#draw();
   }
 
@@ -57,10 +60,10 @@ export class Pulse {
     const text = byId("pulse-text");
     const busy = this.#rate !== null && this.#still < 15;
     pulse.dataset.state = this.#live === "live" && this.#rate !== null && !busy ? "still" : this.#live;
-    if (this.#live === "away") text.textContent = "Not connected";
-    else if (this.#live === "wait") text.textContent = "Connecting";
-    else if (this.#rate === null) text.textContent = "Connected";
-    else if (!busy) text.textContent = "Connected, no readings arriving";
-    else text.textContent = this.#rate >= 0.95 ? `${number(Math.round(this.#rate))} readings a second` : `${number(Math.round(this.#rate * 60))} readings a minute`;
+    if (this.#live === "away") text.textContent = t("pulse.away");
+    else if (this.#live === "wait") text.textContent = t("pulse.wait");
+    else if (this.#rate === null) text.textContent = t("pulse.connected");
+    else if (!busy) text.textContent = t("pulse.still");
+    else text.textContent = this.#rate >= 0.95 ? t("pulse.second", { count: Math.round(this.#rate) }) : t("pulse.minute", { count: Math.round(this.#rate * 60) });
   }
 }

@@ -2,8 +2,9 @@
 
 import { send } from "./api.js";
 import { byId, h, icon } from "./dom.js";
+import { badge } from "./shell.js";
 import { ago, stamp, clock } from "./times.js";
-import { RULES, SEVERITIES, WORDS, placeOf, say, stateOf } from "./words.js";
+import { placeOf, say, stateOf, t } from "./words.js";
 import { byTime, byUrgency, events, hidden } from "./cases.js";
 
 export class Queue {
@@ -44,7 +45,7 @@ export class Queue {
       this.draw();
     } catch (problem) {
       if (!this.loaded) this.list.replaceChildren();
-      this.#tell(WORDS.loadFailed, problem.message, h("button", { type: "button", onclick: () => this.load() }, WORDS.retry));
+      this.#tell(t("now.load_failed"), problem.message, h("button", { type: "button", onclick: () => this.load() }, t("states_page.retry")));
     } finally {
       this.list.removeAttribute("aria-busy");
     }
@@ -72,10 +73,11 @@ export class Queue {
     byId("count").textContent = folded.length ? String(folded.length) + (this.cases.hasMore(this.show) ? "+" : "") : "";
     const opened = events(this.cases.listed("open"), byUrgency).length;
     document.title = opened ? `(${opened}) Citygauge` : "Citygauge";
+    badge(opened, this.cases.hasMore("open"));
     this.more.hidden = !this.cases.hasMore(this.show);
     if (alerts.length) this.note.hidden = true;
-    else if (this.show === "open") this.#tell(WORDS.quietTitle, WORDS.quiet);
-    else this.#tell(WORDS.noneTitle, WORDS.none);
+    else if (this.show === "open") this.#tell(t("now.quiet_title"), t("now.quiet"));
+    else this.#tell(t("now.none_title"), t("now.none"));
   }
 
   #tell(title, sentence, ...rest) {
@@ -86,7 +88,7 @@ export class Queue {
   #changed({ alert, isNew }) {
     this.draw();
     if (!alert || !isNew || !alert.active) return;
-    byId("announcer").textContent = `${say(SEVERITIES, alert.severity)}: ${say(RULES, alert.rule)}, ${placeOf(alert)}`;
+    byId("announcer").textContent = t("now.announce", { severity: say("severities", alert.severity), rule: say("rules", alert.rule), place: placeOf(alert) });
     this.#cards.get(alert.id)?.classList.add("fresh");
   }
 
@@ -107,7 +109,7 @@ export class Queue {
     const focused = card.contains(document.activeElement) ? document.activeElement.dataset.part : null;
     card.dataset.key = key;
     const done = !alert.active || alert.state === "resolved";
-    for (const name of Object.keys(SEVERITIES)) card.classList.toggle(name, !done && name === alert.severity);
+    for (const name of ["critical", "warning", "info"]) card.classList.toggle(name, !done && name === alert.severity);
     card.classList.toggle("done", done);
     card.classList.toggle("chosen", alert.id === this.chosen);
     card.classList.toggle("member", !event);
@@ -119,18 +121,18 @@ export class Queue {
   #inside(alert, done, rest, group) {
     const zone = alert.place?.time_zone ?? "UTC";
     const state = stateOf(alert, (value) => clock(value, zone));
-    const link = h("a", { href: `#/alert/${alert.id}` }, say(RULES, alert.rule));
+    const link = h("a", { href: `#/alert/${alert.id}` }, say("rules", alert.rule));
     link.dataset.part = "open";
     const wrong = this.#wrongs.get(alert.id);
     return [
       icon(done ? "good" : alert.severity),
       h("div", {},
         h("div", { class: "card-top" },
-          h("span", { class: "small tone" }, h("b", {}, done ? "Was " + say(SEVERITIES, alert.severity).toLowerCase() : say(SEVERITIES, alert.severity))),
-          h("span", { class: "age" }, "since ", stamp(alert.started_at, zone), new Date(alert.started_at) < Date.now() ? ` · ${ago(alert.started_at)}` : "")),
+          h("span", { class: "small tone" }, h("b", {}, done ? t("states.was", { severity: say("severities", alert.severity).toLowerCase() }) : say("severities", alert.severity))),
+          h("span", { class: "age" }, t("now.since", { time: "" }), stamp(alert.started_at, zone), new Date(alert.started_at) < Date.now() ? ` · ${ago(alert.started_at)}` : "")),
         h("h2", { class: "card-title" }, link),
         h("p", { class: "card-place" }, placeOf(alert)),
-        h("p", { class: "card-sentence" }, alert.sentence),
+        h("p", { class: "card-sentence", lang: "en" }, alert.sentence),
         h("div", { class: "card-foot" }, h("span", { class: "chip" }, state), rest.length ? this.#others(rest, group) : null, this.#quick(alert, rest)),
         wrong ? h("p", { class: "wrong card-wrong", role: "alert" }, wrong) : null),
     ];
@@ -138,10 +140,10 @@ export class Queue {
 
   #others(rest, group) {
     const unfolded = this.#open({ group, rest });
-    const button = h("button", { type: "button", class: "quiet", "aria-expanded": String(unfolded), "aria-label": unfolded ? WORDS.foldAll : WORDS.unfoldAll(rest.length), onclick: () => {
+    const button = h("button", { type: "button", class: "quiet", "aria-expanded": String(unfolded), "aria-label": unfolded ? t("now.fold_all") : t("now.unfold_all", { count: rest.length }), onclick: () => {
       if (!this.#unfolded.delete(group)) this.#unfolded.add(group);
       this.draw();
-    } }, unfolded ? WORDS.fold : WORDS.unfold(rest.length));
+    } }, unfolded ? t("now.fold") : t("now.unfold", { count: rest.length }));
     button.dataset.part = "unfold";
     return button;
   }
@@ -149,7 +151,7 @@ export class Queue {
   #quick(alert, rest) {
     const waiting = [alert, ...rest].filter((each) => each.active && each.allowed_changes.includes("acknowledged"));
     if (!waiting.length) return null;
-    const words = waiting.length > 1 ? WORDS.acknowledgeAll(waiting.length) : WORDS.acknowledge;
+    const words = waiting.length > 1 ? t("now.acknowledge_all", { count: waiting.length }) : t("now.acknowledge");
     const button = h("button", { type: "button", "aria-label": `${words}: ${placeOf(alert)}`, onclick: () => this.#acknowledge(alert, waiting, button) }, words);
     button.dataset.part = "acknowledge";
     return button;

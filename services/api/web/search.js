@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { byId, h, later } from "./dom.js";
-import { KINDS, WORDS, placeOf, say } from "./words.js";
+import { placeOf, say, t } from "./words.js";
 
 export function search() {
   const box = byId("search-box");
@@ -29,10 +29,10 @@ export function search() {
     request = new AbortController();
     try {
       const { items } = await get("/v1/sensors", { q: text, limit: 12 }, { signal: request.signal });
-      if (!items.length) return show(h("li", { class: "note" }, WORDS.notFound));
+      if (!items.length) return show(h("li", { class: "note" }, t("search.none")));
       show(...items.map((sensor, i) => {
         const row = h("li", { role: "option", id: `found-${i}`, "aria-selected": "false", onmousedown: (event) => { event.preventDefault(); go(sensor.id); } },
-          h("b", {}, sensor.name ?? sensor.id), h("span", { class: "soft small" }, [sensor.name ? sensor.id : null, say(KINDS, sensor.kind), placeOf({ ...sensor, name: " " }).replace(/^[ ·]+/, "")].filter(Boolean).join(" · ")));
+          h("b", {}, sensor.name ?? sensor.id), h("span", { class: "soft small" }, [sensor.name ? sensor.id : null, say("kinds", sensor.kind), placeOf({ ...sensor, name: " " }).replace(/^[ ·]+/, "")].filter(Boolean).join(" · ")));
         row.dataset.id = sensor.id;
         return row;
       }));

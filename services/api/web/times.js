@@ -1,15 +1,19 @@
-// Times as people read them: in the site's zone, with UTC at hand, and how long ago.
+// Times as people read them: in the site's zone (or in UTC, where the reader prefers it), and how long ago.
 
 import { h } from "./dom.js";
+import { preferences } from "./preferences.js";
+import { locale, t } from "./words.js";
 
 const formats = new Map();
 
-function format(zone, options) {
+export const zoneOf = (zone) => (preferences.times === "utc" ? "UTC" : zone || "UTC");
+
+export function format(zone, options) {
   const key = zone + JSON.stringify(options);
   if (!formats.has(key)) {
     let made;
-    try { made = new Intl.DateTimeFormat(undefined, { timeZone: zone, ...options }); }
-    catch { made = new Intl.DateTimeFormat(undefined, { timeZone: "UTC", ...options }); }
+    try { made = new Intl.DateTimeFormat(locale, { timeZone: zone, ...options }); }
+    catch { made = new Intl.DateTimeFormat(locale, { timeZone: "UTC", ...options }); }
     formats.set(key, made);
   }
   return formats.get(key);
@@ -19,31 +23,42 @@ const dayOf = (date, zone) => format(zone, { dateStyle: "short" }).format(date);
 
 export function clock(value, zone = "UTC", now = new Date()) {
   const date = new Date(value);
-  const hour = format(zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(date);
-  if (dayOf(date, zone) === dayOf(now, zone)) return hour;
+  const at = zoneOf(zone);
+  const hour = format(at, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(date);
+  if (dayOf(date, at) === dayOf(now, at)) return hour;
+  return `${day(date, at, now)}, ${hour}`;
+}
+
+export function day(value, zone = "UTC", now = new Date()) {
+  const date = new Date(value);
   const year = date.getUTCFullYear() === now.getUTCFullYear() ? {} : { year: "numeric" };
-  return `${format(zone, { day: "numeric", month: "short", ...year }).format(date)}, ${hour}`;
+  return format(zoneOf(zone), { day: "numeric", month: "short", ...year }).format(date);
 }
 
 export const utc = (value) => `${new Date(value).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
 export const stamp = (value, zone) =>
-  h("time", { dateTime: value, title: `${utc(value)} (shown: ${zone ?? "UTC"})` }, clock(value, zone));
+  h("time", { dateTime: value, title: t("times.in_zone", { utc: utc(value), zone: zoneOf(zone) }) }, clock(value, zone));
+
+const lengths = new Map();
+const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"]];
 
 export function span(seconds) {
-  if (seconds < 60) return "less than a minute";
-  const steps = [[86400, "day"], [3600, "hour"], [60, "minute"]];
-  for (const [size, name] of steps) {
-    const count = Math.floor(seconds / size);
-    if (count >= 1) return `${count} ${name}${count === 1 ? "" : "s"}`;
-  }
-  return "";
+  const [size, unit] = UNITS.find(([each]) => seconds >= each) ?? [];
+  if (!unit) return t("times.moment");
+  if (!lengths.has(unit)) lengths.set(unit, new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" }));
+  return lengths.get(unit).format(Math.floor(seconds / size));
 }
+
+export function exactly(seconds) {
+  const [size, unit] = [...UNITS, [1, "second"]].find(([each]) => seconds % each === 0) ?? [1, "second"];
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" }).format(seconds / size);
+}
+
+const past = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "short" });
 
 export function ago(value, now = Date.now()) {
   const seconds = (now - new Date(value)) / 1000;
-  if (seconds < 60) return "just now";
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
-  return `${span(seconds)} ago`;
+  const [size, unit] = UNITS.find(([each]) => seconds >= each) ?? [];
+  return unit ? past.format(-Math.floor(seconds / size), unit) : t("times.just_now");
 }

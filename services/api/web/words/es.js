@@ -1,0 +1,146 @@
+// Las palabras de la consola en español; las mismas claves que en.js, que explica cómo se escriben.
+
+export default {
+  rules: {
+    continuous_flow: "El agua nunca deja de correr", burst: "Caudal alto repentino: posible rotura",
+    night_flow: "Corre demasiada agua de noche", intermittent_leak: "El agua corre una y otra vez",
+    zone_leak: "La zona pierde agua", backflow: "El agua corre al revés", silent: "El sensor no responde",
+    feed_silent: "Ya no llegan lecturas", stuck: "El sensor repite un mismo valor",
+    sensor_fault: "El sensor da valores imposibles", congestion: "Tráfico congestionado",
+    incident: "Atasco repentino: posible accidente",
+  },
+  severities: { critical: "Crítica", warning: "Advertencia", info: "Aviso" },
+  verdicts: {
+    real: "Era real", sensor_fault: "El sensor está averiado", legitimate_use: "Alguien la usó a propósito",
+    duplicate: "Ya se conocía por otra alerta", unknown: "No se pudo averiguar",
+  },
+  kinds: {
+    water_meter: "Contador de agua", dma_inlet: "Entrada de una zona", dma_outlet: "Salida de una zona", pump: "Bomba",
+    pressure: "Sensor de presión", tank_level: "Nivel de depósito", traffic_station: "Estación de tráfico", traffic_lane: "Carril de tráfico",
+  },
+  domains: { water: "Agua", traffic: "Tráfico" },
+  units: {
+    "L": "litros", "L/h": "litros por hora", "m3": "m³", "m3/h": "m³ por hora", "gal": "galones", "gal/h": "galones por hora",
+    "kPa": "kPa", "bar": "bar", "psi": "psi", "m": "metros", "Cel": "°C", "%": "%", "{veh}": "vehículos",
+    "{veh}/h": "vehículos por hora", "km/h": "km/h", "mph": "mph", "km": "km", "mi": "millas", "s": "segundos", "V": "voltios",
+  },
+  metrics: {
+    register_litres: "Lectura del contador", consumption_litres: "Consumo", flow_litres_per_h: "Caudal", pressure_kpa: "Presión",
+    level_m: "Nivel", temperature_celsius: "Temperatura", battery_pct: "Batería", count_veh: "Vehículos contados",
+    flow_veh_per_h: "Intensidad de tráfico", speed_km_per_h: "Velocidad", occupancy_pct: "Tiempo ocupado por vehículos",
+    observed_at: "Tiempo desde la última lectura",
+  },
+  events: {
+    raised: "Empezó la alerta", updated: "Cifras nuevas", escalated: "Se volvió más urgente", cleared: "Vuelta a la normalidad",
+    acknowledged: "Atendida", shelved: "Oculta por un tiempo", unshelved: "Visible de nuevo", commented: "Comentario", resolved: "Caso cerrado",
+  },
+  reasons: {
+    not_json: "No se puede leer como JSON", not_utf8: "No se puede leer como texto", too_large: "Mensaje demasiado grande", too_deep: "Demasiados niveles",
+    wrong_type: "Un valor de otro tipo", missing_field: "Falta un campo", unknown_field: "Un campo desconocido",
+    unknown_metric: "Una medida desconocida", unknown_unit: "Una unidad desconocida", not_finite: "Un número que no es finito",
+    no_value: "Ningún valor", bad_time: "Una hora ilegible", time_without_zone: "Una hora sin zona",
+    time_in_future: "Una hora en el futuro", time_too_old: "Una hora muy antigua", bad_sensor_id: "No es el id de un sensor",
+    unknown_topic: "Un tema desconocido", unknown_sensor: "Un sensor que nadie registró", wrong_domain: "Un sensor de otro dominio",
+    decoder_error: "Un fallo del decodificador", refused_by_database: "Rechazado por la base de datos",
+  },
+  states: {
+    closed: "Cerrada: {verdict}", hidden: "Oculta hasta {time}", cleared: "Vuelta a la normalidad", taken: "La tiene {name}", waiting: "Nadie la tiene aún",
+    was: "Fue {severity}",
+  },
+  subjects: {
+    water: "Todos los sensores de agua", traffic: "Todos los sensores de tráfico", feed: "Todos los sensores {name}", gateway: "Pasarela {name}",
+  },
+  nav: {
+    label: "Páginas", now: "Ahora", map: "Mapa", corridors: "Corredores", zones: "Zonas", sensors: "Sensores", quality: "Calidad de datos",
+    performance: "Desempeño", rules: "Reglas", menu: "Menú", close: "Cerrar el menú", skip: "Saltar al contenido", home: "Citygauge, a las alertas",
+    settings: "Idioma y unidades", help: "Ayuda del teclado", out: "Cerrar sesión", docs: "Para programadores",
+  },
+  now: {
+    title: "Alertas", which: "Qué alertas mostrar", open: "Abiertas", all: "Todas", more: "Mostrar más alertas",
+    acknowledge: "Atender", acknowledge_all: "Atender las {count}",
+    unfold: "y {count} más", unfold_all: { one: "y 1 alerta más de este suceso", other: "y {count} alertas más de este suceso" },
+    fold: "Plegar", fold_all: "Plegar el suceso", since: "desde {time}",
+    load_failed: "No se pudieron cargar las alertas.", quiet_title: "Todo en calma", quiet: "No hay ninguna alerta abierta. Si llega una, aparece aquí sola.",
+    none_title: "Todavía nada", none: "Nunca hubo una alerta.",
+    pick_title: "Elija una alerta", pick: "Verá las lecturas de su sensor en torno al suceso y lo que puede hacer.",
+    arrived: { one: "1 alerta nueva. Mostrarla", other: "{count} alertas nuevas. Mostrarlas" },
+    announce: "{severity}: {rule}, {place}",
+  },
+  acts: {
+    label: "Lo que puede hacer", acknowledge: "Atender", close: "Cerrar el caso", hide: "Ocultar por un tiempo", show: "Mostrar de nuevo", comment: "Comentar",
+    cancel: "Cancelar", sending: "Enviando", kept: "Lo que escribió se conserva.",
+    how: "¿Cómo terminó?", found: "¿Qué encontró? (opcional)", choose: "Elija cómo terminó.",
+    how_long: "¿Cuánto tiempo?", why: "¿Por qué?", why_hint: "Obras hasta el viernes, por ejemplo", say_why: "Diga por qué, para sus colegas.",
+    your_comment: "Su comentario", write_first: "Escriba algo primero.",
+  },
+  alert: {
+    back: "Todas las alertas", since: "Desde", given: "Alerta dada", over: "Vuelta a la normalidad", lasted: "Duró", measured: "Medido", limit: "Límite",
+    usual: "Habitual a esta hora", missing: "Lecturas que faltan", sensor: "Sensor", concerns: "Afecta a", silent: "Sensores sin respuesta",
+    of: "{part} de {whole}", taken_by: "Atendida por", hidden_because: "Oculta porque", until: "Hasta {time}: {reason}",
+    same: "Mismo suceso", log: "Qué pasó", english: "El servicio redacta esta frase en inglés.",
+    around: "En torno al suceso", day_before: "El día anterior", week_before: "La semana anterior",
+    no_chart: "Se trata de muchos sensores a la vez, así que no hay una sola serie que dibujar.",
+    no_sensor: "Este sensor no está en el registro, así que no hay nada que dibujar.",
+  },
+  chart: {
+    readings: "Lecturas", what: "Qué mostrar", when: "Qué periodo", as_table: "Mostrar como tabla", as_chart: "Mostrar como gráfico",
+    none: "No hay lecturas en este periodo.", derived: "calculado a partir del contador", limit: "Límite {amount}", usual: "Habitual {amount}",
+    band: "Habitual a esta hora", beside: "Una semana antes", alerts: "Alertas",
+    began: "Empezó", told: "Alerta dada", ended: "Vuelta a la normalidad", time: "Hora", table: "Lecturas como tabla",
+    label: "{metric} de {low} a {high} {unit}, {count} valores. Lo mismo está como tabla.",
+    rows: { one: "1 valor, horas en {zone}", other: "{count} valores, horas en {zone}" }, newest: "Los {shown} más nuevos de {count} valores, horas en {zone}",
+  },
+  sensor: {
+    reports: "Informa", last: "Última lectura", none_yet: "Ninguna aún", every: "cada {time}", alerts: "Alertas de este sensor", never: "Nunca dio una alerta.",
+    day: "Último día", week: "Última semana", month: "Último mes", year: "Último año",
+  },
+  search: {
+    label: "Buscar un sensor", hint: "Buscar un sensor por nombre o id", results: "Sensores", none: "No se encontró nada. Pruebe con una parte del nombre o del id.",
+  },
+  sensors: {
+    intro: "Todos los sensores del registro, con su lugar y la frecuencia con que informan.", find: "Nombre o id", kind: "Tipo", every_kind: "Todos los tipos",
+    name: "Nombre", zone: "Zona", road: "Vía", cadence: "Informa cada", more: "Mostrar más sensores", none: "No hay tal sensor",
+  },
+  pulse: {
+    away: "Sin conexión", wait: "Conectando", connected: "Conectado", still: "Conectado, no llegan lecturas",
+    second: "{count} lecturas por segundo", minute: "{count} lecturas por minuto",
+    offline: "Sin conexión con el servicio. Ve lo que se sabía a las {time}; se reconecta solo.",
+  },
+  states_page: {
+    loading: "Cargando", retry: "Intentar de nuevo", gone: "Esto no existe, o ya no.", failed: "No se pudo cargar.", stale: "A las {time}: no se pudo actualizar.",
+  },
+  times: { just_now: "ahora mismo", moment: "menos de un minuto", in_zone: "{utc} (mostrado: {zone})" },
+  errors: {
+    no_answer: "El servicio no responde. Compruebe la conexión e inténtelo de nuevo.", signed_out: "Su sesión terminó.",
+    forbidden: "Su clave no permite esto. Pida a un administrador una clave que pueda operar alertas.",
+    not_found: "Esto no existe, o ya no.",
+    conflict: "Un colega cambió esto al mismo tiempo. Ahora ve el estado más nuevo; mírelo e inténtelo de nuevo.",
+    too_many: "Demasiadas peticiones a la vez. Espere un momento e inténtelo de nuevo.",
+    broken: "Algo falló en el servicio. Inténtelo de nuevo; si se repite, avise a un administrador.",
+    database: "La base de datos no responde ahora mismo. Inténtelo de nuevo en un momento.",
+    no_longer: "Esto ya no es posible: la alerta cambió entretanto.", check: "Compruebe {what}.", entered: "lo que escribió",
+  },
+  login: {
+    title: "Iniciar sesión", why: "Use la clave que le dio su administrador. Empieza por cg_.", key: "Clave", submit: "Entrar",
+    first: "¿Primer arranque? El servicio escribió una clave en un archivo que solo usted puede leer, y la mostró una vez en su ventana.",
+    used: "Ese enlace de acceso ya se usó o no es válido. Use su clave; empieza por cg_.",
+    refused: "Esta clave no es válida. Compruebe que la copió entera.",
+  },
+  settings: {
+    title: "Idioma y unidades", language: "Idioma", water: "Agua", speed: "Velocidad", pressure: "Presión", times: "Horas", keys: "Atajos de una sola tecla",
+    litres: "Litros", m3: "Metros cúbicos", gallons: "Galones (EE. UU.)", kmh: "Kilómetros por hora", mph: "Millas por hora", kpa: "Kilopascal", bar: "Bar", psi: "Libras por pulgada cuadrada (psi)",
+    site: "En la zona horaria del sensor", utc: "En UTC", on: "Activados", off: "Desactivados", save: "Usar estos",
+    kept: "Se guarda en este navegador. El servicio redacta la frase de una alerta en inglés, en litros y km/h.",
+  },
+  help: {
+    title: "Teclado", intro: "Todo funciona con Tab y Entrar. Estas teclas son más rápidas; se pueden desactivar en Idioma y unidades.",
+    to: "Ir a {page}", search: "Buscar un sensor", next: "Alerta siguiente", before: "Alerta anterior", open: "Abrirla", take: "Atender",
+    choose: "Elegirla, para varias a la vez", fresh: "Mostrar las alertas que llegaron", help: "Esta ayuda", leave: "Salir de un campo, cerrar una ventana", close: "Cerrar",
+  },
+  start: {
+    title: "Aún no hay nada conectado", intro: "Tres pasos hasta la primera alerta. Nada de esto necesita una nube.",
+    one: "Primero, véalo funcionar", one_how: "Contadores y vías simulados publican en su broker como los de verdad:",
+    two: "Registre su primer sensor", two_how: "Una línea por sensor: id, tipo, nombre, zona o vía.",
+    three: "Envíe su primera lectura", three_how: "Sirve cualquier cliente MQTT. Aparece aquí sola.", copy: "Copiar", copied: "Copiado",
+  },
+};
