@@ -12,6 +12,7 @@ from services.api import (
     bulk,
     catalogue,
     changes,
+    city_map,
     health,
     ingest,
     pages,
@@ -77,6 +78,7 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
         bulk,  # before changes: /v1/alerts/changes is no alert's id
         changes,
         ingest,
+        city_map,
         catalogue,
         session,
         health,

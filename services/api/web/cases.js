@@ -3,36 +3,39 @@
 import { get } from "./api.js";
 
 const RANK = { critical: 2, warning: 1, info: 0 };
-const PAGE = 100;
+const FIRST = 100;
+const PAGE = 1000;
 
 export const hidden = (alert) => Boolean(alert.shelved_until) && new Date(alert.shelved_until) > new Date();
 export const open = (alert) => alert.active && alert.state !== "resolved" && !hidden(alert);
-export const byUrgency = (a, b) =>
-  (a.state === "acknowledged") - (b.state === "acknowledged") ||
-  RANK[b.severity] - RANK[a.severity] ||
-  new Date(b.raised_at) - new Date(a.raised_at) ||
-  (a.id < b.id ? -1 : 1);
-export const byTime = (a, b) => new Date(b.raised_at) - new Date(a.raised_at) || (a.id < b.id ? -1 : 1);
+const newest = (a, b) => (a.raised_at < b.raised_at ? 1 : a.raised_at > b.raised_at ? -1 : a.id < b.id ? -1 : 1); // RFC 3339 sorts as text
+export const byUrgency = (a, b) => (a.state === "acknowledged") - (b.state === "acknowledged") || RANK[b.severity] - RANK[a.severity] || newest(a, b);
+export const byTime = newest;
 
 // Alerts of one event as one entry: what is open stands for it, then what is worst, then what was told first.
 export function events(alerts, order) {
   const groups = new Map();
   for (const alert of alerts) {
     const group = alert.group_id ?? alert.id;
-    if (!groups.has(group)) groups.set(group, []);
-    groups.get(group).push(alert);
+    const members = groups.get(group);
+    if (members) members.push(alert);
+    else groups.set(group, [alert]);
   }
-  const found = [...groups].map(([group, members]) => {
-    const [alert, ...rest] = members.sort((a, b) => open(b) - open(a) || RANK[b.severity] - RANK[a.severity] || new Date(a.raised_at) - new Date(b.raised_at) || (a.id < b.id ? -1 : 1));
-    return { group, alert, rest };
-  });
+  const found = [];
+  for (const [group, members] of groups) {
+    if (members.length > 1) members.sort((a, b) => open(b) - open(a) || RANK[b.severity] - RANK[a.severity] || -newest(a, b));
+    const [alert, ...rest] = members;
+    found.push({ group, alert, rest });
+  }
   return found.sort((a, b) => order(a.alert, b.alert));
 }
 
 export class Cases extends EventTarget {
   #known = new Map();
-  #next = { open: null, all: null };
+  #next = null;
+  #more = false;
   #whole = false;
+  #loading = null;
 
   get(id) { return this.#known.get(id); }
 
@@ -41,31 +44,63 @@ export class Cases extends EventTarget {
     return show === "open" ? all.filter(open).sort(byUrgency) : all.sort(byTime);
   }
 
-  hasMore(show) { return Boolean(this.#next[show]); }
+  hasMore(show) { return show === "open" ? !this.#whole : this.#more; }
 
   take(alert, fresh = false) {
     const known = this.#known.get(alert.id);
     if (known && known.version > alert.version) return;
     this.#known.set(alert.id, alert);
-    this.dispatchEvent(new CustomEvent("change", { detail: { alert, isNew: fresh && !known } }));
+    this.#tell({ alert, isNew: fresh && !known });
   }
 
-  async load(show, { more = false } = {}) {
-    const after = more ? this.#next[show] : null;
-    const page = await get("/v1/alerts", { state: show === "open" ? "open" : null, limit: PAGE, after });
-    if (show === "open" && !more && !page.has_more) {
-      const still = new Set(page.items.map((alert) => alert.id));
-      for (const [id, alert] of this.#known) if (open(alert) && !still.has(id)) this.#known.delete(id);
-    }
-    if (!more || page.items.length) this.#next[show] = page.next;
-    // What came while the stream was away is news too, unless it may be an old entry of a list too long to know whole.
-    const news = show === "open" && !more && this.#whole ? page.items.filter((alert) => !this.#known.has(alert.id)) : [];
-    if (show === "open") this.#whole = !page.has_more;
-    for (const alert of page.items) {
-      const known = this.#known.get(alert.id);
-      if (!known || known.version <= alert.version) this.#known.set(alert.id, alert);
-    }
-    this.dispatchEvent(new CustomEvent("change", { detail: {} }));
-    for (const alert of news) this.dispatchEvent(new CustomEvent("change", { detail: { alert, isNew: true } }));
+  // Every open alert, the most urgent first; done when the first page is there, the rest follows. Its promise is in `rest`.
+  async loadOpen() {
+    const before = this.#whole ? new Set(this.#known.keys()) : null;
+    const seen = new Set();
+    const news = [];
+    const page = async (severity, limit, after) => {
+      const found = await get("/v1/alerts", { state: "open", severity, limit, after });
+      for (const alert of found.items) {
+        seen.add(alert.id);
+        if (before && !before.has(alert.id)) news.push(alert);
+        this.#keep(alert);
+      }
+      this.#tell({});
+      return found.next;
+    };
+    const rest = async (next) => {
+      for (const severity of ["critical", "warning", "info"]) {
+        let after = severity === "critical" ? next : undefined;
+        while (after !== null) after = await page(severity, PAGE, after);
+      }
+      for (const [id, alert] of this.#known) if (before?.has(id) && open(alert) && !seen.has(id)) this.#known.delete(id);
+      this.#whole = true;
+      this.#tell({});
+      for (const alert of news) this.#tell({ alert, isNew: true });
+    };
+    const first = await page("critical", FIRST);
+    this.#loading = rest(first);
+    this.#loading.catch(() => {});
+    return this.#loading;
   }
+
+  // Until every open alert is known.
+  async whole() {
+    if (!this.#whole) await (this.#loading ?? this.loadOpen());
+  }
+
+  async loadAll(more = false) {
+    const page = await get("/v1/alerts", { limit: FIRST, after: more ? this.#next : null });
+    this.#next = page.next;
+    this.#more = page.has_more;
+    for (const alert of page.items) this.#keep(alert);
+    this.#tell({});
+  }
+
+  #keep(alert) {
+    const known = this.#known.get(alert.id);
+    if (!known || known.version <= alert.version) this.#known.set(alert.id, alert);
+  }
+
+  #tell(detail) { this.dispatchEvent(new CustomEvent("change", { detail })); }
 }

@@ -56,3 +56,14 @@ export function later(action, ms) {
   let timer = 0;
   return (...values) => { clearTimeout(timer); timer = setTimeout(() => action(...values), ms); };
 }
+
+// A small drawing of `size` pixels that says `words` to those who can't see it.
+export function canvas(size, draw, words = "") {
+  const ratio = devicePixelRatio || 1;
+  const element = h("canvas", { width: size * ratio, height: size * ratio, class: "sign", ...(words ? { role: "img", "aria-label": words } : { "aria-hidden": "true" }) });
+  element.style.width = element.style.height = `${size}px`;
+  const ctx = element.getContext("2d");
+  ctx.scale(ratio, ratio);
+  draw(ctx);
+  return element;
+}

@@ -2,7 +2,7 @@
 
 export const PAGES = [
   { name: "now", key: "n", icon: "now" },
-  // { name: "map", key: "m", icon: "map", load: () => import("./map.js") },
+  { name: "map", key: "m", icon: "map", load: () => import("./map.js") },
   // { name: "corridors", key: "c", icon: "road", load: () => import("./corridors.js") },
   // { name: "zones", key: "z", icon: "zone", load: () => import("./zones.js") },
   { name: "sensors", key: "s", icon: "sensor", load: () => import("./sensors.js") },

@@ -40,7 +40,7 @@ export class Queue {
     if (!this.#cards.size && this.note.hidden) this.list.replaceChildren(...[1, 2, 3].map(() => h("li", { class: "ghost" })));
     this.list.setAttribute("aria-busy", "true");
     try {
-      await this.cases.load(this.show, { more });
+      await (this.show === "open" ? this.cases.loadOpen() : this.cases.loadAll(more));
       this.loaded = true;
       this.draw();
     } catch (problem) {
@@ -74,8 +74,9 @@ export class Queue {
     const opened = events(this.cases.listed("open"), byUrgency).length;
     document.title = opened ? `(${opened}) Citygauge` : "Citygauge";
     badge(opened, this.cases.hasMore("open"));
-    this.more.hidden = !this.cases.hasMore(this.show);
+    this.more.hidden = this.show === "open" || !this.cases.hasMore(this.show);
     if (alerts.length) this.note.hidden = true;
+    else if (this.cases.hasMore(this.show)) this.note.hidden = true;
     else if (this.show === "open") this.#tell(t("now.quiet_title"), t("now.quiet"));
     else this.#tell(t("now.none_title"), t("now.none"));
   }
@@ -86,6 +87,7 @@ export class Queue {
   }
 
   #changed({ alert, isNew }) {
+    this.loaded = true;
     this.draw();
     if (!alert || !isNew || !alert.active) return;
     byId("announcer").textContent = t("now.announce", { severity: say("severities", alert.severity), rule: say("rules", alert.rule), place: placeOf(alert) });

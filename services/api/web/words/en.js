@@ -103,6 +103,12 @@ export default {
     intro: "Every sensor in the register, with where it stands and how often it reports.", find: "Name or id", kind: "Kind", every_kind: "Every kind",
     name: "Name", zone: "Zone", road: "Road", cadence: "Reports every", more: "Show more sensors", none: "No such sensor",
   },
+  map: {
+    label: "Map of sensors, zones and roads. The list beside it has the same.", list: "Sensors in the map's frame", show: "Which sensors to show",
+    critical: "Critical alert", warning: "Warning", info: "Notice", trouble: "The sensor itself is in trouble", fine: "Nothing to report",
+    closer: "Closer", further: "Further away", inside: "{count} sensors in the frame, {ill} need a look.", first: "The first {count} are listed.",
+    none: "No sensor in this frame", none_how: "Move the map, or tick more states.",
+  },
   pulse: {
     away: "Not connected", wait: "Connecting", connected: "Connected", still: "Connected, no readings arriving",
     second: "{count} readings a second", minute: "{count} readings a minute",

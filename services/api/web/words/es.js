@@ -101,6 +101,12 @@ export default {
     intro: "Todos los sensores del registro, con su lugar y la frecuencia con que informan.", find: "Nombre o id", kind: "Tipo", every_kind: "Todos los tipos",
     name: "Nombre", zone: "Zona", road: "Vía", cadence: "Informa cada", more: "Mostrar más sensores", none: "No hay tal sensor",
   },
+  map: {
+    label: "Mapa de sensores, zonas y vías. La lista de al lado tiene lo mismo.", list: "Sensores en el marco del mapa", show: "Qué sensores mostrar",
+    critical: "Alerta crítica", warning: "Advertencia", info: "Aviso", trouble: "El propio sensor tiene problemas", fine: "Sin novedad",
+    closer: "Acercar", further: "Alejar", inside: "{count} sensores en el marco, {ill} necesitan atención.", first: "Se muestran los primeros {count}.",
+    none: "Ningún sensor en este marco", none_how: "Mueva el mapa o marque más estados.",
+  },
   pulse: {
     away: "Sin conexión", wait: "Conectando", connected: "Conectado", still: "Conectado, no llegan lecturas",
     second: "{count} lecturas por segundo", minute: "{count} lecturas por minuto",
