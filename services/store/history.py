@@ -1,7 +1,8 @@
 """What was stored, asked by sensor and time: readings as they are, summaries by buckets of time, the newest of each.
 
 Answers are numpy columns in pages of bounded size; where nothing was measured there is no row, never a zero. It
-refuses to hold a range at once: every page says where the next one begins.
+refuses to hold a range at once. Summaries of many sensors come in blocks: `summaries.summaries`, and litres too:
+`consumption.consumption`.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from services.detect.windows.blocks import HourBlocks
-from services.detect.windows.intervals import Intervals, MeterEvent, MeterIntervals
+from services.detect.windows.intervals import Intervals, MeterIntervals
 from services.domain.instant import DAY_US, HOUR_US
+from services.domain.register import MeterEvent
 from tests.oracles.feeds import START_US
 
 ROW = np.array([0])

@@ -15,10 +15,11 @@ from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
-from services.detect.windows.intervals import Intervals, MeterEvent
+from services.detect.windows.intervals import Intervals
 from services.detect.windows.seen_hours import SeenHours, missing_share
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import DAY_US
+from services.domain.register import MeterEvent
 
 
 class Backflow:

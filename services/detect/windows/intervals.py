@@ -9,39 +9,27 @@ refuses to alarm.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final
 
 import numpy as np
 
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.domain.instant import DAY_US, HOUR_US, SECOND_US
+from services.domain.register import (
+    MOST_BACKFLOW_LITRES_PER_H,
+    MOST_LITRES_PER_H,
+    SHORTEST_H,
+    MeterEvent,
+    differences,
+    unit_factor,
+)
 
 LATE_RESET: Final = 3
 """So many readings in a row, all more than a week behind the last: the clock was wrong, start from them."""
-_FACTORS: Final = (1000.0, 0.001, 100.0, 0.01, 10.0, 0.1)
-_FAR_LITRES_PER_H: Final = 2000.0
-"""A register that moves faster (and by a m3) is asked whether it has changed its unit."""
-_USUAL_LITRES_PER_H: Final = 300.0
-"""What may have been used meanwhile when it has."""
 _STEPS_H: Final = 2.2
 _FIRST_CADENCE_US: Final = 2 * DAY_US
 """A first interval that is longer is a gap, whatever comes later."""
 _WEEK_US: Final = 7 * DAY_US
-
-
-class MeterEvent(IntEnum):
-    """What a register did besides counting up."""
-
-    NONE = 0
-    ROLLOVER = 1
-    BACKFLOW = 2
-    EXCHANGE = 3
-    """Reset or exchange: the new register has nothing to do with the old one."""
-    UNIT = 5
-    """The register goes on in another unit, a power of ten away; nothing is known until it comes back."""
-    JUMP = 4
-    """More litres than a pipe can carry: a wrong value or another meter; the register starts anew from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +67,9 @@ class MeterIntervals:
     """
 
     def __init__(
-        self, max_litres_per_h: float = 2e5, max_backflow_litres_per_h: float = 2000.0
+        self,
+        max_litres_per_h: float = MOST_LITRES_PER_H,
+        max_backflow_litres_per_h: float = MOST_BACKFLOW_LITRES_PER_H,
     ) -> None:
         self.max_rate, self.max_back = max_litres_per_h, max_backflow_litres_per_h
         self.table = Table(
@@ -176,59 +166,21 @@ class MeterIntervals:
         before, since = t["register"][rows], t["register_us"][rows]
         pair = has & (since != NEVER) & ~first
         span = np.where(pair, at_us - np.where(pair, since, 0), 0)
-        hours = np.maximum(span / HOUR_US, 1 / 60)
-        dv = np.where(pair, register - before, np.nan)
+        hours = np.maximum(span / HOUR_US, SHORTEST_H)
         start = np.where(pair, since, start)
-        litres = np.where(pair, dv, litres)
-        factor = self._unit(rows, pair, register, before, hours)
-        foreign = factor != 1
-        falling = pair & (dv < 0) & ~foreign
-        if falling.any():
-            modulus = 10.0 ** np.ceil(
-                np.log10(np.maximum(np.where(falling, before, 1.0), 1.0) + 1e-9)
-            )
-            around = register + modulus - before
-            back = falling & (-dv <= self.max_back * hours) & (register > 0)
-            plausible = np.minimum(self.max_rate, 20_000.0) * hours
-            rolled = (
-                falling
-                & (before > 0.9 * modulus)
-                & (register < 0.1 * modulus)
-                & (around >= 0)
-                & (around <= plausible)
-                & (modulus >= 1e3)
-                & ~(back & (-dv < around))
-            )
-            back &= ~rolled
-            exchanged = falling & ~back & ~rolled
-            litres = np.where(rolled, around, np.where(exchanged, np.nan, litres))
-            event = np.where(rolled, np.int8(MeterEvent.ROLLOVER), event)
-            event = np.where(back, np.int8(MeterEvent.BACKFLOW), event)
-            event = np.where(exchanged, np.int8(MeterEvent.EXCHANGE), event)
-        if foreign.any():
-            litres = np.where(foreign, np.nan, litres)
-            event = np.where(foreign, np.int8(MeterEvent.UNIT), event)
-            register = register * factor
-        t["register"][rows] = np.where(has, register, before)
+        held = t["factor"][rows].astype(np.float64)
+        factor = unit_factor(pair, register, before, hours, held)
+        t["factor"][rows] = np.where(pair, factor, held)
+        litres, event = differences(
+            before,
+            register,
+            hours,
+            pair=pair,
+            factor=factor,
+            most=self.max_rate,
+            most_back=self.max_back,
+        )
+        kept = np.where(factor != 1, register * factor, register)
+        t["register"][rows] = np.where(has, kept, before)
         t["register_us"][rows] = np.where(has, at_us, since)
         return start, litres, event
-
-    def _unit(self, rows: Rows, pair: Array, register: Array, before: Array, hours: Array) -> Array:
-        """(n,) power of ten by which the register must be multiplied to go on where it was; 1 where it does so itself.
-
-        A register that left its unit may change its factor, or come back; what fits no factor is another register.
-        """
-        t = self.table
-        held = t["factor"][rows].astype(np.float64)
-        with np.errstate(invalid="ignore"):
-            apart = np.abs(register - before) > _FAR_LITRES_PER_H * hours + 1000.0
-        ask = pair & (apart | (held != 1)) & (register >= 20.0) & (before >= 1000.0)
-        if not ask.any():
-            return np.ones(len(rows))
-        found = np.ones(len(rows))
-        for factor in _FACTORS:
-            forward = register * factor - before
-            fits = (forward >= -factor) & (forward <= _USUAL_LITRES_PER_H * hours + factor + 10.0)
-            found = np.where(ask & apart & fits & (found == 1), factor, found)
-        t["factor"][rows] = np.where(pair, found, held)
-        return found
