@@ -1,7 +1,7 @@
 """Makes the deliveries of one route that are due: lend, send, record, with growing pauses after failures.
 
 A message is recorded as sent only after the other side took it: whoever is killed in between sends it again, with
-the same event id. It never holds a transaction open while it sends.
+the same id. It never holds a transaction open while it sends.
 """
 
 from __future__ import annotations
@@ -9,20 +9,22 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from services.domain.errors import Unavailable
 from services.notify.channels import Send
-from services.notify.message import message_of, one_line
+from services.notify.digest import DigestMessage, Told
+from services.notify.due import needless
+from services.notify.message import GROWING, Message, message_of, one_line
 from services.notify.metrics import NotifyMetrics
-from services.notify.routing import hidden
+from services.notify.routing import held_until
 from services.notify.settings import NotifySettings, Route
 from services.store import outbox
-from services.store.connection import Connection
-from services.store.outbox import Due
+from services.store.connection import Connection, transaction
+from services.store.delivery import Due, Reason
 
 _LOG: Final = logging.getLogger("citygauge.notify")
 BATCH: Final = 20
@@ -50,64 +52,137 @@ class Courier:
     clock: Callable[[], datetime]
 
     def deliver(self) -> int:
-        """Make deliveries that are due, at most `BATCH`; returns how many were in hand.
+        """Make deliveries that are due, at most `BATCH` and a digest; returns how many were in hand.
 
         Raises:
             Unavailable: the database is away (a channel that is away is a failed attempt, not an error here).
         """
         began = self.clock()
         lease = timedelta(seconds=self.settings.lease_s)
-        lent = outbox.due(self.conn, began, BATCH, lease=lease, channel=self.route.name)
+        gathers = self.route.digest is not None
+        lent = outbox.due(
+            self.conn, began, BATCH, lease=lease, channel=self.route.name, gathers=gathers
+        )
         for item in lent:
             if item is not lent[0] and self.clock() - began > lease / 2:
                 break  # the rest is lent again when the lease is over; sending late could send twice
-            self._one(item)
-        return len(lent)
+            if self._wanted(item):
+                self._tell([item], self._message(item))
+        return len(lent) + (self._digest(lease) if gathers else 0)
 
-    def _one(self, item: Due) -> None:
-        event, name, now = item.event.event, self.route.name, self.clock()
-        if hidden(event, item.alert, now):
-            self.metrics.hidden.inc()
-            outbox.give_up(self.conn, event.id, name, now, "shelved before it was told")
-            return
-        started = time.perf_counter()
+    def _digest(self, lease: timedelta) -> int:
+        """Tell what was held back and is due as one message; returns how many deliveries that were."""
+        gathered = outbox.gather(self.conn, self.clock(), self.route.name, lease=lease)
+        if gathered is None:
+            return 0
+        items = [item for item in gathered.items if self._wanted(item)]
+        if items:
+            messages = [self._message(item) for item in items]
+            self._tell(items, DigestMessage(gathered.id, messages, self.clock()))
+        return len(gathered.items)
+
+    def _wanted(self, item: Due) -> bool:
+        """Whether it is to be told now; what is not is recorded."""
+        now = self.clock()
+        found = needless(self.conn, item, now)
+        if found is None:
+            return True
+        if found.until is not None:
+            outbox.postpone(self.conn, item, found.until)
+            return False
+        self.metrics.hidden.inc()
+        event_id, name = item.event.event.id, self.route.name
+        outbox.give_up(self.conn, event_id, name, now, found.why, round=item.round, needless=True)
+        return False
+
+    def _message(self, item: Due) -> Message:
+        url = self.settings.console_url
+        return replace(
+            message_of(item.event.event, item.alert),
+            message_id=item.message_id,
+            site=item.site,
+            link=None if url is None else f"{url}/#/alert/{item.alert.id}",
+            round=item.round,
+            reason=item.reason,
+            title_template=self.route.title,
+            text_template=self.route.text,
+        )
+
+    def _tell(self, items: Sequence[Due], message: Told) -> None:
+        """Send one message that tells all of `items`, and record what came of it."""
+        name, started = self.route.name, time.perf_counter()
         try:
-            self.send(message_of(event, item.alert))
+            receipt = self.send(message)
         except Unavailable as error:
-            self._failed(item, one_line(str(error), 500))
+            self._failed(items, one_line(str(error), 500))
         except Exception as error:
-            _LOG.exception("a message cannot be made or sent: route=%s event=%s", name, event.id)
-            self._failed(item, one_line(f"{type(error).__name__}: {error}", 500))
+            _LOG.exception(
+                "a message cannot be made or sent: route=%s message=%s", name, message.message_id
+            )
+            self._failed(items, one_line(f"{type(error).__name__}: {error}", 500))
         else:
-            sent_at = self.clock()
-            outbox.record_sent(self.conn, event.id, name, sent_at)
-            self.metrics.sent.labels(name).inc()
-            lag = (sent_at - item.event.stored_at).total_seconds()
-            self.metrics.lag_seconds.labels(name).observe(max(0.0, lag))
+            self._sent(items, receipt)
         finally:
             self.metrics.send_seconds.labels(name).observe(time.perf_counter() - started)
 
-    def _failed(self, item: Due, problem: str) -> None:
-        event, name, now = item.event.event, self.route.name, self.clock()
+    def _sent(self, items: Sequence[Due], receipt: str | None) -> None:
+        now = self.clock()
+        if len(items) == 1:
+            self._record_sent(items[0], now, receipt)
+        else:
+            with transaction(self.conn):
+                for item in items:
+                    self._record_sent(item, now, receipt)
+        self.metrics.sent.labels(self.route.name).inc()
+
+    def _record_sent(self, item: Due, now: datetime, receipt: str | None) -> None:
+        name = self.route.name
+        outbox.record_sent(
+            self.conn,
+            item.event.event.id,
+            name,
+            now,
+            round=item.round,
+            receipt=receipt,
+            again_at=self._again_at(item, now),
+        )
+        if item.reason is Reason.ROUTED and item.held_until is None:
+            lag = (now - item.event.stored_at).total_seconds()
+            self.metrics.lag_seconds.labels(name).observe(max(0.0, lag))
+
+    def _again_at(self, item: Due, now: datetime) -> datetime | None:
+        """When it is told again; None where the route does not repeat, or nobody would need it."""
+        if self.route.repeat_minutes is None or item.event.event.kind not in GROWING:
+            return None
+        at = now + timedelta(minutes=self.route.repeat_minutes)
+        return held_until(self.route, item.alert.severity, item.site, at) or at
+
+    def _failed(self, items: Sequence[Due], problem: str) -> None:
+        name, now = self.route.name, self.clock()
         self.metrics.failed.labels(name).inc()
-        if item.attempts >= self.settings.attempts:
-            self.metrics.given_up.labels(name).inc()
-            outbox.give_up(self.conn, event.id, name, now, problem)
-            _LOG.error(
-                "a message is given up: route=%s event=%s attempts=%d problem=%s",
+        # one pause for all: those of a digest come back together
+        pause = pause_after(items[0].attempts, self.settings, random.random())
+        for item in items:
+            event_id = item.event.event.id
+            if item.attempts >= self.settings.attempts:
+                self.metrics.given_up.labels(name).inc()
+                outbox.give_up(self.conn, event_id, name, now, problem, round=item.round)
+                _LOG.error(
+                    "a message is given up: route=%s event=%s attempts=%d problem=%s",
+                    name,
+                    event_id,
+                    item.attempts,
+                    problem,
+                )
+                continue
+            outbox.record_failure(
+                self.conn, event_id, name, now + pause, problem, round=item.round, at=now
+            )
+            _LOG.warning(
+                "a message was not taken: route=%s event=%s attempts=%d retry_in_s=%.1f problem=%s",
                 name,
-                event.id,
+                event_id,
                 item.attempts,
+                pause.total_seconds(),
                 problem,
             )
-            return
-        pause = pause_after(item.attempts, self.settings, random.random())
-        outbox.record_failure(self.conn, event.id, name, now + pause, problem)
-        _LOG.warning(
-            "a message was not taken: route=%s event=%s attempts=%d retry_in_s=%.1f problem=%s",
-            name,
-            event.id,
-            item.attempts,
-            pause.total_seconds(),
-            problem,
-        )

@@ -15,6 +15,9 @@ from typing import Final
 
 from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.condition import Severity
+from services.notify.template import filled
+from services.store.delivery import Reason
+from services.store.sites import NOWHERE, Site
 
 _VERBS: Final[Mapping[EventKind, str]] = {
     EventKind.RAISED: "New",
@@ -31,9 +34,11 @@ _VERBS: Final[Mapping[EventKind, str]] = {
     EventKind.COMMENTED: "Comment",
     EventKind.RESOLVED: "Resolved",
 }
-_GROWING: Final = frozenset({EventKind.RAISED, EventKind.UPDATED, EventKind.ESCALATED})
+GROWING: Final = frozenset({EventKind.RAISED, EventKind.UPDATED, EventKind.ESCALATED})
+"""Kinds that say how bad it is; all others say what became of it."""
 _TITLE_LENGTH: Final = 160
 _TEXT_LENGTH: Final = 4000
+_NONE: Final = uuid.UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,14 @@ class Message:
     """One alert event, as it is told.
 
     Attributes:
-        event_id: stable over retries; receivers drop what they have seen by it.
+        message_id: stable over retries; receivers drop what they have seen by it. That of a first telling is the
+            event's id, each repetition has another one.
         at: when it happened, aware UTC; started_at: when the event began in the data.
         sentence: what the detector said of it; detail: what a person added (comment, reason, verdict), if anything.
+        group_id: the alert with which the same event was first told.
+        site: where it is; link: the alert's address in the console.
+        round: 0, or the how-manieth repetition it is; reason: why it is told.
+        title_template, text_template: as the route wants it worded.
         test: whether it only tests a route.
     """
 
@@ -60,49 +70,116 @@ class Message:
     actor: str
     evidence: Mapping[str, object]
     test: bool = False
+    message_id: uuid.UUID = _NONE
+    group_id: uuid.UUID = _NONE
+    score: float = 1.0
+    site: Site = NOWHERE
+    link: str | None = None
+    round: int = 0
+    reason: Reason = Reason.ROUTED
+    title_template: str | None = None
+    text_template: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, default in (("message_id", self.event_id), ("group_id", self.alert_id)):
+            if getattr(self, name) == _NONE:
+                object.__setattr__(self, name, default)
+
+    @property
+    def what(self) -> str:
+        """What happened, in a word or two."""
+        if self.reason is Reason.REPEATED:
+            return f"Still open, reminder {self.round}"
+        if self.reason is Reason.ESCALATED and self.kind in GROWING:
+            return "Nobody has taken this"
+        return _VERBS[self.kind]
+
+    @property
+    def thread_id(self) -> uuid.UUID:
+        """Messages of one alert belong together."""
+        return self.alert_id
 
     @property
     def title(self) -> str:
-        """One line: severity, what happened, the sentence as far as it fits."""
+        """One line: severity, what happened, the sentence as far as it fits; or as the route's template has it."""
         mark = "TEST, nothing happened. " if self.test else ""
-        return one_line(
-            f"[{self.severity}] {mark}{_VERBS[self.kind]}: {self.sentence}", _TITLE_LENGTH
-        )
+        if self.title_template is not None:
+            return one_line(mark + filled(self.title_template, self._words()), _TITLE_LENGTH)
+        return one_line(f"[{self.severity}] {mark}{self.what}: {self.sentence}", _TITLE_LENGTH)
 
     @property
     def text(self) -> str:
         """A few lines of plain text."""
+        mark = "This is a test of the route. Nothing happened.\n" if self.test else ""
+        if self.text_template is not None:
+            return mark + filled(self.text_template, self._words()).rstrip("\n") + "\n"
+        words = self._words()
         rows = [
             one_line(self.sentence, _TEXT_LENGTH),
             "",
-            f"Alert: {one_line(self.rule)} at {one_line(self.subject)}, {self.severity}",
-            f"What happened: {_VERBS[self.kind]}, {_moment(self.at)}, by {one_line(self.actor)}",
-            f"Began: {_moment(self.started_at)}",
+            f"Alert: {words['rule']} at {words['subject']}, {self.severity}",
+            f"What happened: {self.what}, {words['at']}, by {words['actor']}",
+            f"Began: {words['started']}",
         ]
+        if self.site.subject:
+            rows.append(f"Where: {words['place']}")
         if self.detail is not None:
-            rows.append(f"Note: {one_line(self.detail, _TEXT_LENGTH)}")
+            rows.append(f"Note: {words['note']}")
+        if self.link is not None:
+            rows.append(f"Open it: {self.link}")
         rows.append(f"Alert id: {self.alert_id}")
-        if self.test:
-            rows.insert(0, "This is a test of the route. Nothing happened.")
-        return "\n".join(rows) + "\n"
+        return mark + "\n".join(rows) + "\n"
+
+    def _words(self) -> Mapping[str, str]:
+        """What templates take, each on one line."""
+        return {
+            "severity": self.severity.value,
+            "what": self.what,
+            "sentence": one_line(self.sentence, _TEXT_LENGTH),
+            "rule": one_line(self.rule),
+            "subject": one_line(self.subject),
+            "place": one_line(self.site.words),
+            "started": _moment(self.started_at),
+            "at": _moment(self.at),
+            "actor": one_line(self.actor),
+            "note": one_line(self.detail or "", _TEXT_LENGTH),
+            "alert_id": str(self.alert_id),
+            "link": self.link or "",
+        }
 
     def as_dict(self) -> dict[str, object]:
         """Plain JSON data of it, for machines."""
+        site = self.site
         return {
+            "message_id": str(self.message_id),
             "event_id": str(self.event_id),
             "event": self.kind.value,
             "at": _moment(self.at),
             "actor": self.actor,
+            "reason": self.reason.value,
+            "repetition": self.round,
             "test": self.test,
             "detail": self.detail,
+            "link": self.link,
             "alert": {
                 "id": str(self.alert_id),
+                "group_id": str(self.group_id),
                 "rule": self.rule,
                 "subject": self.subject,
                 "severity": self.severity.value,
                 "sentence": self.sentence,
                 "started_at": _moment(self.started_at),
                 "evidence": dict(self.evidence),
+            },
+            "place": {
+                "name": site.name,
+                "domains": sorted(site.domains),
+                "zones": sorted(site.zones),
+                "road": site.road,
+                "direction": site.direction,
+                "lon": site.lon,
+                "lat": site.lat,
+                "time_zone": site.time_zone,
             },
         }
 
@@ -132,13 +209,15 @@ def message_of(event: AlertEvent, alert: Alert) -> Message:
         at=event.at,
         actor=event.actor,
         evidence=evidence if isinstance(evidence, Mapping) else alert.evidence,
+        group_id=alert.group_id or alert.id,
+        score=alert.score,
     )
 
 
 def severity_of(event: AlertEvent, alert: Alert) -> Severity:
     """How severe the event is: what began or grew worse by its own severity, all else by the worst of the alert."""
     severity = event.data.get("severity")
-    if event.kind in _GROWING and isinstance(severity, str):
+    if event.kind in GROWING and isinstance(severity, str):
         return Severity(severity)
     return alert.severity
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Final
 
@@ -17,14 +19,16 @@ from services.domain.errors import Unavailable
 from services.notify.couriers import Couriers, now
 from services.notify.metrics import NotifyMetrics
 from services.notify.routing import route_waiting
-from services.notify.settings import NotifySettings
+from services.notify.settings import NotifySettings, Route
+from services.store import outbox
 from services.store.alerts import CHANNEL
 from services.store.connection import Connection, connect, listen, wait
-from services.store.outbox import backlog
 
 _LOG: Final = logging.getLogger("citygauge.notify")
 _LONGEST_RETRY_S: Final = 15.0
 _BACKLOG_EVERY_S: Final = 2.0
+REMOVED_GRACE: Final = timedelta(minutes=5)
+"""How long a notifier with older settings may take for what is due."""
 
 
 def run(settings: NotifySettings, database_url: str, stop: Event) -> None:
@@ -72,6 +76,7 @@ def _route(
                     if time.monotonic() > measured + _BACKLOG_EVERY_S:
                         measured = time.monotonic()
                         _measure(conn, metrics)
+                        give_up_removed(conn, settings.routes, now())
         except Unavailable as error:
             failures += 1
             pause = min(_LONGEST_RETRY_S, 0.2 * 2 ** min(failures, 10)) * random.uniform(0.5, 1)
@@ -79,7 +84,18 @@ def _route(
             stop.wait(pause)
 
 
+def give_up_removed(conn: Connection, routes: Sequence[Route], now: datetime) -> int:
+    """Give up what waits for routes that the settings no longer have, visibly; returns how many deliveries."""
+    names = [route.name for route in routes]
+    removed = outbox.give_up_removed(conn, names, now, REMOVED_GRACE)
+    if removed:
+        _LOG.warning(
+            "deliveries of routes that are no longer in the settings are given up: %d", removed
+        )
+    return removed
+
+
 def _measure(conn: Connection, metrics: NotifyMetrics) -> None:
-    left = backlog(conn)
+    left = outbox.backlog(conn)
     metrics.waiting.set(left.waiting)
     metrics.undelivered.set(left.undelivered)

@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from services.domain.alert import EventKind
-from services.domain.condition import Severity
+from services.notify.route import CA_FILE, Channel, RouteBase, readable_authority
+
+__all__ = ["Channel", "EmailRoute", "LogRoute", "NotifySettings", "Route", "WebhookRoute"]
 
 
-class Channel(StrEnum):
-    """A way to reach people or their systems."""
-
-    LOG = "log"
-    WEBHOOK = "webhook"
-    EMAIL = "email"
-
-
-class _Route(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$",
-        description="name of the route, kept with its deliveries: lower-case letters, digits, _ and -",
-    )
-    minimal_severity: Severity = Field(
-        Severity.INFO,
-        description="tell only of alerts at least this severe: info, warning, critical",
-    )
-    events: tuple[EventKind, ...] = Field(
-        (EventKind.RAISED, EventKind.ESCALATED, EventKind.CLEARED),
-        min_length=1,
-        description="which changes of an alert are told",
-    )
-    timeout_s: float = Field(
-        5.0, ge=0.1, le=60, description="seconds without an answer after which a sending failed"
-    )
-
-
-class LogRoute(_Route):
+class LogRoute(RouteBase):
     """Writes a line into the service's own log."""
 
     channel: Literal[Channel.LOG] = Field(Channel.LOG, description="log")
 
 
-class WebhookRoute(_Route):
+class WebhookRoute(RouteBase):
     """Posts signed JSON to a URL."""
 
     channel: Literal[Channel.WEBHOOK] = Field(Channel.WEBHOOK, description="webhook")
@@ -55,25 +27,20 @@ class WebhookRoute(_Route):
     secret: SecretStr = Field(
         min_length=16, description="key of the HMAC-SHA256 signature, at least 16 characters"
     )
+    ca_file: str | None = CA_FILE
 
     @field_validator("url")
     @classmethod
     def _reachable(cls, url: str) -> str:
-        try:
-            parts = urlsplit(url)
-            _ = parts.port
-        except ValueError as error:
-            raise ValueError(f"not an address: {error}") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("an address that begins with http:// or https:// and names a host")
-        if not url.isprintable() or " " in url:
-            raise ValueError("an address without spaces and control characters")
-        if parts.username is not None or parts.fragment:
-            raise ValueError("an address without a user name and without a fragment")
-        return url
+        return http_address(url)
+
+    @field_validator("ca_file")
+    @classmethod
+    def _authority(cls, path: str | None) -> str | None:
+        return readable_authority(path)
 
 
-class EmailRoute(_Route):
+class EmailRoute(RouteBase):
     """Sends plain text by SMTP."""
 
     channel: Literal[Channel.EMAIL] = Field(Channel.EMAIL, description="email")
@@ -86,6 +53,7 @@ class EmailRoute(_Route):
     password: SecretStr | None = Field(None, description="password of the user")
     sender: str = Field(description="address in From")
     to: tuple[str, ...] = Field(min_length=1, max_length=50, description="addresses of the readers")
+    ca_file: str | None = CA_FILE
 
     @field_validator("sender", "to")
     @classmethod
@@ -96,6 +64,11 @@ class EmailRoute(_Route):
             if not (plain and name and at and domain):
                 raise ValueError(f"{address!r} is not a plain address such as ops@example.org")
         return value
+
+    @field_validator("ca_file")
+    @classmethod
+    def _authority(cls, path: str | None) -> str | None:
+        return readable_authority(path)
 
     @model_validator(mode="after")
     def _secret_stays_secret(self) -> Self:
@@ -117,7 +90,11 @@ class NotifySettings(BaseModel):
 
     routes: tuple[Route, ...] = Field(
         (LogRoute(name="log"),),
-        description="the routes; an event goes to each whose events and minimal severity fit",
+        description="the routes; an event goes to each whose events, severity, domains, zones, rules and hours fit",
+    )
+    console_url: str | None = Field(
+        None,
+        description="address at which people reach the console; with it messages carry a link to their alert",
     )
     poll_s: float = Field(
         1.0, ge=0.01, le=60, description="seconds between looks when no hint of news arrives"
@@ -152,4 +129,55 @@ class NotifySettings(BaseModel):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"the name {name!r} is given to two routes")
+        for route in routes:
+            _check_escalation(route, routes)
+            if route.digest is not None and route.repeat_minutes is not None:
+                raise ValueError(f"the route {route.name!r} has a digest, which is not repeated")
         return routes
+
+    @field_validator("console_url")
+    @classmethod
+    def _console(cls, url: str | None) -> str | None:
+        return None if url is None else http_address(url).rstrip("/")
+
+
+def _check_escalation(route: Route, routes: Sequence[Route]) -> None:
+    """Refuse an escalation to a route that is not there, or in a circle."""
+    by_name = {each.name: each for each in routes}
+    seen, at = [route.name], route
+    while at.escalate_to is not None:
+        if at.escalate_to not in by_name:
+            raise ValueError(
+                f"the route {at.name!r} escalates to {at.escalate_to!r}, which is not there; "
+                f"there are {', '.join(by_name)}"
+            )
+        if at.escalate_to in seen:
+            raise ValueError(
+                f"the routes escalate in a circle: {' -> '.join([*seen, at.escalate_to])}"
+            )
+        seen.append(at.escalate_to)
+        at = by_name[at.escalate_to]
+    if not route.direct and route.name not in {each.escalate_to for each in routes}:
+        raise ValueError(
+            f"nobody would hear of anything by the route {route.name!r}: direct is false and no route escalates to it"
+        )
+
+
+def http_address(url: str) -> str:
+    """The address, when requests can be sent to it.
+
+    Raises:
+        ValueError: with what would do.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"not an address: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an address that begins with http:// or https:// and names a host")
+    if not url.isprintable() or " " in url:
+        raise ValueError("an address without spaces and control characters")
+    if parts.username is not None or parts.fragment:
+        raise ValueError("an address without a user name and without a fragment")
+    return url

@@ -160,7 +160,7 @@ def test_an_email_reaches_all_readers_with_a_stable_id(mailbox: tuple[Mailbox, i
     )
     assert box.envelopes[0].rcpt_tos == ["ada@example.org", "bob@example.org"]
     assert first["Subject"] == f"[critical] New: {MESSAGE.sentence}"
-    assert first["X-Citygauge-Event-Id"] == str(MESSAGE.event_id)
+    assert first["X-Citygauge-Message-Id"] == str(MESSAGE.event_id)
     assert first["Message-ID"] == second["Message-ID"]
     assert first.get_content().replace("\r\n", "\n") == MESSAGE.text
 

@@ -7,102 +7,36 @@ import subprocess
 import sys
 import threading
 import urllib.request
-import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
-from services.domain.alert import AlertEvent, EventKind, event_of_condition
-from services.domain.condition import Change, Condition, Evidence, Rule, Severity
+from services.domain.alert import EventKind
+from services.domain.condition import Change, Severity
 from services.embedded.database import EmbeddedDatabase
 from services.embedded.processes import free_port
-from services.notify.channels import sender
-from services.notify.couriers import Couriers, now
-from services.notify.delivery import Courier
+from services.notify.couriers import Couriers
 from services.notify.metrics import NotifyMetrics
-from services.notify.routing import route_waiting
 from services.notify.service import run
-from services.notify.settings import LogRoute, NotifySettings, WebhookRoute
-from services.store.alerts import AlertRepository
-from services.store.connection import Connection, connect
+from services.notify.settings import LogRoute, NotifySettings
+from services.store.connection import connect
 from services.store.migrations import migrate
-from services.store.outbox import Delivery, backlog, deliveries
+from services.store.outbox import backlog
 from tests.endpoint import Endpoint, endpoint
+from tests.notifying import act, hook, keys, pass_once, say, settings_of, state
 from tests.waiting import wait_until
 
 __all__ = ["endpoint"]
-EVIDENCE = Evidence("flow_litres_per_h", "L/h", 42.0, 4.0, None, 3600.0, 4, 0.0)
-BASE_US = 1_767_600_000_000_000
 SERVICE = """
 import sys, threading
 from services.notify.service import run
 from services.notify.settings import NotifySettings
 run(NotifySettings.model_validate_json(sys.argv[1]), sys.argv[2], threading.Event())
 """
-
-
-def hook(server: Endpoint, name: str = "hook", **changes: object) -> WebhookRoute:
-    plain = {"name": name, "url": server.url(f"/{name}"), "secret": "a secret of some length"}
-    return WebhookRoute.model_validate({"timeout_s": 5.0, **plain, **changes})
-
-
-def settings_of(*routes: WebhookRoute | LogRoute, **changes: object) -> NotifySettings:
-    quick = {"poll_s": 0.05, "first_retry_s": 0.02, "longest_retry_s": 0.1, "lease_s": 30.0}
-    return NotifySettings.model_validate({**quick, **changes, "routes": routes})
-
-
-def say(
-    url: str,
-    *changes: Change,
-    subject: str = "m1",
-    severity: Severity = Severity.WARNING,
-    minute: int = 0,
-) -> list[AlertEvent]:
-    """Conditions of one episode, written as the detectors write them."""
-    written: list[AlertEvent] = []
-    with connect(url, "test", autocommit=True) as conn:
-        repository = AlertRepository(conn)
-        for index, change in enumerate(changes):
-            at = BASE_US + (minute + index) * 60_000_000
-            said = Condition(Rule.BURST, subject, change, BASE_US, at, severity, 0.9, EVIDENCE)
-            open_alert = repository.open_alert(Rule.BURST, subject)
-            event = event_of_condition(said, f"Water runs at {subject}.", open_alert)
-            assert event is not None
-            written += [entry.event for entry in repository.apply([event])]
-    return written
-
-
-def act(url: str, alert_id: uuid.UUID, kind: EventKind, **data: object) -> None:
-    with connect(url, "test", autocommit=True) as conn:
-        AlertRepository(conn).act(alert_id, kind, "ada", datetime.now(UTC), data)
-
-
-def state(url: str, event_id: uuid.UUID) -> Sequence[Delivery]:
-    with connect(url, "test", autocommit=True) as conn:
-        return deliveries(conn, event_id)
-
-
-def keys(server: Endpoint, path: str = "/hook") -> list[str]:
-    return [r.headers["Idempotency-Key"] for r in list(server.requests) if r.path == path]
-
-
-@contextmanager
-def step(url: str, settings: NotifySettings) -> Iterator[tuple[Connection, NotifyMetrics]]:
-    with connect(url, "test", autocommit=True) as conn:
-        yield conn, NotifyMetrics(route.name for route in settings.routes)
-
-
-def pass_once(url: str, settings: NotifySettings, at: datetime | None = None) -> None:
-    """Route what waits and let each route's courier look once, without threads."""
-    moment = at or now()
-    with step(url, settings) as (conn, metrics):
-        route_waiting(conn, settings.routes, moment, metrics)
-        for route in settings.routes:
-            Courier(conn, route, sender(route), settings, metrics, lambda: moment).deliver()
 
 
 class Notifier:

@@ -376,7 +376,7 @@ def test_any_history_keeps_the_promises(
     conn: Connection, alerts: AlertRepository, schedule: list[tuple[object, ...]]
 ) -> None:
     """Conditions seen with stale knowledge, people, replays, rollbacks: one open alert, and logs fold to rows."""
-    conn.execute("TRUNCATE alert, alert_event, outbox, delivery")
+    conn.execute("TRUNCATE alert, alert_event, outbox, delivery CASCADE")
     history: list[list[AlertEvent]] = []
     stale: dict[str, Alert | None] = {"m-0": None, "m-1": None}
     written_ids: list[uuid.UUID] = []

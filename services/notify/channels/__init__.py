@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from services.notify.channels import email, log, webhook
-from services.notify.message import Message
+from services.notify.digest import Told
 from services.notify.settings import Channel, Route
 
-Send = Callable[[Message], None]
-"""Tells one message. Returns when the other side has taken it; raises `Unavailable` when it did not."""
+Send: TypeAlias = Callable[[Told], str | None]
+"""Tells one message. Returns when the other side has taken it, with what it answered where that is worth keeping;
+raises `Unavailable` when it did not."""
 
 CHANNELS: Final[Mapping[Channel, Callable[[Any], Send]]] = {
     Channel.LOG: log.channel,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from services.domain.condition import Severity
-from services.notify.message import Message
+from services.notify.digest import Told
 from services.notify.settings import LogRoute
 
 _LOG: Final = logging.getLogger("citygauge.notify.alert")
@@ -18,17 +18,17 @@ _LEVELS: Final[Mapping[Severity, int]] = {
 }
 
 
-def channel(route: LogRoute) -> Callable[[Message], None]:
-    """Lines at the level of their severity, with the event's id."""
+def channel(route: LogRoute) -> Callable[[Told], None]:
+    """Lines at the level of their severity, with the message's id."""
 
-    def send(message: Message) -> None:
+    def send(message: Told) -> None:
         _LOG.log(
             _LEVELS[message.severity],
             "%s route=%s event=%s alert=%s",
             message.title,
             route.name,
-            message.event_id,
-            message.alert_id,
+            message.message_id,
+            message.thread_id,
         )
 
     return send

@@ -2,7 +2,8 @@
 
 The receiver checks `X-Citygauge-Signature: sha256=HEX`, the HMAC-SHA256 under the shared secret of the bytes
 `TIMESTAMP.BODY` (RFC 2104), where TIMESTAMP is the header `X-Citygauge-Timestamp` (Unix seconds of the attempt), and
-drops what it has seen by `Idempotency-Key`, the event's id, which is the same on every attempt.
+drops what it has seen by `Idempotency-Key`, the message's id, which is the same on every attempt. `is_authentic` is
+what a receiver does.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ import hashlib
 import hmac
 import http.client
 import json
-import ssl
 import time
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
 from services.domain.errors import Unavailable
-from services.notify.message import Message, one_line
+from services.notify.digest import Told
+from services.notify.message import one_line
+from services.notify.route import tls_context
 from services.notify.settings import WebhookRoute
 
 _ANSWER_BYTES: Final = 512
+_TOLERANCE_S: Final = 300
+_TIMESTAMP_DIGITS: Final = 12
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
@@ -30,9 +34,20 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
 
 
-def channel(
-    route: WebhookRoute, clock: Callable[[], float] = time.time
-) -> Callable[[Message], None]:
+def is_authentic(secret: str, timestamp: str, body: bytes, sent: str, now_s: float) -> bool:
+    """Whether a receiver should believe a request: signed with the secret, and at most five minutes old or early.
+
+    Args:
+        timestamp, sent: the headers X-Citygauge-Timestamp and X-Citygauge-Signature; now_s: Unix seconds.
+    """
+    if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= _TIMESTAMP_DIGITS):
+        return False
+    fresh = abs(now_s - int(timestamp)) <= _TOLERANCE_S
+    right = hmac.compare_digest(signature(secret, timestamp, body).encode(), sent.encode())
+    return fresh and right
+
+
+def channel(route: WebhookRoute, clock: Callable[[], float] = time.time) -> Callable[[Told], None]:
     """Posts to the route's URL, one connection an attempt."""
     parts = urlsplit(route.url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -41,22 +56,26 @@ def channel(
     def connection() -> http.client.HTTPConnection:
         if parts.scheme == "https":
             return http.client.HTTPSConnection(
-                host, parts.port, timeout=route.timeout_s, context=ssl.create_default_context()
+                host, parts.port, timeout=route.timeout_s, context=tls_context(route.ca_file)
             )
         return http.client.HTTPConnection(host, parts.port, timeout=route.timeout_s)
 
-    def send(message: Message) -> None:
-        body = json.dumps(message.as_dict(), ensure_ascii=False, allow_nan=False).encode()
+    def send(message: Told) -> None:
+        told = message.as_dict()
+        body = json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
         timestamp = str(int(clock()))
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "citygauge",
-            "Idempotency-Key": str(message.event_id),
-            "X-Citygauge-Event": message.kind.value,
+            "Idempotency-Key": str(message.message_id),
+            "X-Citygauge-Event": str(told["event"]),
             "X-Citygauge-Timestamp": timestamp,
             "X-Citygauge-Signature": signature(route.secret.get_secret_value(), timestamp, body),
         }
-        http_connection = connection()
+        try:
+            http_connection = connection()
+        except ValueError as error:  # its authority's file has gone
+            raise Unavailable(f"webhook {route.name}", one_line(str(error))) from error
         try:
             http_connection.request("POST", target, body, headers)
             answer = http_connection.getresponse()

@@ -1,0 +1,158 @@
+"""What every route has: which alerts it hears of, when, how often, and who hears next when nobody answers.
+
+It refuses, with a sentence, what could never work: a template with a field that messages lack, a time that is none,
+a certificate that cannot be read.
+"""
+
+from __future__ import annotations
+
+import ssl
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from services.domain.alert import EventKind
+from services.domain.catalogue import Domain
+from services.domain.condition import Rule, Severity
+from services.notify.hours import Day, Digest, span_of, time_of, zone_of
+from services.notify.template import check_template
+
+
+class Channel(StrEnum):
+    """A way to reach people or their systems."""
+
+    LOG = "log"
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+
+
+class RouteBase(BaseModel):
+    """The settings that routes of every channel share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$",
+        description="name of the route, kept with its deliveries: lower-case letters, digits, _ and -",
+    )
+    minimal_severity: Severity = Field(
+        Severity.INFO,
+        description="tell only of alerts at least this severe: info, warning, critical",
+    )
+    events: tuple[EventKind, ...] = Field(
+        (EventKind.RAISED, EventKind.ESCALATED, EventKind.CLEARED),
+        min_length=1,
+        description="which changes of an alert are told",
+    )
+    domains: tuple[Domain, ...] = Field((), description="only these domains; empty: all")
+    zones: tuple[str, ...] = Field((), description="only these zones; empty: all")
+    rules: tuple[Rule, ...] = Field((), description="only alerts of these rules; empty: all")
+    hours: str | None = Field(
+        None, description='only at this time of day, such as "08:00-18:00"; none: always'
+    )
+    days: tuple[Day, ...] = Field(
+        (), description="only on these days (mon, tue, wed, thu, fri, sat, sun); empty: all"
+    )
+    time_zone: str | None = Field(
+        None,
+        description="IANA zone of hours, days, quiet hours and digests; none: that of the place where the alert is, "
+        "UTC where it has none",
+    )
+    direct: bool = Field(
+        True, description="false: hears only of what another route hands on by escalate_to"
+    )
+    escalate_to: str | None = Field(
+        None, description="route that is told when nobody has acknowledged the alert in time"
+    )
+    escalate_after_minutes: float = Field(
+        15.0, gt=0, le=10_080, description="minutes without acknowledgement until escalate_to"
+    )
+    repeat_minutes: float | None = Field(
+        None,
+        ge=1,
+        le=10_080,
+        description="minutes after which it is told again while nobody has acknowledged; none: never",
+    )
+    quiet_hours: str | None = Field(
+        None,
+        description='what is less severe than urgent_severity is held back in these hours ("22:00-07:00") and '
+        "told at their end",
+    )
+    digest: Digest | None = Field(
+        None,
+        description="gather what is less severe than urgent_severity into one message: hourly or daily; none: "
+        "one message each",
+    )
+    digest_at: str = Field("07:00", description="time of day of a daily digest")
+    urgent_severity: Severity = Field(
+        Severity.CRITICAL,
+        description="alerts at least this severe wait neither for quiet hours nor for a digest",
+    )
+    title: str | None = Field(
+        None,
+        description='template of the first line, such as "{severity}: {sentence}"; none: as Citygauge words it',
+    )
+    text: str | None = Field(None, description="template of the text; none: as Citygauge words it")
+    timeout_s: float = Field(
+        5.0, ge=0.1, le=60, description="seconds without an answer after which a sending failed"
+    )
+
+    @field_validator("hours", "quiet_hours")
+    @classmethod
+    def _spans(cls, value: str | None) -> str | None:
+        if value is not None:
+            span_of(value)
+        return value
+
+    @field_validator("digest_at")
+    @classmethod
+    def _moment(cls, value: str) -> str:
+        time_of(value)
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            zone_of(value)
+        return value
+
+    @field_validator("title", "text")
+    @classmethod
+    def _template(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_template(value)
+        return value
+
+
+CA_FILE: str | None = Field(
+    None,
+    description="file with the certificates (PEM) of the authority that signed the server's; none: the system's",
+)
+
+
+def readable_authority(path: str | None) -> str | None:
+    """The path, when TLS can be checked with the certificates in it.
+
+    Raises:
+        ValueError: the file cannot be read or holds no certificate.
+    """
+    if path is not None:
+        tls_context(path)
+    return path
+
+
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """A client's context that checks the server's certificate and name.
+
+    Raises:
+        ValueError: the file cannot be read or holds no certificate.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, ssl.SSLError):
+            why = "it holds no certificate in PEM"
+        raise ValueError(f"the certificates in {ca_file} cannot be used: {why}") from error
+    return context

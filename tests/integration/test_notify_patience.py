@@ -1,0 +1,187 @@
+"""Escalation, repetition, quiet hours and digests on the real database; each look is a notifier of its own.
+
+Every `pass_once` opens the database anew, as a notifier does that was restarted in between: whatever is planned
+survives because it is a row.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from services.domain.alert import EventKind
+from services.domain.catalogue import SensorKind
+from services.domain.condition import Change, Severity
+from services.domain.sensor import Sensor
+from services.notify.service import REMOVED_GRACE, give_up_removed
+from services.store.connection import connect
+from services.store.delivery import Reason
+from services.store.sensors import SensorRepository
+from tests.endpoint import Endpoint, endpoint
+from tests.notifying import act, bodies, hook, keys, pass_once, say, settings_of, state
+
+__all__ = ["endpoint"]
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def test_the_next_route_hears_when_nobody_takes_it_in_time(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    settings = settings_of(
+        hook(endpoint, "crew", escalate_to="head", escalate_after_minutes=10),
+        hook(endpoint, "head", direct=False),
+    )
+    [raised] = say(database_url, Change.RAISE)
+    pass_once(database_url, settings, NOW)
+    pass_once(database_url, settings, NOW + 9 * MINUTE)
+    assert (keys(endpoint, "/crew"), keys(endpoint, "/head")) == ([str(raised.id)], [])
+    for minutes in (10, 11, 200):
+        pass_once(database_url, settings, NOW + minutes * MINUTE)
+    [told] = bodies(endpoint, "/head")
+    assert (told["event_id"], told["reason"]) == (str(raised.id), "escalated")
+    [over] = say(database_url, Change.CLEAR, minute=300)
+    pass_once(database_url, settings, NOW + 300 * MINUTE)
+    assert keys(endpoint, "/head")[-1] == keys(endpoint, "/crew")[-1] == str(over.id)
+
+
+def test_who_takes_it_spares_the_next_route_the_beginning_and_the_end(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    settings = settings_of(
+        hook(endpoint, "crew", escalate_to="head", escalate_after_minutes=10),
+        hook(endpoint, "head", direct=False),
+    )
+    [raised] = say(database_url, Change.RAISE)
+    pass_once(database_url, settings, NOW)
+    act(database_url, raised.alert_id, EventKind.ACKNOWLEDGED)
+    pass_once(database_url, settings, NOW + 10 * MINUTE)
+    [over] = say(database_url, Change.CLEAR, minute=30)
+    pass_once(database_url, settings, NOW + 30 * MINUTE)
+    assert keys(endpoint, "/head") == []
+    assert keys(endpoint, "/crew") == [str(raised.id), str(over.id)]
+    left = {each.channel: each for each in state(database_url, raised.id)}["head"]
+    assert (left.needless, left.last_error) == (True, "acknowledged before it was due")
+    assert left.reason is Reason.ESCALATED
+
+
+def test_it_is_told_again_until_somebody_takes_it(database_url: str, endpoint: Endpoint) -> None:
+    settings = settings_of(hook(endpoint, repeat_minutes=30))
+    [raised] = say(database_url, Change.RAISE)
+    for minutes in (0, 10, 30, 30, 59, 60):
+        pass_once(database_url, settings, NOW + minutes * MINUTE)
+    told = bodies(endpoint)
+    assert [each["repetition"] for each in told] == [0, 1, 2]
+    assert {each["event_id"] for each in told} == {str(raised.id)}
+    assert len({each["message_id"] for each in told}) == 3, "a receiver would drop a repetition"
+    act(database_url, raised.alert_id, EventKind.ACKNOWLEDGED)
+    pass_once(database_url, settings, NOW + 90 * MINUTE)
+    pass_once(database_url, settings, NOW + 900 * MINUTE)
+    assert len(keys(endpoint)) == 3
+    assert [each.needless for each in state(database_url, raised.id)] == [False, False, False, True]
+
+
+def test_a_repetition_that_fails_keeps_its_id(database_url: str, endpoint: Endpoint) -> None:
+    settings = settings_of(hook(endpoint, repeat_minutes=30))
+    say(database_url, Change.RAISE)
+    pass_once(database_url, settings, NOW)
+    endpoint.answers = [503]
+    pass_once(database_url, settings, NOW + 30 * MINUTE)
+    pass_once(database_url, settings, NOW + 31 * MINUTE)
+    _, first, second = keys(endpoint)
+    assert first == second
+
+
+def test_only_the_worst_turn_is_repeated(database_url: str, endpoint: Endpoint) -> None:
+    settings = settings_of(hook(endpoint, repeat_minutes=30))
+    say(database_url, Change.RAISE)
+    pass_once(database_url, settings, NOW)
+    [worse] = say(database_url, Change.UPDATE, severity=Severity.CRITICAL, minute=5)
+    pass_once(database_url, settings, NOW + 5 * MINUTE)
+    pass_once(database_url, settings, NOW + 40 * MINUTE)
+    assert [each["event"] for each in bodies(endpoint)] == ["raised", "escalated", "escalated"]
+    assert bodies(endpoint)[-1]["event_id"] == str(worse.id)
+
+
+def test_a_shelf_interrupts_the_repetitions_and_does_not_end_them(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    settings = settings_of(hook(endpoint, repeat_minutes=30))
+    now = datetime.now(UTC)
+    [raised] = say(database_url, Change.RAISE)
+    pass_once(database_url, settings, now)
+    until = now + timedelta(hours=2)
+    shelf = {"until": until.isoformat(), "reason": "works in the street"}
+    act(database_url, raised.alert_id, EventKind.SHELVED, **shelf)
+    pass_once(database_url, settings, now + 40 * MINUTE)
+    assert len(keys(endpoint)) == 1
+    pass_once(database_url, settings, until + MINUTE)
+    assert len(keys(endpoint)) == 2, "what still burns when the silence ends is told again"
+
+
+def test_quiet_hours_hold_back_and_then_tell(database_url: str, endpoint: Endpoint) -> None:
+    with connect(database_url, "test", autocommit=True) as conn:
+        meter = Sensor("m1", SensorKind.WATER_METER, time_zone="Europe/Madrid")
+        SensorRepository(conn).upsert([meter])
+    settings = settings_of(hook(endpoint, quiet_hours="22:00-07:00"))
+    night = datetime(2026, 3, 4, 23, 10, tzinfo=UTC)
+    [raised] = say(database_url, Change.RAISE)
+    pass_once(database_url, settings, night)
+    [critical] = say(database_url, Change.RAISE, subject="m2", severity=Severity.CRITICAL)
+    pass_once(database_url, settings, night + MINUTE)
+    assert keys(endpoint) == [str(critical.id)]
+    pass_once(database_url, settings, datetime(2026, 3, 5, 5, 59, tzinfo=UTC))
+    assert len(keys(endpoint)) == 1
+    pass_once(database_url, settings, datetime(2026, 3, 5, 6, 0, tzinfo=UTC))
+    assert keys(endpoint) == [str(critical.id), str(raised.id)]
+
+
+def test_a_digest_tells_all_in_one_message_with_one_id_on_every_attempt(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    settings = settings_of(hook(endpoint, digest="hourly"), lease_s=30)
+    events = [say(database_url, Change.RAISE, subject=f"m{i}")[0] for i in range(30)]
+    [critical] = say(database_url, Change.RAISE, subject="worst", severity=Severity.CRITICAL)
+    pass_once(database_url, settings, NOW + 20 * MINUTE)
+    assert keys(endpoint) == [str(critical.id)]
+    act(database_url, events[0].alert_id, EventKind.ACKNOWLEDGED)
+    endpoint.answers = [500]
+    for minutes in (60, 61, 62, 130):
+        pass_once(database_url, settings, NOW + minutes * MINUTE)
+    _, first, second = keys(endpoint)
+    assert first == second
+    told = bodies(endpoint)[-1]
+    messages = told["messages"]
+    assert isinstance(messages, list)
+    assert {each["event_id"] for each in messages} == {str(event.id) for event in events}
+    assert told["event"] == "digest"
+    assert all(state(database_url, event.id)[0].sent_at for event in events)
+    assert state(database_url, events[3].id)[0].attempts == 2
+
+
+def test_what_waits_for_a_removed_route_is_given_up_visibly(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    endpoint.answers = [500]
+    [raised] = say(database_url, Change.RAISE)
+    pass_once(database_url, settings_of(hook(endpoint, "old"), hook(endpoint)), NOW)
+    settings = settings_of(hook(endpoint))
+    with connect(database_url, "test", autocommit=True) as conn:
+        assert give_up_removed(conn, settings.routes, NOW + MINUTE) == 0, "another may be at work"
+        later = NOW + REMOVED_GRACE + MINUTE
+        assert give_up_removed(conn, settings.routes, later) == 1
+        assert give_up_removed(conn, settings.routes, later) == 0
+    left = {each.channel: each for each in state(database_url, raised.id)}
+    assert left["old"].last_error == "the route old is no longer in the settings"
+    assert left["old"].given_up_at == later
+    assert left["hook"].sent_at == NOW
+
+
+def test_a_route_words_its_messages(database_url: str, endpoint: Endpoint) -> None:
+    route = hook(endpoint, text="{severity} at {place}: {sentence} {link}")
+    settings = settings_of(route, console_url="https://gauge.example.org/")
+    [raised] = say(database_url, Change.RAISE)
+    pass_once(database_url, settings, NOW)
+    [told] = bodies(endpoint)
+    assert told["link"] == f"https://gauge.example.org/#/alert/{raised.alert_id}"
+    assert uuid.UUID(str(told["message_id"])) == raised.id
