@@ -29,7 +29,8 @@ def needless(conn: Connection, item: Due, now: datetime) -> Needless | None:
     event, alert = item.event.event, item.alert
     if hidden(event, alert, now):
         until = alert.shelved_until if item.reason is Reason.REPEATED else None
-        return Needless("shelved before it was told", until)
+        why = "shelved" if alert.hidden(now) else "suppressed"
+        return Needless(f"{why} before it was told", until)
     if item.reason is Reason.ROUTED:
         return None
     if event.kind not in GROWING:

@@ -34,8 +34,16 @@ _VERBS: Final[Mapping[EventKind, str]] = {
     EventKind.COMMENTED: "Comment",
     EventKind.RESOLVED: "Resolved",
 }
-GROWING: Final = frozenset({EventKind.RAISED, EventKind.UPDATED, EventKind.ESCALATED})
-"""Kinds that say how bad it is; all others say what became of it."""
+GROWING: Final = frozenset(
+    {
+        EventKind.RAISED,
+        EventKind.UPDATED,
+        EventKind.ESCALATED,
+        EventKind.UNSHELVED,
+        EventKind.UNSUPPRESSED,
+    }
+)
+"""Kinds that say that something burns, and how badly; all others say what became of it."""
 _TITLE_LENGTH: Final = 160
 _TEXT_LENGTH: Final = 4000
 _NONE: Final = uuid.UUID(int=0)

@@ -40,7 +40,13 @@ class RouteBase(BaseModel):
         description="tell only of alerts at least this severe: info, warning, critical",
     )
     events: tuple[EventKind, ...] = Field(
-        (EventKind.RAISED, EventKind.ESCALATED, EventKind.CLEARED),
+        (
+            EventKind.RAISED,
+            EventKind.ESCALATED,
+            EventKind.CLEARED,
+            EventKind.UNSHELVED,
+            EventKind.UNSUPPRESSED,
+        ),
         min_length=1,
         description="which changes of an alert are told",
     )

@@ -1,6 +1,6 @@
 """Decides who hears of an alert event, when and why, once for each event, and writes that down with nothing sent yet.
 
-Nobody hears of a shelved alert, except that it was shelved. A place that the registry does not know fits every
+Nobody hears of a shelved or suppressed alert, except that it was shelved. A place that the registry does not know fits every
 domain and zone: a route that is too narrow must not be the reason that nobody hears of an alert.
 """
 
@@ -26,7 +26,9 @@ BATCH: Final = 200
 
 
 def hidden(event: AlertEvent, alert: Alert, now: datetime) -> bool:
-    """Whether nobody is told, because a person has shelved the alert."""
+    """Whether nobody is told, because a person has shelved the alert or a rule suppresses it."""
+    if alert.suppressed_by is not None and event.kind in GROWING:
+        return True
     return event.kind is not EventKind.SHELVED and alert.hidden(now)
 
 
