@@ -1,7 +1,7 @@
 """Decides who hears of an alert event, when and why, once for each event, and writes that down with nothing sent yet.
 
-Nobody hears of a shelved or suppressed alert, except that it was shelved. A place that the registry does not know fits every
-domain and zone: a route that is too narrow must not be the reason that nobody hears of an alert.
+Nobody hears of a shelved or suppressed alert, except that it was shelved. A place that the registry does not know
+fits every domain and zone: a route that is too narrow must not be the reason that nobody hears of an alert.
 """
 
 from __future__ import annotations
