@@ -22,14 +22,6 @@ from pydantic_core import PydanticCustomError
 from services.domain.errors import InvalidInput
 from services.domain.instant import DAY_US, SECOND_US, TIME_RULE, from_us, parse_time
 
-LONGEST_BUCKET_S: Final = 366 * 86400
-BUCKET_RULE: Final = (
-    "a length from 1 second to 366 days, as an ISO 8601 duration of weeks, days, hours, minutes and seconds "
-    "(PT15M, PT1H, P1D) or as whole seconds (900)"
-)
-_DURATION: Final = re.compile(
-    r"P(?:(\d{1,5})W)?(?:(\d{1,5})D)?(?:T(?=\d)(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,9})S)?)?"
-)
 _FIRST_US: Final = 0
 _LAST_US: Final = 366 * 200 * DAY_US
 
@@ -58,21 +50,6 @@ def _time(value: object) -> object:
     return from_us(us)
 
 
-def _bucket(value: object) -> object:
-    text = str(value)
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        seconds = int(text)
-    else:
-        match = _DURATION.fullmatch(text)
-        if match is None:
-            raise PydanticCustomError("bucket", BUCKET_RULE)
-        weeks, days, hours, minutes, rest = (int(part or 0) for part in match.groups())
-        seconds = weeks * 604_800 + days * 86_400 + hours * 3600 + minutes * 60 + rest
-    if not 1 <= seconds <= LONGEST_BUCKET_S:
-        raise PydanticCustomError("bucket", BUCKET_RULE)
-    return seconds
-
-
 def duration(seconds: int) -> str:
     """ISO 8601 duration of whole seconds, in days, hours, minutes and seconds."""
     days, rest = divmod(seconds, 86_400)
@@ -93,15 +70,6 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A time with its zone, or Unix seconds, milliseconds or microseconds; see `TIME_RULE`."""
-
-Bucket = Annotated[
-    int,
-    BeforeValidator(_bucket),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^(P(\d+W)?(\d+D)?(T(\d+H)?(\d+M)?(\d+S)?)?|\d{1,8})$"}
-    ),
-]
-"""Seconds of a bucket."""
 
 NO_NUL: Final = r"^[^\x00]*$"
 Words = Annotated[

@@ -8,9 +8,11 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints
 
 from services.api.forms.writers import FormParameters
-from services.api.parameters import Bucket, Cursor, Instant, SensorId, Words
+from services.api.gaps import Gaps
+from services.api.lengths import Bucket, Shift
+from services.api.parameters import Cursor, Instant, SensorId, Words
 from services.domain.catalogue import SensorKind
-from services.store.history import Aggregate
+from services.domain.statistic import Statistic
 
 MOST_SENSORS: Final = 1000
 USUAL_PAGE: Final = 1000
@@ -19,10 +21,16 @@ MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_,]{1,500}$")]
 
 
 class Extra(StrEnum):
-    """Times of a raw reading beside the observed one."""
+    """What may stand beside the values: the first two beside raw readings, the others beside buckets."""
 
     RECEIVED_AT = "received_at"
     STORED_AT = "stored_at"
+    SHARE = "share"
+    BASELINE = "baseline"
+
+
+OF_RAW: Final = frozenset({Extra.RECEIVED_AT, Extra.STORED_AT})
+"""What only raw readings have."""
 
 
 class Wanted(StrEnum):
@@ -52,28 +60,49 @@ class ReadingParameters(RangeParameters):
     )
     bucket: Bucket | None = Field(
         None,
-        description="Length of a bucket: an ISO 8601 duration (PT15M, PT1H, P1D) or seconds. Whole days begin at the "
-        "sensor's local midnight. Without it the answer holds raw readings.",
+        description="Length of a bucket: an ISO 8601 duration (PT15M, PT1H, P1D, P1W, P1M) or seconds. Days, weeks and "
+        "months are those of the sensor's local time, right across changes of the clocks; UTC's where the sensors "
+        "have several zones. Without it the answer holds raw readings.",
         examples=["PT1H"],
     )
-    aggregate: Aggregate | None = Field(
-        None, description="How the values of a bucket become one; avg by default."
+    aggregate: list[Statistic] = Field(
+        default=[],
+        max_length=len(Statistic),
+        description="How the values of a bucket become one, repeated for several; avg by default. p05 to p99 are "
+        "percentiles; time_weighted lets each value hold until the next. Several make columns such as "
+        "flow_litres_per_h_max.",
+    )
+    gaps: Gaps = Field(
+        Gaps.NULL,
+        description="What a bucket without values shows: null; hold: the last value before it; interpolate: the line "
+        "between its neighbours. A column …_imputed marks what was not measured.",
+    )
+    longest_gap: Bucket | None = Field(
+        None, description="With gaps: the longest gap that is filled (PT2H); any by default."
+    )
+    compare: Shift | None = Field(
+        None,
+        description="Puts an earlier period beside the buckets, as columns …_before: P7D last week, P1Y last year, at "
+        "the same local time.",
+        examples=["P7D"],
     )
     quality: Wanted = Field(
         Wanted.ANY,
-        description="good leaves out raw readings that are implausible, estimated or of a suspect clock.",
+        description="good leaves out readings that are implausible, estimated or of a suspect clock.",
     )
     include: list[Extra] = Field(
         default=[],
-        max_length=2,
-        description="Further columns of raw readings: when each was received and stored.",
+        max_length=4,
+        description="Further columns. Of raw readings: received_at and stored_at. Of buckets: the share of expected "
+        "readings that is there (…_share), and the baseline, the band in which the same hour of the week lay over the "
+        "eight weeks before (…_usual_low, …_usual, …_usual_high: 10 %, median, 90 %).",
     )
     limit: int | None = Field(
         None,
         ge=1,
         le=LARGEST_PAGE,
         description=f"Most readings of a page, or most buckets; {USUAL_PAGE} by default. The forms ndjson, csv, arrow "
-        "and parquet hold the whole range of raw readings unless a limit is given.",
+        "and parquet hold the whole range unless a limit is given.",
     )
     after: Cursor | None = Field(
         None, description="The `next` of the page before; raw readings only."

@@ -6,36 +6,41 @@ with the bucket that would do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import numpy as np
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.api import reading_buckets
 from services.api.access import read
 from services.api.answers import Answer
 from services.api.documents import LatestDocument
 from services.api.examples import CSV
 from services.api.forms.answer import respond
-from services.api.forms.negotiation import STREAMED, TABLES, choose
+from services.api.forms.negotiation import STREAMED, TABLES, Form, choose
 from services.api.forms.table import Table
 from services.api.forms.writers import contents
-from services.api.parameters import SensorId, duration
+from services.api.gaps import Gaps
+from services.api.parameters import SensorId
 from services.api.problems import documented
+from services.api.reading_buckets import Layout
 from services.api.reading_parameters import (
+    OF_RAW,
     USUAL_PAGE,
+    Extra,
     ManyParameters,
     ReadingParameters,
     Wanted,
 )
 from services.api.reading_question import Question, question, sensors_of
-from services.api.reading_raw import RawTable, refuse_too_many
+from services.api.reading_raw import DOUBTFUL, RawTable, refuse_too_many
 from services.domain.catalogue import CATALOGUE
 from services.domain.errors import InvalidInput
 from services.domain.instant import from_us
-from services.store.history import Aggregate, History
+from services.domain.quality import Quality
+from services.domain.statistic import Statistic
+from services.store.history import History
 from services.store.sensors import SensorRepository
 
 router = APIRouter(tags=["readings"], dependencies=[Depends(read)])
@@ -133,51 +138,102 @@ def _readings(
 ) -> Response:
     form = choose(chosen.format, request.headers.get("accept"), TABLES)
     about = about | _about(asked, chosen)
-    database = request.app.state.database
-    limit = chosen.limit or USUAL_PAGE
     name = "readings" if many else asked.sensors[0].sensor.id
-    if chosen.bucket is not None:
-        _refuse(chosen, ("after", "include"), "only without bucket")
-        if chosen.quality is not Wanted.ANY:
-            raise InvalidInput("quality", chosen.quality.value, "any, or no bucket")
-        aggregate = chosen.aggregate or Aggregate.AVG
-        with database.connection() as connection:
-            block = reading_buckets.block(
-                connection, asked, chosen.bucket, aggregate, limit, with_ids=many
-            )
-        columns = reading_buckets.columns(asked, aggregate, with_ids=many)
-        table = Table(columns, iter([block]), about)
-        return respond(request, table, form, chosen.times, name, whole=True)
-    if chosen.aggregate is not None:
-        raise InvalidInput("aggregate", chosen.aggregate.value, "only together with bucket")
+    make = _buckets if chosen.bucket is not None else _raw
+    table, whole = make(request, asked, chosen, form, about, many=many)
+    return respond(request, table, form, chosen.times, name, whole=whole)
+
+
+def _raw(
+    request: Request,
+    asked: Question,
+    chosen: ReadingParameters,
+    form: Form,
+    about: Mapping[str, object],
+    *,
+    many: bool,
+) -> tuple[Table, bool]:
+    """The table of raw readings, and whether it is one page."""
+    _refuse(chosen, ("aggregate", "gaps", "longest_gap", "compare"), "only together with bucket")
+    _refuse_extras(chosen, OF_RAW, "without bucket")
     raw = RawTable(asked, chosen.quality, frozenset(chosen.include), many)
+    database = request.app.state.database
     if form in STREAMED and chosen.limit is None and chosen.after is None:
         with database.connection() as connection:
             refuse_too_many(connection, asked, request.app.state.settings.direct_readings)
-        table = Table(raw.columns(), raw.blocks(database), about)
-        return respond(request, table, form, chosen.times, name)
+        return Table(raw.columns(), raw.blocks(database), about), False
     with database.connection() as connection:
-        block, following = raw.page(connection, limit, chosen.after)
-    table = Table(raw.columns(), iter([block]), about, following)
-    return respond(request, table, form, chosen.times, name, whole=True)
+        block, following = raw.page(connection, chosen.limit or USUAL_PAGE, chosen.after)
+    return Table(raw.columns(), iter([block]), about, following), True
+
+
+def _buckets(
+    request: Request,
+    asked: Question,
+    chosen: ReadingParameters,
+    form: Form,
+    about: Mapping[str, object],
+    *,
+    many: bool,
+) -> tuple[Table, bool]:
+    """The table of buckets, and whether it is one page."""
+    assert chosen.bucket is not None
+    _refuse(chosen, ("after",), "only without bucket")
+    _refuse_extras(chosen, frozenset(Extra) - OF_RAW, "with bucket")
+    if chosen.longest_gap is not None and chosen.gaps is Gaps.NULL:
+        raise InvalidInput("longest_gap", chosen.longest_gap.text, "only with gaps")
+    if Extra.BASELINE in chosen.include and chosen.bucket.months:
+        raise InvalidInput("include", "baseline", "share, or buckets of at most a week")
+    layout = Layout(
+        asked=asked,
+        bucket=chosen.bucket,
+        statistics=statistics(chosen),
+        exclude=DOUBTFUL if chosen.quality is Wanted.GOOD else Quality.GOOD,
+        gaps=chosen.gaps,
+        longest_gap=chosen.longest_gap,
+        share=Extra.SHARE in chosen.include,
+        baseline=Extra.BASELINE in chosen.include,
+        compare=chosen.compare,
+        with_ids=many,
+    )
+    database = request.app.state.database
+    if form in STREAMED and chosen.limit is None:
+        layout.refuse_too_many(request.app.state.settings.direct_readings)
+        return Table(layout.columns(), layout.blocks(database), about), False
+    block = layout.document(database, chosen.limit or USUAL_PAGE)
+    return Table(layout.columns(), iter([block]), about), True
+
+
+def statistics(chosen: ReadingParameters) -> tuple[Statistic, ...]:
+    """The statistics asked for; the mean by default."""
+    return tuple(dict.fromkeys(chosen.aggregate)) or (Statistic.AVG,)
 
 
 def _about(asked: Question, chosen: ReadingParameters) -> dict[str, object]:
-    aggregate = (chosen.aggregate or Aggregate.AVG) if chosen.bucket else None
+    kinds = statistics(chosen) if chosen.bucket else ()
     units = CATALOGUE[asked.domain].by_column
+    only_count = kinds == (Statistic.COUNT,)
     return {
         "start": asked.start,
         "end": asked.end,
-        "bucket": duration(chosen.bucket) if chosen.bucket else None,
-        "aggregate": aggregate,
+        "bucket": chosen.bucket.text if chosen.bucket else None,
+        "aggregate": ",".join(kinds) or None,
         "metrics": [
-            {"name": name, "unit": "1" if aggregate is Aggregate.COUNT else units[name].unit}
-            for name in asked.names
+            {"name": name, "unit": "1" if only_count else units[name].unit} for name in asked.names
         ],
     }
 
 
 def _refuse(chosen: ReadingParameters, fields: Sequence[str], rule: str) -> None:
     for field in fields:
-        if getattr(chosen, field):
-            raise InvalidInput(field, str(getattr(chosen, field)), rule)
+        value = getattr(chosen, field)
+        if value and value is not Gaps.NULL:
+            shown = ", ".join(value) if isinstance(value, list) else getattr(value, "text", value)
+            raise InvalidInput(field, shown, rule)
+
+
+def _refuse_extras(chosen: ReadingParameters, known: frozenset[Extra], when: str) -> None:
+    for each in chosen.include:
+        if each not in known:
+            names = ", ".join(sorted(known))
+            raise InvalidInput("include", each.value, f"{when} there is {names}")
