@@ -319,8 +319,8 @@ def test_no_server_outlives_its_parent(prefix: Prefix, manner: str, number: int)
     assert parent.stdout is not None
     with parent.stdout as output:
         said = json.loads(output.readline())
-    assert len(said["pids"]) > 6
-    assert all(map(alive, said["pids"]))
+    # two guardians, two servers and the database's lasting processes; a passing worker of it may have ended already
+    assert sum(map(alive, said["pids"])) > 6
     try:
         parent.send_signal(number)
         parent.wait(30)
