@@ -1,7 +1,7 @@
 """Has something blocked the road between two stations? A queue where none belongs, or vehicles that do not come out.
 
 Question: does station u stand in a queue that ends before its neighbour d downstream, or does d, in free traffic, see
-    clearly fewer vehicles than pass u?
+    clearly fewer vehicles than pass u, or is u slow for minutes where the road has room?
 Formula, at each half minute (flows are means that fade with 2 min; 'left' is the flow at d over that of the last 7 or
     20 minutes, whichever is less):
     Queue: slow(u) - v(u) >= 30 km/h, v(u) <= .75 slow(u), v(d) - v(u) >= 30 km/h, v(d) >= 55 km/h and left < 1; slow is
@@ -14,6 +14,7 @@ Formula, at each half minute (flows are means that fade with 2 min; 'left' is th
     Closure: no vehicle at all comes out at d, which speaks, while u is jammed and its flow collapses (`closure.py`).
         Raised by two of three looks; by one where 30 vehicles are missed. Storage counts where d is empty too, if u is
         jammed or the emptiness reaches the station beyond d later than d (left <= .5).
+    Slowdown: the sum of what v(d) - v(u) exceeds its habit (`slowdown.py`); a warning, until another sign joins it.
     Cleared when none holds and v(d) - v(u) < 18 km/h for ten minutes.
     A station that was the head of a queue for four minutes at this hour (or the one beside it) on 30 % of the days,
     with at least .8 of the flow left and no incident told further downstream, is a learned bottleneck. There a queue
@@ -45,19 +46,23 @@ from services.detect.detectors.incident_evidence import (
     Looked,
     evidence_of,
 )
+from services.detect.detectors.queue_heads import HEAD_KM_PER_H, QueueHeads
+from services.detect.detectors.slowdown import Slowdown
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.arrivals import Arrivals
 from services.detect.windows.presence import Presence
+from services.detect.windows.recent_signs import enough, recent
 from services.domain.condition import Condition, Rule
 from services.domain.instant import HOUR_US, SECOND_US
 
 _NEAR: Final = 18.0
-_BEYOND_KM_PER_H, _FREE_KM_PER_H, _FREE_SHARE, _HEAD_KM_PER_H = 55.0, 60.0, 0.85, 64.0
+_BEYOND_KM_PER_H, _FREE_KM_PER_H, _FREE_SHARE = 55.0, 60.0, 0.85
 _SLOW_S: Final = 900.0
 _CLEARLY, _STARVED, _BEYOND_LEFT, _FELT_KM_PER_H = 0.93, 0.7, 0.85, 15.0
 _STORED_VEH: Final = 25.0
-_BOTTLENECK, _HEAD_LEFT, _HEAD_US = 0.3, 0.8, 240 * SECOND_US
+_BOTTLENECK, _HEAD_LEFT = 0.3, 0.8
+_WARNING, _CRITICAL = 1, 2
 _STALE_US: Final = 90 * SECOND_US
 _GAP_US: Final = 600 * SECOND_US
 _RARE_US: Final = 180 * SECOND_US
@@ -95,6 +100,8 @@ class Incident:
         self.episodes = Episodes(off_delay_us=600 * SECOND_US)
         self.arrivals = Arrivals()
         self.closure = Closure()
+        self.slowdown = Slowdown()
+        self.heads = QueueHeads()
         self.table = Table(
             {
                 "speed": Field("f8", np.nan),
@@ -106,11 +113,6 @@ class Incident:
                 "clearly": Field("u1"),
                 "starved": Field("u1"),
                 "began_us": Field("i8", NEVER),
-                "head_us": Field("i8", NEVER),
-                "heads": Field("f4", 0.0, (24,)),
-                "today": Field("?", False, (24,)),
-                "day": Field("i4", -1),
-                "days": Field("i4"),
             }
         )
 
@@ -121,6 +123,8 @@ class Incident:
             "looks": self.table,
             "arrivals": self.arrivals.table,
             "closure": self.closure.table,
+            "slowdown": self.slowdown.table,
+            "heads": self.heads.table,
             "episodes": self.episodes.table,
         }
 
@@ -144,7 +148,7 @@ class Incident:
             return []
         t["moved"][rows] = False
         hour, cadence = road.hour[rows], road.cadence_us[rows]
-        self._turn_days(rows, road.day[rows].astype(np.int32))
+        self.slowdown.turn_day(self.heads.turn_days(rows, road.day[rows].astype(np.int32)))
         self.arrivals.forget(rows[road.doubtful[rows]])
         looked = t["looked_us"][rows]
         since_us = end_us - np.where(looked == NEVER, end_us, looked)
@@ -159,8 +163,8 @@ class Incident:
         apart = np.where(has, vd - v, np.nan)
         on = self.episodes.active(rows)
         left = self.arrivals.left(safe)
-        head = (v < _HEAD_KM_PER_H) & (apart > APART)
-        around = t["heads"][rows[:, None], (hour[:, None] + np.array([-1, 0, 1])) % 24].max(axis=1)
+        head = (v < HEAD_KM_PER_H) & (apart > APART)
+        around = self.heads.around(rows, hour)
         queue = (
             (slow - v >= DROP) & (v <= SHARE * slow) & (apart >= APART) & (vd >= _BEYOND_KM_PER_H)
             & ~(left >= 1.0) & fit & ((around < _BOTTLENECK) | (left <= _STARVED))
@@ -173,28 +177,29 @@ class Incident:
         )
         closed = self.closure.closed(rows, jam, empty, denied, self.arrivals)
         queued, clearly, dry = (
-            self._history(t[name], rows, gap, sign)
+            recent(t[name], rows, gap, sign)
             for name, sign in (("queued", queue), ("clearly", queue & (left <= _CLEARLY)), ("starved", starved))
         )  # fmt: skip
-        shut = self._history(self.closure.table["signs"], rows, gap, closed)
+        shut = recent(self.closure.table["signs"], rows, gap, closed)
+        dt_s = np.where(gap, 0.0, since_us / SECOND_US)
+        slowed = self.slowdown.signs(rows, safe, end_us, dt_s, v, vd, fit, on, self.arrivals)
         rare = cadence >= _RARE_US
         counted = np.isfinite(left)
-        bad = _enough(clearly, 0x07, np.where(rare, 1, 2)) | _enough(
-            dry, 0x07, np.full(len(rows), 2)
-        )
-        bad |= np.where(rare, _enough(queued, 0x07, 2), _enough(queued, 0x1F, 4))
-        bad |= ~counted & _enough(queued, 0x0F, 3)
-        bad |= _enough(shut, 0x07, np.where(rare | self.closure.sure(safe), 1, 2))
+        bad = enough(clearly, 0x07, np.where(rare, 1, 2)) | enough(dry, 0x07, np.full(len(rows), 2))
+        bad |= np.where(rare, enough(queued, 0x07, 2), enough(queued, 0x1F, 4))
+        bad |= ~counted & enough(queued, 0x0F, 3)
+        bad |= enough(shut, 0x07, np.where(rare | self.closure.sure(safe), 1, 2))
+        severity = np.where(bad, _CRITICAL, _WARNING).astype(np.int8)
+        only = slowed & ~bad
         sign = queue | starved | closed
         first = sign & (((queued | dry | shut) & 0x1E) == 0)
         last_us = self.closure.table["vehicle_us"][safe]
         began = np.where(first, np.where(empty, last_us, end_us), t["began_us"][rows])
         t["began_us"][rows] = began
         onset, told = self.episodes.onset_us(rows), np.full(len(rows), end_us, np.int64)
-        severity = np.full(len(rows), 2, np.int8)
-        changes = self.episodes.step(
-            rows, told, bad, ((apart < _NEAR) & ~sign) | gap, began, severity
-        )
+        began = np.where(only, self.slowdown.since_us(rows, end_us), began)
+        good = (apart < _NEAR) & ~(sign | self.slowdown.lasts(rows))
+        changes = self.episodes.step(rows, told, bad | slowed, good | gap, began, severity)
         out: list[Condition] = []
         if changes:
             flows = self.arrivals.table
@@ -202,9 +207,12 @@ class Incident:
                 rows, safe, v, vd, slow, flows["flow"][safe], flows["long_flow"][safe], left, expected,
                 stored, (starved | empty) & ~queue, around, road.congested[rows],
                 empty & (starved | closed), (end_us - last_us) / (60 * SECOND_US), self.closure.table["before"][safe],
+                only, self.slowdown.table["recent"][rows], self.slowdown.filled(rows, self.arrivals),
             )  # fmt: skip
             out = self._say(ids, end_us, road, changes, seen, np.where(on, onset, began), severity)
-        self._learn(rows, safe, end_us, hour, head & ~(left <= _HEAD_LEFT) & fit, road)
+        beyond = np.where(road.downstream[safe] >= 0, road.downstream[safe], safe)
+        near = self.episodes.active(safe) | self.episodes.active(beyond)
+        self.heads.learn(rows, end_us, hour, head & ~near & ~(left <= _HEAD_LEFT) & fit)
         self.closure.halt(np.flatnonzero(self.episodes.active(np.arange(t.n))), road.downstream)
         quiet = ((queued | shut) == 0) & ~self.episodes.active(rows) & np.isfinite(v)
         a = 1.0 - np.exp(-np.clip(cadence / SECOND_US, 20.0, 900.0) / _SLOW_S)
@@ -223,9 +231,10 @@ class Incident:
     ) -> list[Condition]:
         told = np.full(len(onset), end_us, np.int64)
         span_s = 3 * np.maximum(_LOOK_S, road.cadence_us[seen.rows] / SECOND_US)
+        should = np.where(seen.expected > 0, seen.expected, np.nan)
         sure = 0.5 + np.where(
-            seen.by_storage, 0.5 - 0.5 * seen.flow / seen.expected, np.nan_to_num(seen.vd - seen.v) / 200
-        )  # fmt: skip
+            seen.by_storage, 0.5 - 0.5 * seen.flow / should, np.nan_to_num(seen.vd - seen.v) / 200
+        )
         sure = np.where(seen.closed, 0.95, sure)
         return emit(
             self.rule, Subjects(ids, seen.rows), changes, told, onset, severity, np.nan_to_num(sure),
@@ -279,47 +288,3 @@ class Incident:
         held = on & (self.table["looked_us"][rows] - np.where(on, onset, 0) < HOUR_US)
         self.arrivals.learn(rows, safe, dt_s, counts & ~empty & ~held & (v >= _FREE_SHARE * slow))
         return expected, stored, starved, denied
-
-    @staticmethod
-    def _history(kept: Array, rows: Rows, gap: Array, sign: Array) -> Array:
-        """(n,) the signs of the last five looks as bits, the newest lowest; `kept` (rows,) is moved on."""
-        bits = np.where(gap, 0, kept[rows] << 1).astype(np.uint8) & 0x1F
-        bits |= sign.astype(np.uint8)
-        kept[rows] = bits
-        return bits
-
-    def _learn(
-        self, rows: Rows, safe: Rows, end_us: int, hour: Array, head: Array, road: Road
-    ) -> None:
-        """Which stations are the head of a queue at this hour, where no incident is near."""
-        t = self.table
-        beyond = np.where(road.downstream[safe] >= 0, road.downstream[safe], safe)
-        near = self.episodes.active(safe) | self.episodes.active(beyond)
-        head = head & ~near
-        since = np.where(
-            head, np.where(t["head_us"][rows] == NEVER, end_us, t["head_us"][rows]), NEVER
-        )
-        t["head_us"][rows] = since
-        lasted = np.where(since == NEVER, -1, end_us - np.where(since == NEVER, 0, since))
-        t["today"][rows, hour] |= lasted >= _HEAD_US
-
-    def _turn_days(self, rows: Rows, day: Array) -> None:
-        t = self.table
-        turned = np.flatnonzero(day != t["day"][rows])
-        if turned.size == 0:
-            return
-        r = rows[turned]
-        seen = t["day"][r] >= 0
-        weight = np.where(seen, 1.0 / np.minimum(t["days"][r] + 2.0, 6.0), 0.0)[:, None]
-        heads = t["heads"][r]
-        t["heads"][r] = heads + weight * (t["today"][r] - heads)
-        t["days"][r] += seen
-        t["today"][r] = False
-        t["day"][r] = day[turned]
-
-
-_BITS: Final = np.array([i.bit_count() for i in range(32)], np.int8)
-
-
-def _enough(history: Array, mask: int, needed: Array | int) -> Array:
-    return np.asarray(_BITS[history & mask] >= needed)

@@ -5,12 +5,13 @@ It refuses to decide; `incident.py` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from services.detect.detectors.slowdown import LEAST_KM_PER_H
 from services.detect.table import Array, Rows
 from services.detect.windows.presence import Presence
 from services.domain.condition import Evidence
@@ -36,6 +37,8 @@ class Looked:
         by_storage: (n,) bool, held-up vehicles are the sign, not the queue.
         bottleneck: (n,) share of days with a queue at this hour; congested: (n,) bool, a jam has been told here.
         closed: (n,) bool, no vehicle at all comes out; empty_min: (n,) minutes since one did; before: (n,) veh/h then.
+        slowed: (n,) bool, a slowdown is the only sign; excess: (n,) km/h by which the pair differs more than it does as
+            a rule; filled: (n,) flow as a share of the most that the station has carried.
     """
 
     rows: Rows
@@ -54,6 +57,9 @@ class Looked:
     closed: Array
     empty_min: Array
     before: Array
+    slowed: Array
+    excess: Array
+    filled: Array
 
 
 def evidence_of(
@@ -89,6 +95,13 @@ def evidence_of(
             "congestion_1": seen.congested[i],
             "downstream_readings_1": came[1][i],
         }
+        if seen.slowed[i]:
+            usual = seen.v[i] + seen.excess[i]
+            return Evidence(
+                "speed_km_per_h", "km/h", _finite(seen.v[i]), _finite(usual - LEAST_KM_PER_H), _finite(usual),
+                float(span_s[i]), int(came[0][i] + came[1][i]), round(float(missing[i]), 3),
+                _rounded(numbers | {"slowed_1": 1.0, "excess_km_per_h": seen.excess[i], "filled_1": seen.filled[i]}),
+            )  # fmt: skip
         should = seen.expected[i]
         if seen.closed[i]:
             numbers |= {"closed_1": 1.0, "empty_min": seen.empty_min[i]}
@@ -101,10 +114,14 @@ def evidence_of(
         return Evidence(
             column, unit, _finite(value), _finite(threshold), _finite(baseline), float(span_s[i]),
             int(came[0][i] + came[1][i]), round(float(missing[i]), 3),
-            {name: round(float(x), 2) for name, x in numbers.items() if np.isfinite(x)},
+            _rounded(numbers),
         )  # fmt: skip
 
     return evidence
+
+
+def _rounded(numbers: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(float(x), 2) for name, x in numbers.items() if np.isfinite(x)}
 
 
 def _finite(x: float) -> float | None:

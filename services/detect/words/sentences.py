@@ -17,6 +17,7 @@ from services.detect.words.phrases import since as _since
 from services.detect.words.phrases import span as _span
 from services.detect.words.phrases import time as _time
 from services.detect.words.phrases import value as _value
+from services.detect.words.road_words import congestion, incident
 from services.detect.words.zone_words import blind, lowest, sure
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Rule
@@ -158,66 +159,12 @@ def _intermittent(c: Condition, s: Sensor) -> str:
     )
 
 
-def _queue(c: Condition) -> str:
-    """Where the queue begins, how long it is and what it has cost; nothing where the road is not known."""
-    numbers = c.evidence.numbers
-    if "queue_km" not in numbers:
-        return ""
-    head = (
-        "just downstream of this station"
-        if numbers.get("bottleneck_here_1", 1.0)
-        else f"just downstream of the station at {numbers['bottleneck_at_km']:.1f} km"
-    )
-    lost = numbers["delay_vehicle_h"]
-    cost = f", {lost:.0f} vehicle-hours lost so far" if lost >= 1 else ""
-    return f" The queue is {numbers['queue_km']:.1f} km long and begins {head}{cost}."
-
-
 def _congestion(c: Condition, s: Sensor) -> str:
-    cause = " The incident just downstream is the likely cause." if _number(c, "incident_1") else ""
-    usual = f"usually {c.evidence.baseline or 0:.0f} km/h"
-    if not c.evidence.numbers.get("below_limit_1", 1.0):
-        return (
-            f"Traffic is much slower than usual at {_where(s)} since {_since(c, s)}: {_value(c):.0f} km/h over five "
-            f"minutes, {usual} at this hour (alarm below {c.evidence.threshold or 0:.0f} km/h).{_queue(c)}{cause} "
-            "First: look at the camera downstream for an accident or a blocked lane."
-        )
-    recurrent = c.evidence.numbers.get("recurrent_1")
-    if recurrent is None:
-        habit = ""
-    elif not recurrent:
-        habit = f" That is not usual at this hour ({usual})."
-    elif _number(c, "unusual_1"):
-        habit = f" It is slow here at this hour as a rule, but not as slow as this ({usual})."
-    else:
-        habit = f" It is slow here at this hour as a rule ({usual})."
-    return (
-        f"Traffic is slow at {_where(s)} since {_since(c, s)}: {_value(c):.0f} km/h over five minutes, "
-        f"limit {c.evidence.threshold or 0:.0f} km/h.{habit}{_queue(c)}{cause} "
-        "First: look at the camera upstream and warn drivers before the tail of the queue."
-    )
+    return congestion(c, s, _where(s))
 
 
 def _incident(c: Condition, s: Sensor) -> str:
-    queue = " The jam told at this station is its queue." if _number(c, "congestion_1") else ""
-    if _number(c, "closed_1"):
-        return (
-            f"The road may be closed just downstream of {_where(s)}: no vehicle has come out downstream for "
-            f"{_number(c, 'empty_min'):.0f} minutes (since {_since(c, s)}), where {c.evidence.baseline or 0:.0f} an "
-            f"hour should.{queue} First: look at the cameras between both stations; send a patrol, divert traffic."
-        )
-    if _number(c, "by_storage_1"):
-        return (
-            f"An incident is likely just downstream of {_where(s)} since {_since(c, s)}: vehicles do not come out. "
-            f"{_value(c):.0f} vehicles an hour pass the next station, where {c.evidence.baseline or 0:.0f} should "
-            f"(alarm below {c.evidence.threshold or 0:.0f}); about {_number(c, 'stored_veh'):.0f} are held up between."
-            f"{queue} First: look at the cameras between the two stations; have a patrol ready."
-        )
-    return (
-        f"An incident is likely just downstream of {_where(s)} since {_since(c, s)}: {_value(c):.0f} km/h here, "
-        f"{_number(c, 'downstream_km_per_h'):.0f} km/h at the next station.{queue} "
-        "First: look at the cameras between the two stations; have a patrol ready."
-    )
+    return incident(c, s, _where(s))
 
 
 def _fault(c: Condition, s: Sensor) -> str:
