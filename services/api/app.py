@@ -21,6 +21,7 @@ from services.api import (
     sensors,
     session,
     stream,
+    suppressions,
 )
 from services.api.access import Doorkeeper
 from services.api.database import Database
@@ -77,6 +78,7 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
         alerts,
         bulk,  # before changes: /v1/alerts/changes is no alert's id
         changes,
+        suppressions,
         ingest,
         city_map,
         catalogue,

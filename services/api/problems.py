@@ -94,6 +94,9 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     domain.UnknownSensor: Kind(HTTPStatus.NOT_FOUND, "unknown-sensor", "No such sensor"),
     domain.UnknownPlace: Kind(HTTPStatus.NOT_FOUND, "unknown-place", "No such zone or road"),
     domain.UnknownAlert: Kind(HTTPStatus.NOT_FOUND, "unknown-alert", "No such alert"),
+    domain.UnknownSuppression: Kind(
+        HTTPStatus.NOT_FOUND, "unknown-suppression", "No such exemption or maintenance window"
+    ),
     domain.InvalidTransition: Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "change-not-allowed",

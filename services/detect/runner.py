@@ -14,6 +14,7 @@ from functools import partial
 from threading import Event
 from typing import Final
 
+from services.detect.alert_round import AlertRound
 from services.detect.cases import Cases, Sentence
 from services.detect.late.late_work import LateWork
 from services.detect.late.marks import LATE_SHARD
@@ -62,6 +63,7 @@ class Runner:
         self._reader = FeedReader(conn, CONSUMER)
         self._restoration = Restoration(conn, self._reader, make_core, settings, metrics, stop)
         self._late = LateWork(conn, settings, make_core, metrics)
+        self._alert_round = AlertRound(conn, settings, metrics)
         self._failures: Counter[int] = Counter()
         self._started = time.monotonic()
         self._next_tick = self._next_save = self._next_lag = self._dump_began = 0.0
@@ -119,6 +121,7 @@ class Runner:
                 raise DetectorFailed([row.id for row in rows], problem) from error
         if self._late.due(self._stream):
             self._judge_again()
+        self._alert_round.walk(self._stream.clock_us)
         self._watch_lag()
         return moved
 

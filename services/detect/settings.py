@@ -38,6 +38,12 @@ class DetectSettings(BaseModel):
         le=3600,
         description="seconds between judgements of silence while the feed is quiet",
     )
+    watch_s: float = Field(
+        2.0,
+        ge=0.01,
+        le=3600,
+        description="seconds between looks at shelves, exemptions and maintenance windows that begin or are over",
+    )
     settle_s: float = Field(
         30.0,
         ge=0,

@@ -73,6 +73,14 @@ class UnknownAlert(CitygaugeError):
         super().__init__(f"alert {_short(alert_id)} does not exist")
 
 
+class UnknownSuppression(CitygaugeError):
+    """No exemption or maintenance window of this id exists."""
+
+    def __init__(self, kind: str, id_: str) -> None:
+        self.kind, self.id = kind, id_
+        super().__init__(f"{kind} {_short(id_)} does not exist")
+
+
 class UnknownMessage(CitygaugeError):
     """No rejected message of this id is kept."""
 

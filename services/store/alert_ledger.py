@@ -1,6 +1,7 @@
 """What one call reads of the alerts and will write: events are folded in, in order, and told of or not.
 
-It decides which events are left out and which are told apart; it refuses to speak to the database.
+It decides which events are left out, which are told, and which rule holds an alert back from the first moment; it
+refuses to speak to the database.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from datetime import datetime
 from typing import TypeAlias
 
 from services.domain.alert import Alert, AlertEvent, EventKind
-from services.domain.alert_event import MACHINES
+from services.domain.alert_event import MACHINES, SYSTEM
 from services.domain.alert_fold import fold
 from services.domain.condition import Rule
 from services.domain.errors import InvalidTransition, UnknownAlert
+from services.domain.holding import Hold, Holding
 from services.store.alert_statements import plain
 
 Key: TypeAlias = tuple[Rule, str]
@@ -23,11 +25,17 @@ Key: TypeAlias = tuple[Rule, str]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An alert of a group: whether anybody still has to do with it, how bad it is, when it began."""
+    """An alert of a group.
+
+    Attributes:
+        open: whether anybody still has to do with it, and no rule holds it back.
+        rank: how severe it is; told: whether people heard of it.
+    """
 
     open: bool
     rank: int
     started_at: datetime
+    told: bool = True
 
 
 @dataclass(slots=True)
@@ -42,12 +50,14 @@ class Ledger:
     changed: dict[uuid.UUID, None] = field(default_factory=dict)
     events: list[tuple[AlertEvent, int]] = field(default_factory=list)
     groups: dict[uuid.UUID, dict[uuid.UUID, Member]] = field(default_factory=dict)
+    holding: Holding = field(default_factory=Holding)
 
     def take(self, event: AlertEvent) -> None:
         """Folds the event in, or leaves it out where the log has it or its alert has no room for it."""
         if event.id in self.known_events:
             return
         current = self.alerts.get(event.alert_id)
+        held: Hold | None = None
         if event.kind is EventKind.RAISED:
             if current is not None:
                 return
@@ -57,6 +67,7 @@ class Ledger:
                 return
             previous = self.last.get(key)
             event = replace(event, data={**event.data, "previous_id": plain(previous)})
+            held = self.holding.of(raised, raised.raised_at)
             self.last[key] = event.alert_id
             self.open.add(key)
             self.new[event.alert_id] = None
@@ -70,29 +81,66 @@ class Ledger:
             if event.actor in MACHINES:
                 return
             raise
+        event = self._telling(event, alert, held)
+        alert = fold(current, event)
         if alert.cleared_at is not None:
             self.open.discard((alert.rule, alert.subject))
+        self._note(alert, event)
+        if held is not None:
+            self.take(suppressed(alert, held, event.at, uuid.uuid5(event.id, held.by)))
+
+    def _note(self, alert: Alert, event: AlertEvent) -> None:
         self.alerts[alert.id] = alert
-        event = self._in_its_group(event, alert)
+        self._members(alert)[alert.id] = _member(alert)
         self.known_events.add(event.id)
         self.events.append((event, alert.version))
         if alert.id not in self.new:
             self.changed[alert.id] = None
 
-    def _in_its_group(self, event: AlertEvent, alert: Alert) -> AlertEvent:
-        """The event with what it means for its group: not told apart while others tell it, or the end of them all."""
-        members = self.groups.setdefault(alert.group_id or alert.id, {})
-        is_open = alert.cleared_at is None and alert.resolved_at is None
-        members[alert.id] = Member(is_open, alert.severity.rank, alert.started_at)
-        others = [each for id_, each in members.items() if id_ != alert.id and each.open]
-        if event.kind in {EventKind.RAISED, EventKind.ESCALATED}:
-            quiet = any(each.rank >= alert.severity.rank for each in others)
-        else:
-            quiet = event.kind is EventKind.CLEARED and bool(others)
+    def _members(self, alert: Alert) -> dict[uuid.UUID, Member]:
+        return self.groups.setdefault(alert.group_id or alert.id, {})
+
+    def _telling(self, event: AlertEvent, alert: Alert, held: Hold | None) -> AlertEvent:
+        """The event as it is written: with told False where people need not hear, or as the end of its group."""
+        members = self._members(alert)
+        others = [each for id_, each in members.items() if id_ != alert.id]
+        quiet = self._is_quiet(event, alert, others, held)
         if quiet:
             return replace(event, data={**event.data, "told": False})
-        if event.kind is EventKind.CLEARED and len(members) > 1:
-            began = min(each.started_at for each in members.values())
-            whole = {"alerts": len(members), "started_at": plain(began)}
+        if event.kind is EventKind.CLEARED and others:
+            began = min(alert.started_at, *(each.started_at for each in others))
+            whole = {"alerts": len(others) + 1, "started_at": plain(began)}
             return replace(event, data={**event.data, "group_over": whole})
         return event
+
+    def _is_quiet(
+        self, event: AlertEvent, alert: Alert, others: list[Member], held: Hold | None
+    ) -> bool:
+        """Not told: what a rule holds back, what others of the event tell, the end of what was never told."""
+        known = [each for each in others if each.open]
+        group_told = any(each.told for each in others)
+        as_bad = group_told and any(each.rank >= alert.severity.rank for each in known)
+        match event.kind:
+            case EventKind.RAISED:
+                return held is not None or as_bad
+            case EventKind.ESCALATED:
+                return alert.suppressed_by is not None or as_bad
+            case EventKind.CLEARED:
+                return bool(known) or not (alert.told_at is not None or group_told)
+            case EventKind.UNSUPPRESSED:
+                return not alert.open or alert.acknowledged_at is not None or as_bad
+            case EventKind.UNSHELVED if event.actor == SYSTEM:
+                return not alert.open or alert.suppressed_by is not None
+        return False
+
+
+def suppressed(alert: Alert, hold: Hold, at: datetime, event_id: uuid.UUID) -> AlertEvent:
+    """The event that a rule holds the alert back from now on."""
+    data = {"suppressed_by": hold.by, "reason": hold.reason, "told": False}
+    return AlertEvent(event_id, alert.id, EventKind.SUPPRESSED, at, SYSTEM, data)
+
+
+def _member(alert: Alert) -> Member:
+    told = alert.told_at is not None
+    free = alert.open and alert.suppressed_by is None
+    return Member(free, alert.severity.rank, alert.started_at, told)

@@ -57,8 +57,27 @@ UPDATE: Final[LiteralString] = """
      WHERE id = %(id)s
 """
 MEMBERS: Final[LiteralString] = """
-    SELECT group_id, id, severity, started_at, cleared_at IS NULL AND resolved_at IS NULL FROM alert
-     WHERE group_id = ANY(%s)
+    SELECT group_id, id, severity, started_at,
+           cleared_at IS NULL AND resolved_at IS NULL AND suppressed_by IS NULL, told_at IS NOT NULL
+      FROM alert WHERE group_id = ANY(%s)
+"""
+CAUSES: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM alert
+     WHERE cleared_at IS NULL AND rule = ANY(%(rules)s)
+       AND (%(subjects)s::text[] IS NULL OR subject = ANY(%(subjects)s))
+     ORDER BY started_at, id
+"""
+# Open cases that something holds back or could: all of them while people's rules are in force, else those at (or
+# behind) what is faulty or silent.
+HOLDABLE: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM alert
+     WHERE cleared_at IS NULL AND resolved_at IS NULL
+       AND (suppressed_by IS NOT NULL OR %(any)s OR subject = ANY(%(subjects)s)
+            OR (%(silence)s AND rule IN ('silent', 'stuck', 'feed_silent')))
+     ORDER BY raised_at, id
+"""
+OFF_SHELF: Final[LiteralString] = f"""
+    SELECT {_COLUMNS} FROM alert WHERE resolved_at IS NULL AND shelved_until <= %s ORDER BY raised_at, id
 """
 INSERT_EVENT: Final[LiteralString] = """
     INSERT INTO alert_event (id, alert_id, version, kind, at, actor, data)

@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from services.domain.alert import AlertEvent, EventKind
+from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.alert_fold import fold
 from services.domain.condition import Rule, Severity
+from services.domain.holding import CAUSES, Holding
+from services.domain.subject import feed_subject, gateway_subject
 from services.store import alert_statements as statements
 from services.store.alert_ledger import Ledger, Member
 from services.store.alert_statements import StoredEvent, alert_of
 from services.store.connection import Connection
+from services.store.suppressions import unended
+from services.store.whereabouts import whereabouts
 
 _TOLD: Final = frozenset(EventKind) - {EventKind.UPDATED, EventKind.SUPPRESSED}
 """Kinds that people may have to hear of: they get a line in the outbox."""
@@ -34,8 +38,9 @@ def read(conn: Connection, events: Sequence[AlertEvent]) -> Ledger:
     keys = {(alert.rule, alert.subject) for alert in raised}
     keys |= {(alert.rule, alert.subject) for alert in alerts.values()} if keys else set()
     groups = {alert.group_id for alert in (*alerts.values(), *raised)}
-    for group, id_, severity, began, is_open in conn.execute(statements.MEMBERS, (list(groups),)):
-        member = Member(is_open, Severity(severity).rank, began)
+    for row in conn.execute(statements.MEMBERS, (list(groups),)):
+        group, id_, severity, began, is_open, told = row
+        member = Member(is_open, Severity(severity).rank, began, told)
         ledger.groups.setdefault(group, {})[id_] = member
     if keys:
         parameters = {
@@ -46,7 +51,27 @@ def read(conn: Connection, events: Sequence[AlertEvent]) -> Ledger:
             ledger.last[Rule(rule), subject] = id_
             if is_open:
                 ledger.open.add((Rule(rule), subject))
+    if raised:
+        ledger.holding = read_holding(conn, raised)
+        ledger.holding.causes += [alert for alert in raised if alert.rule in CAUSES]
     return ledger
+
+
+def read_holding(conn: Connection, alerts: Sequence[Alert]) -> Holding:
+    """What may hold these alerts back: every rule that people made and that is not over, and what explains them."""
+    where = whereabouts(conn, {alert.subject for alert in alerts})
+    subjects = {alert.subject for alert in alerts} | {
+        subject
+        for place in where.values()
+        for subject in (
+            place.gateway and gateway_subject(place.gateway),
+            place.domain and feed_subject(place.domain),
+        )
+        if subject
+    }
+    values = {"rules": [rule.value for rule in CAUSES], "subjects": list(subjects)}
+    causes = [alert_of(row) for row in conn.execute(statements.CAUSES, values)]
+    return Holding(unended(conn), causes, where)
 
 
 def write(conn: Connection, ledger: Ledger) -> list[StoredEvent]:
