@@ -1,14 +1,19 @@
 """Publishes over MQTT 5 at QoS 1 with a bounded number in flight, and counts what the broker acknowledged.
 
 The one file here that knows paho. A lost connection is made again by paho, which sends again what was not acknowledged.
+A message that the broker acknowledges because nobody has subscribed is gone: a publisher that insists keeps it, and
+sends it again until somebody hears it. It refuses to hold more than it may have on the way.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import ssl
 import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -26,6 +31,8 @@ _log: Final = logging.getLogger("citygauge.simulate")
 _CONNECT_S: Final = 15.0
 _QUIET_S: Final = 10.0
 _NOBODY_LISTENS: Final = 0x10
+_TURN_S: Final = 0.25
+_AGAIN_S: Final = 1.0
 
 
 class PublishRefused(CitygaugeError):
@@ -36,9 +43,32 @@ class PublishRefused(CitygaugeError):
         super().__init__(f"the MQTT broker refused {messages} messages: {reason}")
 
 
+class NobodyListens(CitygaugeError):
+    """Messages have no subscriber, although they were sent again and again."""
+
+    def __init__(self, messages: int, topic: str) -> None:
+        self.messages, self.topic = messages, topic
+        super().__init__(
+            f"nobody has subscribed to {topic}, messages not delivered: {messages}; start `citygauge ingest` on this "
+            "broker, and see that its topics (CITYGAUGE_INGEST_TOPICS) have this one"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    topic: str
+    payload: bytes
+    readings: int
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the broker has acknowledged; `unheard` messages had no subscriber and are gone."""
+    """What the broker has acknowledged.
+
+    Attributes:
+        readings, messages: acknowledged; by a publisher that insists only what somebody has heard.
+        unheard: messages without a subscriber: gone, or still kept by one that insists.
+    """
 
     readings: int
     messages: int
@@ -52,17 +82,27 @@ class Publisher:
         receive_maximum: how many messages the broker takes before it has acknowledged any.
     """
 
-    def __init__(self, url: str, client_id: str, in_flight: int = 500) -> None:
-        """`url` is mqtt://[user:password@]host[:port], or mqtts:// for TLS."""
+    def __init__(
+        self, url: str, client_id: str, in_flight: int = 500, *, insists: bool = False
+    ) -> None:
+        """`url` is mqtt://[user:password@]host[:port], or mqtts:// for TLS.
+
+        `insists`: what nobody hears is sent again; the first message goes alone, so that the others keep their order
+        where nobody has subscribed yet.
+        """
         parts = urlsplit(url)
         if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
             raise InvalidInput("MQTT_URL", parts.scheme, "mqtt://user:password@host:1883")
         self._place = (parts.hostname, parts.port or (8883 if parts.scheme == "mqtts" else 1883))
-        self._in_flight = in_flight
+        self._in_flight, self._insists = in_flight, insists
+        self._heard = threading.Event()
+        self._unheard_messages: deque[_Sent] = deque()
+        self._unheard_at_s, self._unheard_topic = -math.inf, ""
+        self._next_again_s = self._next_word_s = 0.0
         self._free = threading.Semaphore(in_flight)
         self._lock = threading.Lock()
-        self._waiting: dict[int, int] = {}
-        self._early: set[int] = set()
+        self._waiting: dict[int, _Sent] = {}
+        self._early: dict[int, ReasonCode] = {}
         self._readings = self._messages = self._unheard = self._refused = 0
         self._reason = ""
         self.receive_maximum = 65_535
@@ -109,45 +149,95 @@ class Publisher:
     def published(self) -> Published:
         """What is acknowledged so far."""
         with self._lock:
-            return Published(self._readings, self._messages, self._unheard)
+            unheard = self._unheard + len(self._unheard_messages)
+            return Published(self._readings, self._messages, unheard)
 
-    def publish(self, topic: str, payload: bytes, readings: int) -> None:
-        """Send one message; waits while too many are on their way.
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        readings: int,
+        *,
+        give_up: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Send one message; waits while too many are on their way, until `give_up`. Whether it was sent.
 
         Raises:
             PublishRefused: the broker refused an earlier one.
         """
-        while not self._free.acquire(timeout=_QUIET_S):
-            _log.warning("waiting for the broker in_flight=%d", self._in_flight)
+        since = time.monotonic()
+        if self._unheard_messages:
+            self._serve(since)
+        while not self._free.acquire(timeout=_TURN_S):
+            if give_up():
+                return False
+            self._serve(since)
         if self._refused:
             raise PublishRefused(self._refused, self._reason)
-        mid = self._client.publish(topic, payload, qos=1).mid
-        with self._lock:
-            if mid in self._early:
-                self._early.discard(mid)
-                self._readings += readings
-            else:
-                self._waiting[mid] = readings
+        self._send(_Sent(topic, payload, readings))
+        while self._insists and not self._heard.wait(_TURN_S) and not give_up():
+            self._serve(since)
+        return True
 
     def flush(self, timeout: float = 60.0) -> Published:
         """Wait until everything is acknowledged.
 
         Raises:
             Unavailable: not within `timeout` seconds.
+            NobodyListens: somebody was to hear it, and nobody did within `timeout` seconds.
             PublishRefused: the broker refused messages.
         """
-        deadline = time.monotonic() + timeout
-        held = 0
+        since = time.monotonic()
+        deadline, held = since + timeout, 0
         while held < self._in_flight:
-            if not self._free.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
-                missing = self._in_flight - held
-                problem = f"{missing} messages are not acknowledged after {timeout:g} s"
+            left = deadline - time.monotonic()
+            if self._free.acquire(timeout=min(max(left, 0.0), _TURN_S)):
+                held += 1
+            elif left > 0:
+                self._serve(since)
+            else:
+                self._free.release(held)
+                if time.monotonic() - self._unheard_at_s < 3 * _AGAIN_S:
+                    raise NobodyListens(self._in_flight - held, self._unheard_topic)
+                problem = (
+                    f"{self._in_flight - held} messages are not acknowledged after {timeout:g} s"
+                )
                 raise Unavailable("the MQTT broker", problem)
-            held += 1
         self._free.release(held)
         if self._refused:
             raise PublishRefused(self._refused, self._reason)
         return self.published
+
+    def _send(self, sent: _Sent) -> None:
+        mid = self._client.publish(sent.topic, sent.payload, qos=1).mid
+        with self._lock:
+            code = self._early.pop(mid, None)
+            if code is None:
+                self._waiting[mid] = sent
+            else:
+                self._settle(sent, code)
+
+    def _serve(self, since_s: float) -> None:
+        """What is done while somebody waits: send again what nobody heard, and now and then a word about the wait."""
+        now = time.monotonic()
+        says = now >= self._next_word_s
+        if self._unheard_messages and now >= self._next_again_s:
+            self._next_again_s = now + _AGAIN_S
+            with self._lock:
+                again = list(self._unheard_messages)
+                self._unheard_messages.clear()
+            if says:
+                self._next_word_s = now + _QUIET_S
+                _log.warning(
+                    "nobody has subscribed: waiting for ingest, and sending again messages=%d topic=%s",
+                    len(again),
+                    again[0].topic,
+                )
+            for sent in again:
+                self._send(sent)
+        elif says and not self._unheard_messages and now - since_s > _QUIET_S:
+            self._next_word_s = now + _QUIET_S
+            _log.warning("waiting for the broker in_flight=%d", self._in_flight)
 
     @property
     def _named(self) -> str:
@@ -166,15 +256,25 @@ class Publisher:
 
     def _on_publish(self, client: Any, data: Any, mid: int, code: ReasonCode, props: Any) -> None:
         with self._lock:
-            readings = self._waiting.pop(mid, None)
-            if code.is_failure:
-                self._refused += 1
-                self._reason = str(code)
+            sent = self._waiting.pop(mid, None)
+            if sent is None:
+                self._early[mid] = code
             else:
-                self._messages += 1
-                self._unheard += code.value == _NOBODY_LISTENS
-                if readings is None:
-                    self._early.add(mid)
-                else:
-                    self._readings += readings
+                self._settle(sent, code)
+
+    def _settle(self, sent: _Sent, code: ReasonCode) -> None:
+        """Counts one acknowledgement; with the lock held."""
+        unheard = code.value == _NOBODY_LISTENS
+        if unheard and self._insists:
+            self._unheard_messages.append(sent)
+            self._unheard_at_s, self._unheard_topic = time.monotonic(), sent.topic
+            return
+        if code.is_failure:
+            self._refused += 1
+            self._reason = str(code)
+        else:
+            self._messages += 1
+            self._readings += sent.readings
+            self._unheard += unheard
+        self._heard.set()
         self._free.release()

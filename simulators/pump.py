@@ -80,6 +80,10 @@ def pump(
     """
     deadline = float("inf") if seconds is None else clock() + seconds
     sent = 0
+
+    def over() -> bool:
+        return stop.is_set() or clock() >= deadline
+
     for message in messages:
         wait = pace.wait_s(message.due_us)
         left = deadline - clock()
@@ -87,7 +91,8 @@ def pump(
             break
         if wait > left or left <= 0 or stop.is_set():
             break
-        publisher.publish(message.topic, message.payload, message.readings)
+        if not publisher.publish(message.topic, message.payload, message.readings, give_up=over):
+            break
         sent += 1
         if progress is not None:
             progress.note(message, publisher)

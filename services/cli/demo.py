@@ -205,7 +205,9 @@ class _Demo:
         from simulators.publish import Publisher
 
         self._view.say("Publishing the history that detection learns from")
-        with Publisher(self._servers.device_mqtt_url, "citygauge-demo-history") as publisher:
+        with Publisher(
+            self._servers.device_mqtt_url, "citygauge-demo-history", insists=True
+        ) as publisher:
             for message in self._city.history:
                 publisher.publish(message.topic, message.payload, message.readings)
             books.add_history(publisher.flush().readings)

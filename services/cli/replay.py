@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from services.cli.process import database_url, mqtt_url, start_log, stop_on_signals
-from services.cli.simulate import speed_of
+from services.cli.simulate import LAST_S, speed_of
 
 
 def replay(
@@ -39,7 +39,8 @@ def replay(
     """Publish recorded readings as their sensors would, at QoS 1.
 
     Rows of one sensor and time become one message. Every bad row is named with its line; unless --skip-bad is
-    given, nothing is sent then. Ends with one JSON object: what the broker acknowledged.
+    given, nothing is sent then. Where nobody has subscribed yet, it waits for ingest: what it says it has published,
+    somebody has heard. Ends with one JSON object: what the broker acknowledged.
     """
     from simulators.pace import Pace
     from simulators.publish import Publisher
@@ -71,10 +72,10 @@ def replay(
     start_log()
     stop = stop_on_signals()
     first_us = recording.readings[0].observed_us if recording.readings else 0
-    with Publisher(mqtt_url(mqtt), f"citygauge-replay-{file.name}") as publisher:
+    with Publisher(mqtt_url(mqtt), f"citygauge-replay-{file.name}", insists=True) as publisher:
         stream = messages(recording, split_metrics=split_metrics)
         pump(stream, publisher, Pace(pace_speed, first_us), stop=stop, seconds=for_)
-        done = publisher.flush()
+        done = publisher.flush(LAST_S if stop.is_set() else 60.0)
     result = {
         "readings": done.readings,
         "messages": done.messages,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 _LOOK_S: Final = 0.02
+LAST_S: Final = 5.0
+"""How long a publisher that was told to stop waits for the last acknowledgements."""
 
 
 class Field(StrEnum):
@@ -93,7 +95,8 @@ def simulate(
     """Simulate water meters and traffic stations that publish like field hardware, with their faults.
 
     The same seed and scenario give the same readings at any speed. Virtual time never runs ahead of the clock on
-    the wall. Ends with one JSON object: what the broker acknowledged.
+    the wall. What is published while nobody has subscribed is sent again until ingest hears it. Ends with one JSON
+    object: what the broker acknowledged.
     """
     from services.domain.instant import parse_time
     from simulators.city.models import City
@@ -107,7 +110,9 @@ def simulate(
     if publish:
         start_log()
         stop = stop_on_signals()
-        with Publisher(mqtt_url(mqtt), f"citygauge-simulate-{what}-{part}") as publisher:
+        with Publisher(
+            mqtt_url(mqtt), f"citygauge-simulate-{what}-{part}", insists=True
+        ) as publisher:
             from simulators import stream
             from simulators.pace import Pace
             from simulators.pump import Progress, pump
@@ -131,7 +136,7 @@ def simulate(
                 messages = stream.live(city, chosen)
                 pace = Pace(pace_speed, begin_us)
                 pump(messages, publisher, pace, stop=stop, seconds=for_, progress=report)
-            done = publisher.flush()
+            done = publisher.flush(LAST_S if stop.is_set() else 60.0)
             report.close(publisher)
         result = {"readings": done.readings, "messages": done.messages, "unheard": done.unheard}
         typer.echo(json.dumps(result))

@@ -16,7 +16,7 @@ from services.embedded.broker import EmbeddedBroker
 from services.embedded.broker_configuration import DEVICE_USER
 from simulators.messages import Message
 from simulators.pace import Pace
-from simulators.publish import Published, Publisher, PublishRefused
+from simulators.publish import NobodyListens, Published, Publisher, PublishRefused
 from simulators.pump import Progress, pump
 from simulators.replay import messages, parse_recording
 from tests.waiting import wait_until
@@ -70,6 +70,50 @@ def test_messages_that_nobody_hears_are_counted(own_broker: EmbeddedBroker) -> N
         publisher.publish("citygauge/v1/water/nobody/reading", b"{}", 3)
         assert publisher.flush() == Published(readings=3, messages=1, unheard=1)
         assert publisher.receive_maximum > 100
+
+
+def test_a_publisher_that_insists_waits_until_somebody_hears_it(
+    own_broker: EmbeddedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Publisher(own_broker.url(DEVICE_USER), "test-insists", 9, insists=True) as publisher:
+        sent: list[int] = []
+        replay = threading.Thread(
+            target=lambda: sent.append(
+                pump(recorded(), publisher, Pace(None, 0), stop=threading.Event())
+            )
+        )
+        replay.start()
+        wait_until(lambda: "nobody has subscribed" in caplog.text, 30, "the word about it")
+        assert publisher.published.readings == 0
+        with listening(own_broker, "citygauge/v1/water/+/reading") as heard:
+            replay.join(30)
+            assert publisher.flush() == Published(readings=300, messages=300, unheard=0)
+            wait_until(lambda: len(heard) == 300, 30, "every message to be heard")
+    assert sent == [300]
+    assert heard == [(message.topic, message.payload) for message in recorded()]
+
+
+def test_what_is_not_heard_on_the_way_is_sent_again(own_broker: EmbeddedBroker) -> None:
+    with Publisher(own_broker.url(DEVICE_USER), "test-again", insists=True) as publisher:
+        with listening(own_broker, "citygauge/#"):
+            publisher.publish("citygauge/v1/water/a/reading", b"{}", 1)
+        for _ in range(3):
+            publisher.publish("citygauge/v1/water/b/reading", b"{}", 1)
+        wait_until(lambda: publisher.published.unheard == 3, 30, "what nobody heard")
+        assert publisher.published.readings == 1
+        with listening(own_broker, "citygauge/#") as heard:
+            assert publisher.flush() == Published(readings=4, messages=4, unheard=0)
+            wait_until(lambda: len(heard) == 3, 30, "the messages")
+
+
+def test_a_publisher_that_insists_says_whom_it_waits_for(own_broker: EmbeddedBroker) -> None:
+    with Publisher(own_broker.url(DEVICE_USER), "test-nobody", insists=True) as publisher:
+        stop = threading.Event()
+        assert pump(recorded(), publisher, Pace(None, 0), stop=stop, seconds=0.5) == 1
+        with pytest.raises(
+            NobodyListens, match=r"water/P0/reading, .* 1; start `citygauge ingest`"
+        ):
+            publisher.flush(0.5)
 
 
 def test_a_refusal_is_an_error(broker: EmbeddedBroker) -> None:
