@@ -101,7 +101,7 @@ class Spool:
         end, segments = self._end, self._segments
         try:
             if not segments.writing or end.offset >= self._segment_bytes:
-                self.sync(now=True)
+                self._sync(now=True)
                 number = max(segments.sizes, default=end.segment - 1) + 1
                 segments.create(number, end.record)
                 end = self._end = Place(number, HEADER_BYTES, end.record)
@@ -109,7 +109,7 @@ class Spool:
             if self.size + len(data) > self._most:
                 return False
             segments.write(end.segment, data)
-            self.sync(now=self._fsync == "always")
+            self._sync(now=self._fsync == "always")
         except OSError as error:
             log.error("spool refused by the disk: messages stay with the broker problem=%s", error)
             messages.redelivered.update(range(len(messages)))
@@ -147,7 +147,19 @@ class Spool:
         self._again_until = max(self._again_until, part.end)
 
     def sync(self, *, now: bool = False) -> None:
-        """Makes durable what is due by the setting; call it now and then. Raises OSError."""
+        """Makes durable what is due by the setting; call it now and then.
+
+        Where the disk refuses, what was written since the last time may not outlive a power cut, which is said; what
+        comes goes to a new segment.
+        """
+        try:
+            self._sync(now=now)
+        except OSError as error:
+            log.error("spool cannot be made durable problem=%s", error)
+            self._segments.end_writing()
+
+    def _sync(self, *, now: bool) -> None:
+        """Raises OSError."""
         if self._fsync == "never" or not self._segments.writing:
             return
         if now or self._now_s() - self._synced_s >= self._interval_s:
@@ -156,11 +168,9 @@ class Spool:
 
     def close(self) -> None:
         """Ends the use; what is in it stays on disk."""
-        try:
-            self.sync(now=True)
-        finally:
-            self._segments.end_writing()
-            os.close(self._lock)
+        self.sync(now=True)
+        self._segments.end_writing()
+        os.close(self._lock)
 
     def _recover(self) -> None:
         """Finds where to go on reading, and how many whole records there are."""

@@ -41,11 +41,13 @@ def load(file: Path) -> Progress | None:
 def save(file: Path, progress: Progress, *, durable: bool) -> None:
     """Replaces the file. Raises OSError where the disk refuses; the old file is then still whole."""
     fresh = file.with_suffix(".new")
-    with fresh.open("w") as out:
-        json.dump({"done": progress.done, "trying": progress.trying}, out)
-        out.flush()
+    out = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        write(out, json.dumps({"done": progress.done, "trying": progress.trying}).encode(), 0)
         if durable:
-            os.fsync(out.fileno())
+            os.fsync(out)
+    finally:
+        os.close(out)
     fresh.replace(file)
     if durable:
         sync_folder(file.parent)
@@ -58,3 +60,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def write(out: int, data: bytes, at: int) -> None:
+    """All of it, at an offset: what a failed write left there is written over."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(out, view, at)
+        view, at = view[written:], at + written

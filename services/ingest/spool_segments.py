@@ -5,13 +5,16 @@ It refuses to know what is done: it makes, reads and removes, and keeps a damage
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from services.ingest.spool_place import Place, sync_folder
+from services.ingest.spool_place import Place, sync_folder, write
 from services.ingest.spool_record import HEADER_BYTES, Record, decode, header, needed, read_header
+
+log = logging.getLogger("citygauge.ingest")
 
 READ_BYTES: Final = 4 * 1024 * 1024
 _SUFFIX: Final = ".segment"
@@ -33,14 +36,16 @@ class Segments:
     def create(self, number: int, first_record: int) -> None:
         """Begins a segment, to be written from now on. Raises OSError where the disk refuses."""
         self.end_writing()
-        out = os.open(self._file(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # What a begin of this number that failed may have left is written over.
+        out = os.open(self._file(number), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            _write(out, header(number, first_record), 0)
+            write(out, header(number, first_record), 0)
             if self._durable:
                 sync_folder(self._folder)
         except OSError:
             os.close(out)
-            self._file(number).unlink(missing_ok=True)
+            with suppress(OSError):
+                self._file(number).unlink(missing_ok=True)
             raise
         self._out, self.sizes[number] = out, HEADER_BYTES
 
@@ -52,7 +57,7 @@ class Segments:
     def write(self, number: int, data: bytes) -> None:
         """Adds to the open segment. Raises OSError: write no more to this one, but begin another."""
         assert self._out is not None, "create a segment first"
-        _write(self._out, data, self.sizes[number])
+        write(self._out, data, self.sizes[number])
         self.sizes[number] += len(data)
 
     def sync(self) -> None:
@@ -103,24 +108,22 @@ class Segments:
         return min((each for each in self.sizes if each > number), default=None)
 
     def remove(self, number: int) -> None:
-        """Gives its room back."""
-        self._file(number).unlink(missing_ok=True)
+        """Gives its room back; where the disk refuses, it is forgotten here, and removed by the next start."""
         del self.sizes[number]
+        try:
+            self._file(number).unlink(missing_ok=True)
+        except OSError as error:
+            log.error("spool cannot remove a segment segment=%d problem=%s", number, error)
 
     def set_aside(self, number: int) -> Path:
         """Keeps a damaged segment for a person to look at; it is read no more and takes no part in the bound."""
-        aside = self._file(number).with_suffix(".damaged")
-        self._file(number).replace(aside)
         del self.sizes[number]
+        aside = self._file(number).with_suffix(".damaged")
+        try:
+            self._file(number).replace(aside)
+        except OSError as error:
+            log.error("spool cannot keep a segment aside segment=%d problem=%s", number, error)
         return aside
 
     def _file(self, number: int) -> Path:
         return self._folder / f"{number:016d}{_SUFFIX}"
-
-
-def _write(out: int, data: bytes, at: int) -> None:
-    """All of it, at an offset: what a failed write left there is written over."""
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(out, view, at)
-        view, at = view[written:], at + written
