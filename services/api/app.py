@@ -13,8 +13,10 @@ from services.api import (
     catalogue,
     changes,
     city_map,
+    consumption,
     health,
     ingest,
+    newest,
     pages,
     problems,
     readings,
@@ -74,6 +76,8 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
     for room in (
         sensors,
         readings,
+        newest,
+        consumption,
         stream,  # before alerts: /v1/alerts/stream is no alert's id
         alerts,
         bulk,  # before changes: /v1/alerts/changes is no alert's id

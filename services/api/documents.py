@@ -6,7 +6,7 @@ Answers are encoded from the domain's own types (see `answers.py`); these models
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -100,48 +100,6 @@ class QuarantinePage(Page):
     """Sensors in quarantine, in the order of their ids."""
 
     items: list[QuarantinedDocument] = Field(description="The sensors of this page.")
-
-
-class MetricUnit(Document):
-    """A column of values and its unit."""
-
-    name: str = Field(description="The column's name; it ends in the unit.")
-    unit: str = Field(description="UCUM code of the unit.")
-
-
-Column = Annotated[
-    list[float | str | bool | None],
-    Field(description="One value for each row; null is missing, never zero."),
-]
-
-
-class Readings(Page):
-    """What every JSON answer about readings says beside the readings."""
-
-    sensor_id: str | list[str] = Field(description="The sensor, or the sensors, asked for.")
-    start: datetime = Field(description="Start of the range, included.")
-    end: datetime = Field(description="End of the range, not included.")
-    bucket: str | None = Field(description="ISO 8601 length of a bucket; null for raw readings.")
-    aggregate: str | None = Field(description="How a bucket's values became one; null for raw.")
-    metrics: list[MetricUnit] = Field(description="The value columns and their units.")
-
-
-class ReadingColumns(Readings):
-    """Readings by columns: the n-th entries of all columns make the n-th reading."""
-
-    columns: dict[str, Column] = Field(
-        description="`time` (observed, or a bucket's start), `sensor_id` where several were asked for, each metric, "
-        "and for raw readings `quality` (bits: 1 late, 2 implausible, 4 estimated, 8 suspect clock), and "
-        "`received_at` and `stored_at` on request."
-    )
-
-
-class ReadingRows(Readings):
-    """Readings by rows (format=rows): an object for each reading, with the same names."""
-
-    rows: list[dict[str, float | str | bool | None]] = Field(
-        description="The readings; null is missing, never zero."
-    )
 
 
 class LatestValue(Document):

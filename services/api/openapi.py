@@ -13,8 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from services.api import examples
-from services.api.documents import ReadingColumns, ReadingRows
+from services.api import examples, reading_documents
 from services.api.problems import MEDIA_TYPE, Problem, documented
 
 DESCRIPTION: Final = (
@@ -37,7 +36,14 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "AccountingDocument": examples.ACCOUNTING,
 }
 
-UNREFERENCED: Final[Sequence[type[BaseModel]]] = (ReadingColumns, ReadingRows)
+UNREFERENCED: Final[Sequence[type[BaseModel]]] = (
+    reading_documents.ReadingColumns,
+    reading_documents.ReadingRows,
+    reading_documents.LatestColumns,
+    reading_documents.LatestRows,
+    reading_documents.ConsumptionColumns,
+    reading_documents.ConsumptionRows,
+)
 """Models of answers with several forms, which the framework does not see."""
 _REF: Final = "#/components/schemas/{model}"
 

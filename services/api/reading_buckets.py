@@ -39,6 +39,8 @@ STEPS: Final = (
 _LONGER: Final = (Length(1, 0), Length(3, 0), Length(12, 0))
 _UNITLESS: Final = frozenset({Statistic.COUNT})
 _NEVER_FILLED: Final = frozenset({Statistic.COUNT})
+MOST_CELLS: Final = 200_000
+"""Sensors times buckets of a group."""
 SUFFIXES: Final = ("usual_low", "usual", "usual_high")
 
 
@@ -103,7 +105,7 @@ class Layout:
         Raises:
             InvalidInput: more buckets than the limit.
         """
-        self.refuse_too_many(limit)
+        refuse_too_many(self.asked, self.bucket, limit)
         blocks = list(self._groups(database))
         values = {
             name: np.concatenate([block[name] for _, _, block in blocks], axis=0).T.ravel()
@@ -117,31 +119,6 @@ class Layout:
         for sensors, edges, block in self._groups(database):
             values = {name: column.ravel() for name, column in block.items()}
             yield self._flat(values, np.tile(edges[:-1], len(sensors)), sensors, tiled=False)
-
-    def refuse_too_many(self, limit: int) -> None:
-        """Raise InvalidInput when there are more buckets than `limit`; it names a length that fits."""
-        between = (to_us(self.asked.start), to_us(self.asked.end))
-        lanes = len(self.asked.sensors)
-        buckets = self.bucket.buckets(self.asked.zone)
-        about = (between[1] - between[0]) // buckets.shortest_us
-        few = (about - 1) * lanes <= limit and about <= MOST_BUCKETS
-        if few and (len(buckets.edges_us(*between)) - 1) * lanes <= limit:
-            return
-        raise InvalidInput(
-            "bucket",
-            self.bucket.text,
-            f"at most {limit} buckets in one answer: {self._fitting(limit, lanes, between)} or longer fits this "
-            "range; or ask for a shorter range or fewer sensors",
-        )
-
-    def _fitting(self, limit: int, lanes: int, between: tuple[int, int]) -> str:
-        for seconds in STEPS:
-            if ((between[1] - between[0]) // (seconds * SECOND_US) + 2) * lanes <= limit:
-                return duration(seconds)
-        for length in _LONGER:
-            if len(length.buckets(self.asked.zone).edges_us(*between)) * lanes <= limit:
-                return length.text
-        return "P1Y"
 
     def _flat(
         self,
@@ -164,7 +141,7 @@ class Layout:
         """Sensors, edges and columns (k, m) of groups of sensors, each with the whole range."""
         whole = self._question(self.asked.numbers.tolist())
         edges = whole.edges_us()
-        at_once = max(1, min(len(whole.sensors), _MOST_CELLS // max(len(edges) - 1, 1)))
+        at_once = max(1, min(len(whole.sensors), MOST_CELLS // max(len(edges) - 1, 1)))
         for first in range(0, len(whole.sensors), at_once):
             numbers = self.asked.numbers[first : first + at_once]
             with database.connection() as connection:
@@ -212,10 +189,6 @@ class Layout:
         return found
 
 
-_MOST_CELLS: Final = 200_000
-"""Sensors times buckets of a group."""
-
-
 def answered(connection: Connection, asked: Asked) -> tuple[NDArray[np.int64], Floats]:
     """Edges, and (c, k, m) values: a column for each statistic of each metric."""
     return asked.edges_us(), _whole(connection, asked)[0]
@@ -238,3 +211,32 @@ def _whole(connection: Connection, asked: Asked) -> tuple[Floats, dict[str, Floa
         for name in asked.metrics:
             shares[name][rows, columns] = block.coverage[name]
     return values, shares
+
+
+def refuse_too_many(asked: Question, bucket: Length, limit: int) -> None:
+    """Raise InvalidInput when the range has more buckets of all sensors than `limit`; it names a length that fits."""
+    between = (to_us(asked.start), to_us(asked.end))
+    lanes = len(asked.sensors)
+    buckets = bucket.buckets(asked.zone)
+    about = (between[1] - between[0]) // buckets.shortest_us
+    few = (about - 1) * lanes <= limit and about <= MOST_BUCKETS
+    if few and (len(buckets.edges_us(*between)) - 1) * lanes <= limit:
+        return
+    raise InvalidInput(
+        "bucket",
+        bucket.text,
+        f"at most {limit} buckets in one answer: {_fitting(asked, limit, between)} or longer fits this "
+        "range; or ask for a shorter range or fewer sensors",
+    )
+
+
+def _fitting(asked: Question, limit: int, between: tuple[int, int]) -> str:
+    lanes = len(asked.sensors)
+    most = min(limit // lanes, MOST_BUCKETS)
+    for seconds in STEPS:
+        if (between[1] - between[0]) // (seconds * SECOND_US) + 2 <= most:
+            return duration(seconds)
+    for length in _LONGER:
+        if len(length.buckets(asked.zone).edges_us(*between)) <= most:
+            return length.text
+    return "P1Y"

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from services.api.forms.writers import FormParameters
 from services.api.gaps import Gaps
 from services.api.lengths import Bucket, Shift
-from services.api.parameters import Cursor, Instant, SensorId, Words
+from services.api.parameters import Cursor, Instant, Parameters, SensorId, Words
 from services.domain.catalogue import SensorKind
 from services.domain.statistic import Statistic
 
@@ -109,8 +109,8 @@ class ReadingParameters(RangeParameters):
     )
 
 
-class ManyParameters(ReadingParameters):
-    """Which readings of which sensors."""
+class Selection(Parameters):
+    """Which sensors: by their ids, or all of a zone or a road."""
 
     sensor_id: list[SensorId] = Field(
         default=[],
@@ -123,3 +123,7 @@ class ManyParameters(ReadingParameters):
     kind: SensorKind | None = Field(
         None, description="With `zone` or `road`: only sensors of this kind."
     )
+
+
+class ManyParameters(ReadingParameters, Selection):
+    """Which readings of which sensors."""

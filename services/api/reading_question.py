@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.api.forms.table import Column, ColumnKind, Words
-from services.api.reading_parameters import MOST_SENSORS, ManyParameters, RangeParameters
+from services.api.reading_parameters import MOST_SENSORS, RangeParameters, Selection
 from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.errors import InvalidInput
 from services.store import sensor_sets
@@ -67,13 +67,13 @@ def question(
     Raises:
         InvalidInput: the sensors have two domains, a metric is not one of theirs, the range is empty.
     """
-    domain = _one_domain(sensors)
+    domain = one_domain(sensors)
     start, end = span(chosen)
     zones = {each.sensor.time_zone for each in sensors}
     return Question(
         sensors=sorted(sensors, key=lambda each: each.number),
         domain=domain,
-        names=_names(domain, metrics),
+        names=metric_names(domain, metrics),
         start=start,
         end=end,
         zone=zones.pop() if len(zones) == 1 else "UTC",
@@ -95,7 +95,7 @@ def span(chosen: RangeParameters) -> tuple[datetime, datetime]:
     return start, end
 
 
-def sensors_of(connection: Connection, chosen: ManyParameters) -> list[RegisteredSensor]:
+def sensors_of(connection: Connection, chosen: Selection) -> list[RegisteredSensor]:
     """The sensors that are asked for: by their ids, or all of a zone or a road.
 
     Raises:
@@ -141,7 +141,8 @@ def sensors_of(connection: Connection, chosen: ManyParameters) -> list[Registere
     return found
 
 
-def _one_domain(sensors: Sequence[RegisteredSensor]) -> Domain:
+def one_domain(sensors: Sequence[RegisteredSensor]) -> Domain:
+    """The domain of all of them. Raises InvalidInput when there are several."""
     domains = {each.sensor.domain for each in sensors}
     if len(domains) > 1:
         raise InvalidInput(
@@ -152,7 +153,12 @@ def _one_domain(sensors: Sequence[RegisteredSensor]) -> Domain:
     return domains.pop()
 
 
-def _names(domain: Domain, asked: Sequence[str]) -> list[str]:
+def metric_names(domain: Domain, asked: Sequence[str]) -> list[str]:
+    """Columns of the metrics asked for, by column or short name, with commas or without; all of the domain for none.
+
+    Raises:
+        InvalidInput: the domain has no such metric.
+    """
     table = CATALOGUE[domain]
     words = [word for part in asked for word in part.split(",") if word]
     names = []

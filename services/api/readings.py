@@ -7,15 +7,12 @@ with the bucket that would do.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-import numpy as np
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from services.api import reading_buckets
 from services.api.access import read
-from services.api.answers import Answer
-from services.api.documents import LatestDocument
 from services.api.examples import CSV
 from services.api.forms.answer import respond
 from services.api.forms.negotiation import STREAMED, TABLES, Form, choose
@@ -25,6 +22,7 @@ from services.api.gaps import Gaps
 from services.api.parameters import SensorId
 from services.api.problems import documented
 from services.api.reading_buckets import Layout
+from services.api.reading_documents import ReadingColumns, ReadingRows
 from services.api.reading_parameters import (
     OF_RAW,
     USUAL_PAGE,
@@ -37,10 +35,8 @@ from services.api.reading_question import Question, question, sensors_of
 from services.api.reading_raw import DOUBTFUL, RawTable, refuse_too_many
 from services.domain.catalogue import CATALOGUE
 from services.domain.errors import InvalidInput
-from services.domain.instant import from_us
 from services.domain.quality import Quality
 from services.domain.statistic import Statistic
-from services.store.history import History
 from services.store.sensors import SensorRepository
 
 router = APIRouter(tags=["readings"], dependencies=[Depends(read)])
@@ -48,15 +44,7 @@ router = APIRouter(tags=["readings"], dependencies=[Depends(read)])
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Readings in the form asked for; JSON by columns otherwise",
-        "content": contents(
-            {
-                "anyOf": [
-                    {"$ref": "#/components/schemas/ReadingColumns"},
-                    {"$ref": "#/components/schemas/ReadingRows"},
-                ]
-            },
-            example=CSV,
-        ),
+        "content": contents(ReadingColumns, ReadingRows, example=CSV),
     },
     304: {"description": "Nothing has changed since the answer that If-None-Match names"},
     **documented(401, 403, 404, 406, 422, 501, 503),
@@ -95,37 +83,6 @@ def of_many(request: Request, chosen: Annotated[ManyParameters, Query()]) -> Res
     asked = question(found, chosen.metrics, chosen)
     about: dict[str, object] = {"sensor_id": [each.sensor.id for each in found]}
     return _readings(request, asked, chosen, about, many=True)
-
-
-@router.get(
-    "/v1/sensors/{sensor_id}/latest",
-    summary="The newest reading of one sensor",
-    responses={
-        200: {"model": LatestDocument, "description": "The newest values"},
-        **documented(401, 403, 404, 422, 503),
-    },
-)
-def latest(request: Request, sensor_id: SensorId) -> Answer:
-    """Give the reading with the newest observed time, and its age."""
-    with request.app.state.database.connection() as connection:
-        found = SensorRepository(connection).registered(sensor_id)
-        batch = History(connection).latest(found.sensor.domain, [found.number]).batch
-    if not len(batch):
-        return Answer({"sensor_id": sensor_id, "time": None, "age_s": None, "values": {}})
-    time = from_us(int(batch.observed_us[0]))
-    units = CATALOGUE[found.sensor.domain].by_column
-    return Answer(
-        {
-            "sensor_id": sensor_id,
-            "time": time,
-            "age_s": (datetime.now(UTC) - time).total_seconds(),
-            "values": {
-                name: {"time": time, "value": float(values[0]), "unit": units[name].unit}
-                for name, values in batch.metrics.items()
-                if not np.isnan(values[0])
-            },
-        }
-    )
 
 
 def _readings(
@@ -198,7 +155,8 @@ def _buckets(
     )
     database = request.app.state.database
     if form in STREAMED and chosen.limit is None:
-        layout.refuse_too_many(request.app.state.settings.direct_readings)
+        most = request.app.state.settings.direct_readings
+        reading_buckets.refuse_too_many(asked, chosen.bucket, most)
         return Table(layout.columns(), layout.blocks(database), about), False
     block = layout.document(database, chosen.limit or USUAL_PAGE)
     return Table(layout.columns(), iter([block]), about), True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from services.api.forms import arrow, text
 from services.api.forms.negotiation import MEDIA_TYPES, TABLES, Form
@@ -65,12 +65,14 @@ def written(table: Table, form: Form, times: TimeForm) -> Iterator[bytes]:
     return WRITERS[form](table, times)
 
 
-def contents(json_schema: Mapping[str, Any], *, example: str = "") -> dict[str, Any]:
-    """The OpenAPI `content` of an answer in every form of a table; `json_schema` describes the JSON ones."""
+def contents(*models: type[BaseModel], example: str | None = None) -> dict[str, Any]:
+    """The OpenAPI `content` of an answer in every form of a table; the models describe the JSON ones."""
     binary = {"schema": {"type": "string", "format": "binary"}}
+    text: dict[str, Any] = {"schema": {"type": "string"}}
+    references = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in models]
     return {
-        MEDIA_TYPES[Form.JSON]: {"schema": dict(json_schema)},
-        MEDIA_TYPES[Form.NDJSON]: {"schema": {"type": "string"}},
-        MEDIA_TYPES[Form.CSV]: {"schema": {"type": "string"}, "example": example},
+        MEDIA_TYPES[Form.JSON]: {"schema": {"anyOf": references}},
+        MEDIA_TYPES[Form.NDJSON]: text,
+        MEDIA_TYPES[Form.CSV]: text | ({"example": example} if example else {}),
         **{MEDIA_TYPES[form]: binary for form in TABLES if form in NEEDS_ARROW},
     }
