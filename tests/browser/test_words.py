@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from services.domain.alert import EventKind, Verdict
+from services.domain.alert import EventKind, Verdict, Work
 from services.domain.catalogue import CATALOGUE, Domain, SensorKind
 from services.domain.condition import Rule, Severity
 from services.domain.rejection import RejectReason
@@ -22,6 +22,7 @@ TABLES = {
     "severities": {severity.value for severity in Severity},
     "kinds": {kind.value for kind in SensorKind},
     "verdicts": {verdict.value for verdict in Verdict},
+    "works": {work.value for work in Work},
     "events": {kind.value for kind in EventKind},
     "domains": {domain.value for domain in Domain},
     "metrics": {metric.column for table in CATALOGUE.values() for metric in table.metrics},
@@ -31,7 +32,7 @@ TABLES = {
 SAID = re.compile(r'\bt\(\s*"([\w.]+)"')
 CHOSEN = re.compile(r'\? "([a-z_]+\.[a-z_]+)" : "([a-z_]+\.[a-z_]+)"')
 DRESSED = re.compile(r'data-t(?:-aria-label|-placeholder)?="([\w.]+)"')
-PREFIXED = re.compile(r"\bt\(`([\w.]+)\.\$\{")
+PREFIXED = re.compile(r"\bt\(`([\w.]+)\$\{")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -70,7 +71,7 @@ def test_every_language_says_everything_and_every_word_that_is_asked_for_exists(
     asked |= {key for text in sources for pair in CHOSEN.findall(text) for key in pair}
     assert asked <= english.keys(), asked - english.keys()
     for prefix in {prefix for text in sources for prefix in PREFIXED.findall(text)}:
-        assert any(key.startswith(prefix + ".") for key in english), prefix
+        assert any(key.startswith(prefix) for key in english), prefix
     for table, names in TABLES.items():
         have = {key.removeprefix(table + ".") for key in english if key.startswith(table + ".")}
         assert names <= have, (table, names - have)

@@ -61,7 +61,7 @@ async function route() {
 // The heading takes the focus of a person who came by a link; nobody's who is typing or choosing.
 function arrive(element) {
   const at = document.activeElement;
-  if (at === document.body || at?.dataset.part === "open" || at?.dataset.page || at?.id === "search-box" || !at?.isConnected) {
+  if (at === document.body || at?.dataset.part === "open" || at?.dataset.page || !at?.isConnected) {
     element.querySelector("h1, h2")?.focus({ preventScroll: true });
   }
 }

@@ -6,7 +6,7 @@ export const PAGES = [
   // { name: "corridors", key: "c", icon: "road", load: () => import("./corridors.js") },
   // { name: "zones", key: "z", icon: "zone", load: () => import("./zones.js") },
   { name: "sensors", key: "s", icon: "sensor", load: () => import("./sensors.js") },
-  // { name: "quality", key: "q", icon: "quality", load: () => import("./quality.js") },
+  { name: "quality", key: "q", icon: "quality", load: () => import("./quality.js") },
   // { name: "performance", key: "p", icon: "performance", load: () => import("./performance.js") },
   // { name: "rules", key: "r", icon: "rules", load: () => import("./rules.js") },
 ];
@@ -17,5 +17,5 @@ export const VIEWS = {
   sensor: { page: "sensors", load: () => import("./sensor.js") },
   // corridor: { page: "corridors", load: () => import("./corridor.js") },
   // zone: { page: "zones", load: () => import("./zone.js") },
-  // rejected: { page: "quality", load: () => import("./rejected.js") },
+  rejected: { page: "quality", load: () => import("./rejected.js") },
 };
