@@ -21,10 +21,12 @@ from services.api import (
     problems,
     quality,
     readings,
+    roads,
     sensors,
     session,
     stream,
     suppressions,
+    zones,
 )
 from services.api.access import Doorkeeper
 from services.api.database import Database
@@ -79,6 +81,8 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
         readings,
         newest,
         consumption,
+        roads,
+        zones,
         stream,  # before alerts: /v1/alerts/stream is no alert's id
         alerts,
         bulk,  # before changes: /v1/alerts/changes is no alert's id

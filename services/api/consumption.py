@@ -125,7 +125,8 @@ def _answer(
     form = choose(chosen.format, request.headers.get("accept"), TABLES)
     streamed = form in STREAMED and chosen.limit is None
     most = request.app.state.settings.direct_readings if streamed else chosen.limit or USUAL_PAGE
-    refuse_too_many(asked, chosen.bucket, most)
+    lanes = len(asked.sensors)
+    refuse_too_many((asked.start, asked.end), chosen.bucket, asked.zone, limit=most, lanes=lanes)
     blocks = _blocks(request.app.state.database, asked, chosen)
     columns = [Column("time", ColumnKind.TIME), *_COLUMNS]
     if many:

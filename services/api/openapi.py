@@ -43,6 +43,11 @@ UNREFERENCED: Final[Sequence[type[BaseModel]]] = (
     reading_documents.LatestRows,
     reading_documents.ConsumptionColumns,
     reading_documents.ConsumptionRows,
+    reading_documents.Contour,
+    reading_documents.TravelTimeColumns,
+    reading_documents.TravelTimeRows,
+    reading_documents.ZoneColumns,
+    reading_documents.ZoneRows,
 )
 """Models of answers with several forms, which the framework does not see."""
 _REF: Final = "#/components/schemas/{model}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -105,7 +106,7 @@ class Layout:
         Raises:
             InvalidInput: more buckets than the limit.
         """
-        refuse_too_many(self.asked, self.bucket, limit)
+        self.refuse_too_many(limit)
         blocks = list(self._groups(database))
         values = {
             name: np.concatenate([block[name] for _, _, block in blocks], axis=0).T.ravel()
@@ -113,6 +114,12 @@ class Layout:
         }
         sensors = np.concatenate([each for each, _, _ in blocks])
         return self._flat(values, np.repeat(blocks[0][1][:-1], len(sensors)), sensors, tiled=True)
+
+    def refuse_too_many(self, limit: int) -> None:
+        """Raise InvalidInput when the range has more buckets of all sensors than `limit`."""
+        asked = self.asked
+        lanes = len(asked.sensors)
+        refuse_too_many((asked.start, asked.end), self.bucket, asked.zone, limit=limit, lanes=lanes)
 
     def blocks(self, database: Database) -> Iterator[Block]:
         """Group after group of sensors, one sensor after the other, each with all its buckets."""
@@ -213,30 +220,30 @@ def _whole(connection: Connection, asked: Asked) -> tuple[Floats, dict[str, Floa
     return values, shares
 
 
-def refuse_too_many(asked: Question, bucket: Length, limit: int) -> None:
-    """Raise InvalidInput when the range has more buckets of all sensors than `limit`; it names a length that fits."""
-    between = (to_us(asked.start), to_us(asked.end))
-    lanes = len(asked.sensors)
-    buckets = bucket.buckets(asked.zone)
-    about = (between[1] - between[0]) // buckets.shortest_us
+def refuse_too_many(
+    between: tuple[datetime, datetime], bucket: Length, zone: str, *, limit: int, lanes: int
+) -> None:
+    """Raise InvalidInput when a range has more buckets of `lanes` sensors than `limit`; it names a length that fits."""
+    start_us, end_us = to_us(between[0]), to_us(between[1])
+    buckets = bucket.buckets(zone)
+    about = (end_us - start_us) // buckets.shortest_us
     few = (about - 1) * lanes <= limit and about <= MOST_BUCKETS
-    if few and (len(buckets.edges_us(*between)) - 1) * lanes <= limit:
+    if few and (len(buckets.edges_us(start_us, end_us)) - 1) * lanes <= limit:
         return
+    most = min(limit // lanes, MOST_BUCKETS)
     raise InvalidInput(
         "bucket",
         bucket.text,
-        f"at most {limit} buckets in one answer: {_fitting(asked, limit, between)} or longer fits this "
+        f"at most {limit} buckets in one answer: {_fitting(start_us, end_us, zone, most)} or longer fits this "
         "range; or ask for a shorter range or fewer sensors",
     )
 
 
-def _fitting(asked: Question, limit: int, between: tuple[int, int]) -> str:
-    lanes = len(asked.sensors)
-    most = min(limit // lanes, MOST_BUCKETS)
+def _fitting(start_us: int, end_us: int, zone: str, most: int) -> str:
     for seconds in STEPS:
-        if (between[1] - between[0]) // (seconds * SECOND_US) + 2 <= most:
+        if (end_us - start_us) // (seconds * SECOND_US) + 2 <= most:
             return duration(seconds)
     for length in _LONGER:
-        if len(length.buckets(asked.zone).edges_us(*between)) <= most:
+        if len(length.buckets(zone).edges_us(start_us, end_us)) <= most:
             return length.text
     return "P1Y"

@@ -96,3 +96,72 @@ class ConsumptionRows(ConsumptionTable):
     """Litres by rows (format=rows)."""
 
     rows: list[Row] = Field(description="One for each bucket of each sensor; null is unknown.")
+
+
+class OfRoad(Document):
+    """What every JSON answer about a road says beside its numbers."""
+
+    road: str = Field(description="The road.")
+    direction: str | None = Field(description="The direction of travel.")
+    sensor_id: list[str] = Field(description="Its stations in the order of travel.")
+    start: datetime = Field(description="Start of the range, included.")
+    end: datetime = Field(description="End of the range, not included.")
+    bucket: str = Field(description="ISO 8601 length of a step of time.")
+
+
+class Contour(OfRoad):
+    """Speed by time and distance."""
+
+    unit: str = Field(description="UCUM code of the speeds.")
+    times: list[datetime | float] = Field(description="Beginnings of the m steps of time.")
+    positions_m: list[float] = Field(description="Places of the s stations, metres along the road.")
+    speed_km_per_h: list[list[float | None]] = Field(
+        description="s rows of m speeds, one row for each station; null where nothing was measured."
+    )
+
+
+class TravelTimeTable(OfRoad, Page):
+    """What every JSON answer about travel time says beside it."""
+
+    length_m: float = Field(description="Metres from the first to the last station.")
+    metrics: list[MetricUnit] = Field(description="The value columns and their units.")
+
+
+class TravelTimeColumns(TravelTimeTable):
+    """Travel time by columns."""
+
+    columns: dict[str, Column] = Field(
+        description="`time`, `travel_time_s` at the speeds of that step, `free_travel_time_s`, `delay_s`, and "
+        "`measured_share` of the length."
+    )
+
+
+class TravelTimeRows(TravelTimeTable):
+    """Travel time by rows (format=rows)."""
+
+    rows: list[Row] = Field(description="One for each step of time; null is unknown.")
+
+
+class ZoneTable(Page):
+    """What every JSON answer about a zone says beside its numbers."""
+
+    zone: str = Field(description="The zone.")
+    start: datetime = Field(description="Start of the range, included.")
+    end: datetime = Field(description="End of the range, not included.")
+    bucket: str = Field(description="ISO 8601 length of a bucket.")
+    metrics: list[MetricUnit] = Field(description="The value columns and their units.")
+
+
+class ZoneColumns(ZoneTable):
+    """A zone's water by columns."""
+
+    columns: dict[str, Column] = Field(
+        description="`time` and the columns that `metrics` names; null is unknown. Shares are of the time for which "
+        "litres are known."
+    )
+
+
+class ZoneRows(ZoneTable):
+    """A zone's water by rows (format=rows)."""
+
+    rows: list[Row] = Field(description="One for each bucket or night; null is unknown.")

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from services.api import reading_buckets
 from services.api.access import read
 from services.api.examples import CSV
 from services.api.forms.answer import respond
@@ -155,8 +154,7 @@ def _buckets(
     )
     database = request.app.state.database
     if form in STREAMED and chosen.limit is None:
-        most = request.app.state.settings.direct_readings
-        reading_buckets.refuse_too_many(asked, chosen.bucket, most)
+        layout.refuse_too_many(request.app.state.settings.direct_readings)
         return Table(layout.columns(), layout.blocks(database), about), False
     block = layout.document(database, chosen.limit or USUAL_PAGE)
     return Table(layout.columns(), iter([block]), about), True
