@@ -52,7 +52,7 @@ lock: $(READY) ## choose the newest packages again and lock them
 	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip compile --upgrade --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --extra dev pyproject.toml -o requirements.lock
 	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip compile --upgrade --universal --python-version 3.11 \
-	    --generate-hashes --no-emit-index-url -c requirements.lock --extra arrow pyproject.toml -o deploy/requirements.lock
+	    --generate-hashes --no-emit-index-url -c requirements.lock --extra apprise --extra arrow pyproject.toml -o deploy/requirements.lock
 
 clean: ## remove everything that these commands made in this folder
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,11 +21,12 @@ class Request:
 
 
 class Endpoint:
-    """Answers each POST with the next of `answers` (200 when there is none), after `hold` is set where there is one."""
+    """Answers each POST with the next of `answers` (200 when there is none) and `body`, after `hold` is set, if any."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.answers: list[int] = []
+        self.body = b""
         self.hold: threading.Event | None = None
         owner = self
 
@@ -38,8 +40,9 @@ class Endpoint:
                 try:
                     self.send_response(status)
                     self.send_header("Location", "/elsewhere")
-                    self.send_header("Content-Length", "0")
+                    self.send_header("Content-Length", str(len(owner.body)))
                     self.end_headers()
+                    self.wfile.write(owner.body)
                 except OSError:
                     pass  # whoever asked has given up waiting
 
@@ -48,6 +51,10 @@ class Endpoint:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()

@@ -86,4 +86,4 @@ def pass_once(url: str, settings: NotifySettings, at: datetime | None = None) ->
     with connect(url, "test", autocommit=True) as conn:
         route_waiting(conn, settings.routes, moment, metrics)
         for route in settings.routes:
-            Courier(conn, route, sender(route), settings, metrics, lambda: moment).deliver()
+            Courier(conn, route, sender(route, conn), settings, metrics, lambda: moment).deliver()

@@ -10,10 +10,12 @@ from fastapi import FastAPI
 from services.api import (
     alerts,
     bulk,
+    cap,
     catalogue,
     changes,
     city_map,
     consumption,
+    deliveries,
     health,
     ingest,
     newest,
@@ -88,6 +90,8 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
         bulk,  # before changes: /v1/alerts/changes is no alert's id
         changes,
         suppressions,
+        deliveries,
+        cap,
         ingest,
         city_map,
         quality,

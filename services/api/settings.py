@@ -65,6 +65,10 @@ class ApiSettings(BaseModel):
     metrics_need_key: bool = Field(
         False, description="Whether /metrics asks for an API key, as everything under /v1 does."
     )
+    cap_public: bool = Field(
+        False,
+        description="Whether the CAP feeds under /v1/cap can be read without a key.",
+    )
     stream_clients: int = Field(
         200,
         ge=1,

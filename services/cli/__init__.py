@@ -18,6 +18,7 @@ from services.cli import (
     doctor,
     keys,
     maintain,
+    notify,
     reference,
     rejected,
     replay,
@@ -63,7 +64,7 @@ app.command("doctor", rich_help_panel=_TRY)(doctor.doctor)
 app.command("migrate", rich_help_panel=_RUN)(serve.migrate)
 app.command("ingest", rich_help_panel=_RUN)(serve.ingest)
 app.command("detect", rich_help_panel=_RUN)(serve.detect)
-app.command("notify", rich_help_panel=_RUN)(serve.notify)
+app.add_typer(notify.app, name="notify", rich_help_panel=_RUN)
 app.command("api", rich_help_panel=_RUN)(serve.api)
 app.add_typer(sensors.app, name="sensors", rich_help_panel=_FEED)
 app.command("simulate", rich_help_panel=_FEED)(simulate.simulate)

@@ -84,21 +84,6 @@ def detect(
     run(settings, database, stop, detectors)
 
 
-def notify() -> None:
-    """Tell people of alerts, through the channels in the settings.
-
-    Needs DATABASE_URL. What could not be delivered is tried again, also after a restart.
-    """
-    from services.notify.service import run
-    from services.notify.settings import NotifySettings
-
-    sources = Sources.of_process()
-    settings = sources.load(Section.NOTIFY, NotifySettings)
-    database = database_url(sources)
-    start_log()
-    run(settings, database, stop_on_signals())
-
-
 def api() -> None:
     """Serve the HTTP API under /v1, its documentation under /docs, and the operators' console at /.
 

@@ -66,7 +66,7 @@ class Couriers:
             try:
                 with connect(self._url, f"citygauge-notify-{route.name}", autocommit=True) as conn:
                     courier = Courier(
-                        conn, route, sender(route), self._settings, self._metrics, now
+                        conn, route, sender(route, conn), self._settings, self._metrics, now
                     )
                     while not self._stop.is_set():
                         news.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -24,6 +25,9 @@ class Channel(StrEnum):
     LOG = "log"
     WEBHOOK = "webhook"
     EMAIL = "email"
+    APPRISE = "apprise"
+    CAP = "cap"
+    OPEN311 = "open311"
 
 
 class RouteBase(BaseModel):
@@ -162,3 +166,36 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
             why = "it holds no certificate in PEM"
         raise ValueError(f"the certificates in {ca_file} cannot be used: {why}") from error
     return context
+
+
+def http_address(url: str) -> str:
+    """The address, when requests can be sent to it.
+
+    Raises:
+        ValueError: with what would do.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"not an address: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an address that begins with http:// or https:// and names a host")
+    if not url.isprintable() or " " in url:
+        raise ValueError("an address without spaces and control characters")
+    if parts.username is not None or parts.fragment:
+        raise ValueError("an address without a user name and without a fragment")
+    return url
+
+
+def plain_address(address: str) -> str:
+    """The e-mail address, when it is one and nothing else.
+
+    Raises:
+        ValueError: with what would do.
+    """
+    name, at, domain = address.rpartition("@")
+    plain = address.isascii() and address.isprintable() and not set(address) & set(' <>,;"')
+    if not (plain and name and at and domain):
+        raise ValueError(f"{address!r} is not a plain address such as ops@example.org")
+    return address

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from services.notify.route import CA_FILE, Channel, RouteBase, readable_authority
+from services.notify.public_routes import AppriseRoute, CapRoute, Open311Route
+from services.notify.route import (
+    CA_FILE,
+    Channel,
+    RouteBase,
+    http_address,
+    plain_address,
+    readable_authority,
+)
 
-__all__ = ["Channel", "EmailRoute", "LogRoute", "NotifySettings", "Route", "WebhookRoute"]
+__all__ = [
+    "AppriseRoute",
+    "CapRoute",
+    "Channel",
+    "EmailRoute",
+    "LogRoute",
+    "NotifySettings",
+    "Open311Route",
+    "Route",
+    "WebhookRoute",
+]
 
 
 class LogRoute(RouteBase):
@@ -59,10 +76,7 @@ class EmailRoute(RouteBase):
     @classmethod
     def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         for address in (value,) if isinstance(value, str) else value:
-            name, at, domain = address.rpartition("@")
-            plain = address.isascii() and address.isprintable() and not set(address) & set(' <>,;"')
-            if not (plain and name and at and domain):
-                raise ValueError(f"{address!r} is not a plain address such as ops@example.org")
+            plain_address(address)
         return value
 
     @field_validator("ca_file")
@@ -80,7 +94,10 @@ class EmailRoute(RouteBase):
 
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-Route = Annotated[LogRoute | WebhookRoute | EmailRoute, Field(discriminator="channel")]
+Route = Annotated[
+    LogRoute | WebhookRoute | EmailRoute | AppriseRoute | CapRoute | Open311Route,
+    Field(discriminator="channel"),
+]
 
 
 class NotifySettings(BaseModel):
@@ -161,23 +178,3 @@ def _check_escalation(route: Route, routes: Sequence[Route]) -> None:
         raise ValueError(
             f"nobody would hear of anything by the route {route.name!r}: direct is false and no route escalates to it"
         )
-
-
-def http_address(url: str) -> str:
-    """The address, when requests can be sent to it.
-
-    Raises:
-        ValueError: with what would do.
-    """
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        raise ValueError(f"not an address: {error}") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an address that begins with http:// or https:// and names a host")
-    if not url.isprintable() or " " in url:
-        raise ValueError("an address without spaces and control characters")
-    if parts.username is not None or parts.fragment:
-        raise ValueError("an address without a user name and without a fragment")
-    return url

@@ -1,8 +1,12 @@
-"""Sends one real message by a route, marked as a test; nothing is read from the database or written to it."""
+"""Sends one real message by a route, marked as a test; no alert is made for it.
+
+Only a CAP feed writes into the database: the message, with status Test.
+"""
 
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 from services.domain.alert import EventKind
@@ -11,10 +15,16 @@ from services.domain.errors import SettingError
 from services.notify.channels import sender
 from services.notify.message import Message
 from services.notify.settings import NotifySettings
+from services.store.connection import Connection
 
 
-def send_test(settings: NotifySettings, route: str, now: datetime) -> Message:
-    """Send a test message by the route of that name and return it.
+def send_test(
+    settings: NotifySettings, route: str, now: datetime, conn: Connection | None = None
+) -> tuple[Message, str | None]:
+    """Send a test message by the route of that name; returns it and what the other side answered, if that is kept.
+
+    Args:
+        conn: to the database; only a CAP feed needs it.
 
     Raises:
         SettingError: there is no such route; the message lists those that there are.
@@ -38,5 +48,6 @@ def send_test(settings: NotifySettings, route: str, now: datetime) -> Message:
         evidence={},
         test=True,
     )
-    sender(by_name[route])(message)
-    return message
+    chosen = by_name[route]
+    worded = replace(message, title_template=chosen.title, text_template=chosen.text)
+    return message, sender(chosen, conn)(worded)

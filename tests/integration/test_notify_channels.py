@@ -14,19 +14,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import SMTP as MAIL
+from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from services.domain.alert import EventKind
 from services.domain.condition import Severity
 from services.domain.errors import SettingError, Unavailable
 from services.notify.channels import sender
+from services.notify.channels.webhook import is_authentic
 from services.notify.message import Message
 from services.notify.settings import EmailRoute, LogRoute, NotifySettings, WebhookRoute
 from services.notify.trial import send_test
 from tests.endpoint import Endpoint, endpoint
+from tests.smtp import Mailbox, authority, serving
 
 __all__ = ["endpoint"]
 SECRET = "a secret of some length"
@@ -47,36 +48,10 @@ MESSAGE = Message(
 )
 
 
-class Mailbox:
-    """Keeps what the SMTP server took."""
-
-    def __init__(self) -> None:
-        self.envelopes: list[Envelope] = []
-        self.refused: set[str] = set()
-
-    async def handle_RCPT(
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        if address in self.refused:
-            return "550 no such reader"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        self.envelopes.append(envelope)
-        return "250 taken"
-
-
 @pytest.fixture
 def mailbox() -> Iterator[tuple[Mailbox, int]]:
-    box = Mailbox()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Controller(box, hostname="127.0.0.1", port=port)
-    server.start()
-    yield box, port
-    server.stop()
+    with serving() as found:
+        yield found
 
 
 @pytest.fixture
@@ -198,6 +173,63 @@ def test_starttls_that_the_server_does_not_offer_sends_nothing(
     assert box.envelopes == []
 
 
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_mail_is_encrypted_for_a_server_of_a_private_authority(
+    security: str, tmp_path: Path
+) -> None:
+    ca_file = authority().file(tmp_path)
+    with serving(security) as (box, port):
+        sender(mail_route(port, security=security, ca_file=ca_file))(MESSAGE)
+    assert box.encrypted == [True]
+    assert box.envelopes[0].rcpt_tos == ["ada@example.org", "bob@example.org"]
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_a_mail_server_that_cannot_prove_who_it_is_gets_nothing(
+    security: str, tmp_path: Path
+) -> None:
+    stranger = authority("stranger").file(tmp_path)
+    with serving(security) as (box, port):
+        for route in (
+            mail_route(port, security=security),
+            mail_route(port, security=security, ca_file=stranger),
+            mail_route(port, security=security, ca_file=stranger, host="localhost"),
+        ):
+            with pytest.raises(Unavailable, match="certificate"):
+                sender(route)(MESSAGE)
+    assert box.envelopes == []
+
+
+def test_a_webhook_over_tls_trusts_the_authority_of_its_route_alone(tmp_path: Path) -> None:
+    server = Endpoint(tls=authority().context())
+    try:
+        url = server.url("/").replace("http:", "https:")
+        ca_file = authority().file(tmp_path)
+        sender(hook(url).model_copy(update={"ca_file": ca_file}))(MESSAGE)
+        with pytest.raises(Unavailable, match="certificate"):
+            sender(hook(url))(MESSAGE)
+        (tmp_path / "authority.pem").unlink()
+        with pytest.raises(Unavailable, match="No such file"):
+            sender(hook(url).model_copy(update={"ca_file": ca_file}))(MESSAGE)
+        assert len(server.requests) == 1
+    finally:
+        server.close()
+
+
+def test_a_receiver_can_refuse_what_is_forged_or_played_again(endpoint: Endpoint) -> None:
+    sender(hook(endpoint.url("/")))(MESSAGE)
+    [request] = endpoint.requests
+    stamp, sent = (request.headers[f"X-Citygauge-{n}"] for n in ("Timestamp", "Signature"))
+    now = float(stamp)
+    assert is_authentic(SECRET, stamp, request.body, sent, now + 299)
+    assert not is_authentic(SECRET, stamp, request.body, sent, now + 301), "played again later"
+    assert not is_authentic(SECRET, str(int(now) + 300), request.body, sent, now + 301)
+    assert not is_authentic(SECRET, stamp, request.body + b" ", sent, now)
+    assert not is_authentic("another secret of some length", stamp, request.body, sent, now)
+    assert not is_authentic(SECRET, "٣", request.body, sent, now)
+    assert not is_authentic(SECRET, stamp, request.body, "sha256=é", now)
+
+
 def test_the_log_channel_writes_one_line(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "citygauge.notify"):
         sender(LogRoute(name="log"))(replace(MESSAGE, sentence="two\nlines"))
@@ -209,7 +241,7 @@ def test_the_log_channel_writes_one_line(caplog: pytest.LogCaptureFixture) -> No
 
 def test_a_route_can_be_tested_with_a_real_sending(endpoint: Endpoint) -> None:
     settings = NotifySettings(routes=(hook(endpoint.url("/")), LogRoute(name="log")))
-    message = send_test(settings, "hook", AT)
+    message, _ = send_test(settings, "hook", AT)
     assert json.loads(endpoint.requests[0].body)["test"] is True
     assert endpoint.requests[0].headers["Idempotency-Key"] == str(message.event_id)
     with pytest.raises(SettingError, match="hook, log"):

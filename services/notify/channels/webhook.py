@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import http.client
 import json
 import time
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 
 from services.domain.errors import Unavailable
+from services.notify.channels.http import post
 from services.notify.digest import Told
-from services.notify.message import one_line
-from services.notify.route import tls_context
 from services.notify.settings import WebhookRoute
 
-_ANSWER_BYTES: Final = 512
 _TOLERANCE_S: Final = 300
 _TIMESTAMP_DIGITS: Final = 12
 
@@ -49,16 +45,7 @@ def is_authentic(secret: str, timestamp: str, body: bytes, sent: str, now_s: flo
 
 def channel(route: WebhookRoute, clock: Callable[[], float] = time.time) -> Callable[[Told], None]:
     """Posts to the route's URL, one connection an attempt."""
-    parts = urlsplit(route.url)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    host = parts.hostname or ""
-
-    def connection() -> http.client.HTTPConnection:
-        if parts.scheme == "https":
-            return http.client.HTTPSConnection(
-                host, parts.port, timeout=route.timeout_s, context=tls_context(route.ca_file)
-            )
-        return http.client.HTTPConnection(host, parts.port, timeout=route.timeout_s)
+    who = f"webhook {route.name}"
 
     def send(message: Told) -> None:
         told = message.as_dict()
@@ -72,22 +59,10 @@ def channel(route: WebhookRoute, clock: Callable[[], float] = time.time) -> Call
             "X-Citygauge-Timestamp": timestamp,
             "X-Citygauge-Signature": signature(route.secret.get_secret_value(), timestamp, body),
         }
-        try:
-            http_connection = connection()
-        except ValueError as error:  # its authority's file has gone
-            raise Unavailable(f"webhook {route.name}", one_line(str(error))) from error
-        try:
-            http_connection.request("POST", target, body, headers)
-            answer = http_connection.getresponse()
-            said = answer.read(_ANSWER_BYTES)
-        except (OSError, http.client.HTTPException) as error:
-            problem = f"{type(error).__name__}: {error}"
-            raise Unavailable(f"webhook {route.name}", one_line(problem)) from error
-        finally:
-            http_connection.close()
-        if not 200 <= answer.status < 300:
-            words = one_line(said.decode("utf-8", "replace"), 120)
-            problem = f"it answered {answer.status} {one_line(answer.reason, 60)}: {words}"
-            raise Unavailable(f"webhook {route.name}", problem)
+        answer = post(
+            route.url, body, headers, who=who, timeout_s=route.timeout_s, ca_file=route.ca_file
+        )
+        if not answer.yes:
+            raise Unavailable(who, answer.words)
 
     return send
