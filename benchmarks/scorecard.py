@@ -23,6 +23,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks import report
+from benchmarks.fine_cases import fine_cases
 from benchmarks.practice import ROOT, practice_folder
 from benchmarks.scorecard_nab import nab_figures
 from benchmarks.scorecard_table import BASELINE_SOURCE, NAB_CASES, ROWS, Judged, Measure, Row
@@ -34,6 +35,7 @@ from services.detect.scoring.samples import Samples, pool_samples, samples
 
 FLOOR: Final = ROOT / "tests" / "data" / "scorecard_floor.json"
 ALERTS: Final = report.FOLDER / "scorecard_alerts"
+MADE: Final = report.FOLDER / "scorecard_cases"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,9 @@ def main(arguments: list[str] | None = None) -> None:
             f"No scorecard: the labelled cases are not in {root}; CITYGAUGE_SHARED names their parent."
         )
         return
-    cases = cases_below(root)
     begun = time.perf_counter()
+    with ProcessPoolExecutor(max(1, chosen.jobs)) as workers:
+        cases = cases_below(root) + fine_cases(root, MADE, workers)
     folder = chosen.alerts or _backtest(cases, ALERTS, chosen.jobs)
     scored = [_scored(name, path, folder) for name, path in cases]
     found = list(lines(scored, nab_figures(root / NAB_CASES)))

@@ -161,7 +161,17 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(
         "15-min meters",
         ("water/*15min*", "water/*15_min*"),
-        (Measure("recall", _recall, 0.95), Measure("precision", _precision, 0.90)),
+        (
+            Measure("recall", _recall, 0.95),
+            Measure("precision", _precision, 0.90),
+            Measure(
+                "false alarms per 1,000 meter-days",
+                lambda judged: judged.own.per_1000_sensor_days, 0.5, higher=False,
+            ),
+            Measure(
+                "leaks, median time", lambda judged: judged.leaks.median_h, 20, higher=False, unit="h"
+            ),
+        ),
     ),
     Row(
         "DMA, L-Town",

@@ -54,7 +54,7 @@ class DetectorSettings(BaseModel):
         2.5, gt=0, le=24, description="hours of a burst at night (22-06 h)"
     )
     burst_day_h: float = Field(
-        12.0,
+        9.0,
         gt=0,
         le=48,
         description="hours of a burst by day, longer to spare the filling of pools",

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from services.detect.windows.blocks import HourBlocks
+from services.detect.windows.blocks import Finished, HourBlocks
 from services.detect.windows.intervals import Intervals, MeterIntervals
 from services.domain.instant import DAY_US, HOUR_US
 from services.domain.register import MeterEvent
@@ -15,6 +15,7 @@ from tests.oracles.feeds import START_US
 
 ROW = np.array([0])
 NAN = np.array([math.nan])
+NONE = np.zeros(1)
 
 
 def take(window: MeterIntervals, hour: float, register: float) -> Intervals:
@@ -109,7 +110,7 @@ def test_quarters_of_an_hour_add_up_to_blocks_of_an_hour() -> None:
         table.add(1)
     done = []
     for quarter in range(9):
-        full = blocks.step(take(window, quarter / 4, 100.0 + quarter))
+        full = blocks.step(take(window, quarter / 4, 100.0 + quarter), NONE)
         done += list(zip(full.start_us, full.end_us, full.litres, full.hours, strict=True))
         assert (full.readings == 4).all()
     assert done == [
@@ -123,6 +124,31 @@ def test_an_unknown_interval_breaks_the_block() -> None:
     for table in (window.table, blocks.table):
         table.add(1)
     for quarter, register in enumerate([90_000.0, 90_001.0, 90_002.0, 3.0, 4.0, 5.0, 6.0]):
-        assert blocks.step(take(window, quarter / 4, register)).at.size == 0
-    full = blocks.step(take(window, 7 / 4, 7.0))
+        assert blocks.step(take(window, quarter / 4, register), NONE).at.size == 0
+    full = blocks.step(take(window, 7 / 4, 7.0), NONE)
     assert (full.at.size, full.litres[0]) == (1, 4.0)
+
+
+def test_a_stretch_without_a_step_bounds_what_can_be_leaking() -> None:
+    window, blocks = MeterIntervals(), HourBlocks()
+    for table in (window.table, blocks.table):
+        table.add(1)
+
+    def hour(first: int, steps: list[float]) -> Finished:
+        for k, litres in enumerate(steps):
+            registers[0] += litres
+            taken = take(window, (first + k) / 4, registers[0])
+            full = blocks.step(taken, window.table["resolution"][ROW])
+        return full
+
+    registers = [100.0]
+    blocks.step(take(window, 0.0, 100.0), window.table["resolution"][ROW])
+    steady = hour(1, [1.0, 1.0, 1.0, 1.0])
+    assert (steady.rested[0], steady.zero[0], steady.least[0]) == (False, False, pytest.approx(4.0))
+    seldom = hour(5, [0.0, 1.0, 0.0, 1.0])
+    assert (seldom.rested[0], seldom.least[0]) == (False, pytest.approx(2.0)), "2 L/h do this"
+    uses = hour(9, [9.0, 0.0, 0.0, 0.0])
+    assert (uses.rested[0], uses.zero[0]) == (True, False), "no leak stands still for 45 minutes"
+    assert uses.least[0] == pytest.approx(1.0 / 0.75)
+    nothing = hour(13, [0.0, 0.0, 0.0, 0.0])
+    assert (nothing.rested[0], nothing.zero[0], nothing.least[0]) == (True, True, 0.0)

@@ -8,9 +8,10 @@ import pytest
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
 from services.detect.words.sentences import sentence
+from services.domain.catalogue import Domain
 from services.domain.condition import Change, Condition, Rule, Severity
 from services.domain.instant import HOUR_US
-from tests.oracles.feeds import START_US, feed_hourly, home, meters
+from tests.oracles.feeds import START_US, batch, feed_hourly, home, meters
 
 WEEKS3 = 21 * 24
 
@@ -180,3 +181,37 @@ def test_when_most_fall_silent_together_no_single_sensor_is_blamed() -> None:
         ("feed/water", Change.RAISE),
         ("feed/water", Change.CLEAR),
     ]
+
+
+def said_by_quarters(use: np.ndarray) -> list[Condition]:
+    register = 40_000 + np.cumsum(use)
+    at = [START_US + q * HOUR_US // 4 for q in range(len(use))]
+    core = Core(DetectorSettings(), meters(1))
+    return core.step(batch(Domain.WATER, [0] * len(use), at, register_litres=register.tolist()), 0)
+
+
+def test_quarters_of_an_hour_show_pauses_that_hours_hide() -> None:
+    days = 24
+    random = np.random.default_rng(4)
+    use = np.zeros((days * 24, 4))
+    awake = np.flatnonzero((np.arange(days * 24) % 24 >= 6) & (random.random(days * 24) < 0.7))
+    use[awake, random.integers(0, 4, len(awake))] = random.integers(4, 40, len(awake))
+    visitors = slice(20 * 24, 22 * 24)  # up and about for two days and a night, a use every hour
+    use[visitors] = 0.0
+    use[np.arange(20 * 24, 22 * 24), random.integers(0, 4, 48)] = 12.0
+    assert raised(said(use.sum(axis=1)), Rule.CONTINUOUS_FLOW), "hourly readings cannot know"
+    assert said_by_quarters(use.ravel()) == []
+    leak = np.floor(np.cumsum(np.full(48 * 4, 3.0 / 4)))  # 3 L/h, by whole litres
+    use[visitors] += np.diff(leak, prepend=0.0).reshape(48, 4)
+    (found,) = raised(said_by_quarters(use.ravel()), Rule.CONTINUOUS_FLOW)
+    assert found.evidence.value == pytest.approx(3.0, rel=0.4)
+    assert 0 < hours_after(found, 20 * 24) <= 26
+
+
+def test_hours_that_nobody_heard_make_no_burst_of_a_pool() -> None:
+    use = home(WEEKS3 + 48)
+    at = WEEKS3 + 9
+    use[at : at + 10] = 500.0
+    assert raised(said(use.copy()), Rule.BURST)
+    use[at : at + 9] = [np.nan] * 8 + [9 * 420.0]
+    assert not raised(said(use), Rule.BURST)

@@ -3,9 +3,10 @@
 Question: does the rate exceed both `burst_litres_per_h` and the meter's own tail quantile, for long enough?
 Formula: rate > max(burst_litres_per_h, Q(burst_quantile)) in every block for `burst_night_h` when the spell touches
     the night (22-06 h local), else for `burst_day_h`. Cleared when a block falls below half of the limit.
-Units: L/h, hours. Defaults: 300 L/h, .999, 2.5 h and 12 h (a pool is filled by day, in less).
-Source: tail quantile in the manner of SPOT (Siffer 2017), floor and hours after leak programmes (Athens-Clarke).
-Missing: an unknown block neither adds nor ends. Late and duplicate readings do not enter. Irregular stamps: by time.
+Units: L/h, hours. Defaults: 300 L/h, .999, 2.5 h and 9 h (most pools are filled by day, in less).
+Source: tail quantile in the manner of SPOT (Siffer 2017), floor and hours after leak programmes (Athens-Clarke: 8 h).
+Missing: an unknown block neither adds nor ends, and hours that lack readings count from 13 h on: a pool may have been
+    filled in a part of them. Late and duplicate readings do not enter. Irregular stamps: by time.
     Daily reads: told by the first day whose mean rate is beyond the limit.
 """
 
@@ -21,6 +22,9 @@ from services.detect.windows.blocks import Blocks
 from services.detect.windows.seen_hours import SeenHours, missing_share
 from services.detect.windows.tail import Tail
 from services.domain.condition import Condition, Evidence, Rule
+
+_LONG_GAPS = 1.5
+"""A hole counts when it is so many times as long as a burst by day."""
 
 
 class Burst:
@@ -78,8 +82,9 @@ class Burst:
         hour = blocks.slot % 24
         night = (hour >= 22) | (hour < 6)
         start = np.where(high & ~held, blocks.start_us, t["start_us"][rows])
-        hours = t["hours"][rows] + np.where(high, blocks.hours, 0.0)
-        night_hours = t["night_hours"][rows] + np.where(high & night, blocks.hours, 0.0)
+        heard = ~blocks.gap | (blocks.hours >= _LONG_GAPS * s.burst_day_h)
+        hours = t["hours"][rows] + np.where(high & heard, blocks.hours, 0.0)
+        night_hours = t["night_hours"][rows] + np.where(high & heard & night, blocks.hours, 0.0)
         litres = t["litres"][rows] + np.where(high, blocks.litres, 0.0)
         least = np.where(high, np.minimum(t["least"][rows], rate), t["least"][rows])
         seen, number = self.seen.add(rows, blocks.seen_hours, blocks.readings, ~held)

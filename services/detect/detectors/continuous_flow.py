@@ -1,13 +1,15 @@
 """Is water running without a pause? The sign of a leak behind a meter.
 
 Question: would this meter, as it has been learned, go so long without a single hour of no use?
-Formula: over a run of blocks (about an hour each) without a zero block, chance = product of (1 - p0(slot)), p0 being
-    the learned chance of a zero block at that hour of the week. Raised when the run lasts `continuous_min_h` and
-    chance <= `continuous_chance`, or when it lasts `continuous_vendor_h` and chance <= `continuous_vendor_chance`.
-    The leak is the least rate of the last 12 to 24 hours; told again when it has grown by half, and by 2 L/h, since
-    it was last told. Cleared by two zero blocks one after the other.
+Formula: over a run of blocks (about an hour each) without a pause, chance = product of (1 - p0(slot)), p0 being the
+    learned chance of a block with a pause at that hour of the week; a pause is a block of no use, or, where readings
+    are finer, a stretch of it so long that no leak can have run (`windows/blocks.py`). Raised when the run lasts
+    `continuous_min_h` and chance <= `continuous_chance`, or when it lasts `continuous_vendor_h` and chance <=
+    `continuous_vendor_chance`. The leak is the least rate of the last 12 to 24 hours, bounded by what finer readings
+    allow; told again when it has grown by half, and by 2 L/h, since it was last told. Cleared by two blocks with a
+    pause one after the other.
 Units: L, L/h, hours; chance is a probability.
-Defaults: 12 h, 1e-4 and never below 9 L/h; 22 h, 1e-3.
+Defaults: 12 h, 1e-4 and never below 9 L/h or two steps of the register; 22 h, 1e-3. At least half of a run is heard.
 Source: the vendors' rule of 24 hours without a zero (Neptune, BEACON), with the chance of a pause learned, so that
     sparse homes are told early and homes that never sleep (p0 near 0) are left to `night_flow`.
 Missing: a gap counts neither as use nor as a pause; one of 12 h begins the run anew. Late and duplicate readings do
@@ -83,16 +85,22 @@ class ContinuousFlow:
         return rare & (hours >= 6)
 
     def step(
-        self, subjects: Subjects, blocks: Blocks, chance_of_zero: Array, coarse: Array
+        self,
+        subjects: Subjects,
+        blocks: Blocks,
+        chance_of_pause: Array,
+        coarse: Array,
+        resolution: Array,
     ) -> list[Condition]:
         """Take one finished block of each of n meters.
 
         Args:
-            chance_of_zero: (n,) as learned for its hour.
+            chance_of_pause: (n,) as learned for its hour.
             coarse: (n,) bool: the meter is read too seldom to show pauses; its blocks end every run.
+            resolution: (n,) L, of the registers: one step an hour says nothing early, two do.
         """
         s, t, rows = self.settings, self.table, blocks.rows
-        zero = blocks.zero | coarse
+        zero = blocks.rested | coarse
         active = self.episodes.active(rows)
         lost = blocks.gap & ~zero & ~active & (blocks.hours > _GAP_H)
         if lost.any():  # pauses may have been overlooked: the run begins after the gap
@@ -108,26 +116,27 @@ class ContinuousFlow:
         hours = t["hours"][rows] + np.where(counted, blocks.hours, 0.0)
         gap_hours = t["gap_hours"][rows] + np.where(blocks.gap & ~zero & ~fresh, blocks.hours, 0.0)
         log_chance = t["log_chance"][rows] + np.where(
-            counted, np.log1p(-np.clip(chance_of_zero, 0.002, 0.98)), 0.0
+            counted, np.log1p(-np.clip(chance_of_pause, 0.002, 0.98)), 0.0
         )
         # the least rate of the last 12 to 24 hours: a run that grows shows
         half_day, least_before = t["least_hours"][rows], t["least"][rows]
         turned = half_day >= _HALF_DAY_H
         earlier = np.where(turned, least_before, t["earlier_least"][rows])
         newest = np.where(turned, np.inf, least_before)
-        newest = np.where(zero, newest, np.minimum(newest, blocks.rate))
+        newest = np.where(zero, newest, np.minimum(newest, blocks.least))
         least_hours = np.where(turned, 0.0, half_day) + np.where(zero, 0.0, blocks.hours)
         least = np.minimum(newest, earlier)
         litres = t["litres"][rows] + np.where(zero, 0.0, blocks.litres)
         seen, number = self.seen.add(rows, blocks.seen_hours, blocks.readings, fresh)
         told = log_chance * np.minimum(1.0, _LONGEST_H / np.maximum(hours, 1e-9))
+        heard = hours >= gap_hours  # of a run that was mostly silence nobody knows the pauses
         early = (
             (hours >= s.continuous_min_h)
-            & (least >= s.continuous_early_litres_per_h)
+            & (least >= np.maximum(s.continuous_early_litres_per_h, 2.0 * resolution))
             & (told <= np.log(s.continuous_chance))
         )
         late = (hours >= s.continuous_vendor_h) & (told <= np.log(s.continuous_vendor_chance))
-        bad = ~zero & (early | late)
+        bad = ~zero & heard & (early | late)
         leak = np.where(np.isfinite(least), least, 0.0)
         lost_litres = np.where(
             active,

@@ -29,7 +29,9 @@ from services.domain.sensor import Sensor
 
 _PRIOR_VISITS = 2.0
 _PRIOR_H = 12.0
-_KNOWN_H = 14 * 24.0
+_KNOWN_H = 7 * 24.0
+_KNOWN_VISITS = 9.0
+"""Of this hour of the day, those of the same weekday counted three times: a fortnight's half."""
 COARSE_US = int(2.2 * HOUR_US)
 """Meters that are read more seldom have no pauses and no nights; their days are compared (`night_flow`)."""
 _HOLIDAY_H = 30.0
@@ -47,9 +49,17 @@ class MeterWatch:
         self.clock = LocalClock()
         self.intervals = MeterIntervals()
         self.blocks = HourBlocks()
-        self.zero = SlotBaseline(alpha=0.12, winsor=float("inf"), floor=0.0, shrink=2.0)
-        self.pause = SlotBaseline(alpha=0.12, winsor=float("inf"), floor=0.0, shrink=2.0)
-        self.learned = Table({"hours": Field("f4"), "zero_hours": Field("f4"), "zone": Field("i2")})
+        self.zero = SlotBaseline(alpha=0.12, shrink=2.0, spread=False)
+        self.rest = SlotBaseline(alpha=0.12, shrink=2.0, spread=False)
+        self.pause = SlotBaseline(alpha=0.12, shrink=2.0, spread=False)
+        self.learned = Table(
+            {
+                "hours": Field("f4"),
+                "zero_hours": Field("f4"),
+                "rest_hours": Field("f4"),
+                "zone": Field("i2"),
+            }
+        )
         self.backflow = Backflow(settings)
         self.continuous = ContinuousFlow(settings)
         self.burst = Burst(settings)
@@ -64,6 +74,7 @@ class MeterWatch:
             "intervals": self.intervals.table,
             "blocks": self.blocks.table,
             "zero": self.zero.table,
+            "rest": self.rest.table,
             "pause": self.pause.table,
             "learned": self.learned,
         }
@@ -102,7 +113,8 @@ class MeterWatch:
         out += self.unit.register(
             subjects, intervals, self.intervals.table["factor"][rows], register
         )
-        full = self.blocks.step(intervals)
+        resolution = self.intervals.table["resolution"]
+        full = self.blocks.step(intervals, resolution[rows])
         if full.at.size == 0:
             return out
         rows = rows[full.at]
@@ -110,21 +122,22 @@ class MeterWatch:
         local = middle + self.clock.offset_us(self.learned["zone"][rows], middle)
         slot = slot_of_local(local)
         blocks = Blocks(
-            rows, full.start_us, full.end_us, full.litres, full.hours, full.litres <= 1e-6,
-            full.gap, slot, full.seen_hours, full.readings,
+            rows, full.start_us, full.end_us, full.litres, full.hours, full.zero, full.rested,
+            full.least, full.gap, slot, full.seen_hours, full.readings,
         )  # fmt: skip
         gap, hours = blocks.gap, blocks.hours
         subjects = Subjects(self.ids, rows)
-        chance = self._chance_of_zero(rows, slot)
-        known = self.learned["hours"][rows] >= _KNOWN_H
+        chance = self._chance(self.zero, "zero_hours", rows, slot)
+        chance_of_rest = self._chance(self.rest, "rest_hours", rows, slot)
         out += self.unit.step(subjects, blocks)
         foreign = self.unit.mute(rows, blocks.end_us)
         coarse = self.intervals.table["cadence_us"][rows] > COARSE_US
-        out += self.continuous.step(subjects, blocks, chance, coarse)
+        out += self.continuous.step(subjects, blocks, chance_of_rest, coarse, resolution[rows])
         flowing = self.continuous.episodes.active(rows) | self.continuous.suspicious(rows)
         out += self.burst.step(subjects, blocks, ~flowing & ~gap & ~foreign, foreign)
         loud = self.continuous.episodes.active(rows) | self.burst.episodes.active(rows)
-        resting, _ = self.pause.level(rows, slot)
+        resting, visits = self.pause.level(rows, slot)
+        known = (self.learned["hours"][rows] >= _KNOWN_H) & (visits >= _KNOWN_VISITS)
         out += self.intermittent.step(
             subjects, blocks, np.nan_to_num(resting), known & ~coarse, loud
         )
@@ -136,16 +149,19 @@ class MeterWatch:
         )  # fmt: skip
         share = np.where(teach, 1.0, 0.0)
         self.zero.learn(rows, slot, blocks.zero.astype(np.float64), share)
+        self.rest.learn(rows, slot, blocks.rested.astype(np.float64), share)
         self.pause.learn(rows, slot, self.intermittent.pause(blocks).astype(np.float64), share)
         taught = np.where(teach, hours, 0.0).astype(np.float32)
         self.learned["hours"][rows] += taught
         self.learned["zero_hours"][rows] += taught * blocks.zero
+        self.learned["rest_hours"][rows] += taught * blocks.rested
         return out
 
-    def _chance_of_zero(self, rows: Rows, slot: Array) -> Array:
-        level, visits = self.zero.level(rows, slot)
-        # before the hour is known: the share of hours without use so far, none at the very beginning
+    def _chance(self, learned: SlotBaseline, hours: str, rows: Rows, slot: Array) -> Array:
+        """(n,) learned chance that the hour is one of those that `learned` counts, as does the total `hours`."""
+        level, visits = learned.level(rows, slot)
+        # before the hour is known: the share of such hours so far, none at the very beginning
         seen = self.learned["hours"][rows].astype(np.float64)
-        prior = self.learned["zero_hours"][rows] / (seen + _PRIOR_H)
+        prior = self.learned[hours][rows] / (seen + _PRIOR_H)
         level = np.where(np.isnan(level), prior, level)
         return (level * visits + prior * _PRIOR_VISITS) / (visits + _PRIOR_VISITS)

@@ -2,7 +2,8 @@
 
 A value moves its slot by the share of the hour that it stands for, so that 20-second and hourly sensors learn alike;
 values far out are winsorised, frozen rows learn nothing. A slot that has seen little borrows from the same hour of
-other days. 168 x 3 float32 = 2016 bytes a sensor. It refuses to decide what is unusual.
+other days. 168 x 3 float32 = 2016 bytes a sensor, 1344 where only the level is asked for. It refuses to decide what is
+unusual.
 """
 
 from __future__ import annotations
@@ -27,19 +28,21 @@ class SlotBaseline:
         winsor: deviations count at most this many spreads; inf switches it off.
         floor: smallest spread, in the unit of the values.
         shrink: how many visits the borrowed level of the hour of the day is worth.
+        spread: whether the spread is kept; without it only `level` may be asked, and nothing is winsorised.
     """
 
     def __init__(
-        self, alpha: float = 0.15, winsor: float = 3.0, floor: float = 1e-6, shrink: float = 1.0
+        self,
+        alpha: float = 0.15,
+        winsor: float = 3.0,
+        floor: float = 1e-6,
+        shrink: float = 1.0,
+        spread: bool = True,
     ) -> None:
-        self.alpha, self.winsor, self.floor, self.shrink = alpha, winsor, floor, shrink
-        self.table = Table(
-            {
-                "level": Field("f4", 0.0, (SLOTS,)),
-                "spread": Field("f4", 0.0, (SLOTS,)),
-                "weight": Field("f4", 0.0, (SLOTS,)),
-            }
-        )
+        self.alpha, self.floor, self.shrink = alpha, floor, shrink
+        self.winsor = winsor if spread else float("inf")
+        fields = ("level", "spread", "weight") if spread else ("level", "weight")
+        self.table = Table({name: Field("f4", 0.0, (SLOTS,)) for name in fields})
 
     def learn(self, rows: Rows, slot: Array, values: Array, visit_share: Array) -> None:
         """Move the slots of `rows` (distinct) towards `values`.
@@ -56,18 +59,21 @@ class SlotBaseline:
             rows, slot, values, visit_share = rows[use], slot[use], values[use], visit_share[use]
         share = np.minimum(visit_share, 1.0)
         at = rows * SLOTS + slot
-        level, spread, weight = (self.table[n].reshape(-1) for n in ("level", "spread", "weight"))
-        m, s, w = (a.take(at).astype(np.float64) for a in (level, spread, weight))
+        level, weight = self.table["level"].reshape(-1), self.table["weight"].reshape(-1)
+        m, w = level.take(at).astype(np.float64), weight.take(at).astype(np.float64)
         total = w + share
         a = np.maximum(self.alpha * share, share / total)
         d = values - m
-        if np.isfinite(self.winsor):
-            limit = self.winsor * np.maximum(s, self.floor)
-            d = np.where(w >= 1.0, np.clip(d, -limit, limit), d)
         fresh = w <= 0
+        if "spread" in self.table.fields:
+            spread = self.table["spread"].reshape(-1)
+            s = spread.take(at).astype(np.float64)
+            if np.isfinite(self.winsor):
+                limit = self.winsor * np.maximum(s, self.floor)
+                d = np.where(w >= 1.0, np.clip(d, -limit, limit), d)
+            deviation = np.where(fresh, 0.0, np.abs(d)) * _MAD_TO_SIGMA
+            spread[at] = s + a * (deviation - s)
         level[at] = np.where(fresh, values, m + a * d)
-        deviation = np.where(fresh, 0.0, np.abs(d)) * _MAD_TO_SIGMA
-        spread[at] = s + a * (deviation - s)
         weight[at] = np.minimum(total, 1e6)
 
     def expected(self, rows: Rows, slot: Array) -> tuple[Array, Array, Array]:
