@@ -1,12 +1,14 @@
 // What a person can do to an alert: buttons and forms. Typed text is kept until it has arrived.
 
-import { send } from "./api.js";
+import { change } from "./changes.js";
 import { h } from "./dom.js";
+import { me } from "./me.js";
 import { exactly } from "./times.js";
 import { say, t } from "./words.js";
 
 const HOURS = [1, 4, 24, 72, 168];
 const VERDICTS = ["real", "sensor_fault", "legitimate_use", "duplicate", "unknown"];
+const WORKS = ["new", "investigating", "crew_sent", "repaired"];
 const drafts = {
   read: (id) => { try { return JSON.parse(sessionStorage.getItem(`draft ${id}`)) ?? {}; } catch { return {}; } },
   write: (id, draft) => { try { sessionStorage.setItem(`draft ${id}`, JSON.stringify(draft)); } catch { /* full or forbidden: the form still holds it */ } },
@@ -14,12 +16,17 @@ const drafts = {
 };
 
 const ACTS = {
-  acknowledged: { path: "acknowledge", label: t("acts.acknowledge"), direct: true },
-  resolved: { path: "resolve", label: t("acts.close"), fields: closing },
-  shelved: { path: "shelve", label: t("acts.hide"), fields: hiding },
-  unshelved: { path: "unshelve", label: t("acts.show"), direct: true },
-  commented: { path: "comment", label: t("acts.comment"), fields: commenting },
+  acknowledged: { label: () => t("acts.acknowledge") },
+  assigned: { label: () => t("acts.assign"), fields: assigning },
+  progressed: { label: () => t("acts.progress"), fields: progressing },
+  resolved: { label: () => t("acts.close"), fields: closing },
+  shelved: { label: () => t("acts.hide"), fields: hiding },
+  unshelved: { label: () => t("acts.show") },
+  commented: { label: () => t("acts.comment"), fields: commenting },
 };
+
+export const labelOf = (name) => ACTS[name].label();
+export const fieldsOf = (name) => ACTS[name].fields;
 
 export function acts(alert, onChange) {
   const place = h("div", { class: "figure" });
@@ -31,17 +38,16 @@ export function acts(alert, onChange) {
     const label = button.textContent;
     button.disabled = true;
     button.textContent = t("acts.sending");
-    try {
-      const changed = await send("POST", `/v1/alerts/${alert.id}/${ACTS[name].path}`, { ...body, expected_version: alert.version });
-      drafts.drop(alert.id);
-      onChange(changed);
-    } catch (problem) {
+    const refused = (_, why, current) => {
       button.disabled = false;
       button.textContent = label;
-      wrong.textContent = problem.message + (Object.keys(body).length ? ` ${t("acts.kept")}` : "");
+      wrong.textContent = why + (Object.keys(body).length ? ` ${t("acts.kept")}` : "");
       wrong.hidden = false;
-      if (problem.body?.current) { alert = { ...alert, ...problem.body.current }; onChange(alert, { keepForm: true }); }
-    }
+      if (current) { alert = { ...alert, ...current }; onChange(alert, { keepForm: true }); }
+    };
+    try {
+      await change(name, [alert], body, (changed) => { drafts.drop(alert.id); onChange(changed); }, refused);
+    } catch (problem) { refused(alert.id, problem.message); }
   }
 
   function unfold(name) {
@@ -52,8 +58,8 @@ export function acts(alert, onChange) {
   }
 
   function form(name) {
-    const { label, fields } = ACTS[name];
-    const made = fields(draft);
+    const label = labelOf(name);
+    const made = ACTS[name].fields(draft, alert);
     const submit = h("button", { class: "primary", type: "submit" }, label);
     const element = h("form", { class: "form", novalidate: true, "aria-label": label }, ...made.nodes,
       h("div", { class: "acts" }, submit, h("button", { type: "button", onclick: fold }, t("acts.cancel"))));
@@ -75,14 +81,11 @@ export function acts(alert, onChange) {
     wrong.hidden = true;
   }
 
-  function buttons() {
-    return h("div", { class: "acts", role: "group", "aria-label": t("acts.label") },
-      Object.entries(ACTS).filter(([name]) => alert.allowed_changes.includes(name)).map(([name, { label, direct }], index) => {
-        const button = h("button", { type: "button", class: index === 0 && name === "acknowledged" ? "primary" : "",
-          onclick: () => (direct ? act(name, {}, button) : unfold(name)) }, label);
-        return button;
-      }));
-  }
+  const buttons = () => h("div", { class: "acts", role: "group", "aria-label": t("acts.label") },
+    Object.entries(ACTS).filter(([name]) => alert.allowed_changes.includes(name)).map(([name, { fields }], index) => {
+      const button = h("button", { type: "button", class: index === 0 && name === "acknowledged" ? "primary" : "", onclick: () => (fields ? unfold(name) : act(name, {}, button)) }, labelOf(name));
+      return button;
+    }));
 
   place.append(draft.open && alert.allowed_changes.includes(draft.open) ? form(draft.open) : buttons(), wrong);
   return { element: place, editing: () => Boolean(draft.open), update: (newer) => { alert = newer; } };
@@ -90,20 +93,18 @@ export function acts(alert, onChange) {
 
 const textarea = (name, label, draft, hint) => h("div", {},
   h("label", { for: `act-${name}` }, label),
-  h("textarea", { id: `act-${name}`, name, maxLength: 10000, value: draft[name] ?? "", placeholder: hint ?? "" }));
+  h("textarea", { id: `act-${name}`, name, maxLength: 10000, dir: "auto", value: draft[name] ?? "", placeholder: hint ?? "" }));
 const value = (form, name) => form.elements[name].value.trim();
+const comment = (form, name) => (value(form, name) ? { comment: value(form, name) } : {});
+const picks = (legend, name, options, chosen) => h("fieldset", {}, h("legend", {}, legend),
+  options.map(([key, label]) => h("label", { class: "pick" }, h("input", { type: "radio", name, value: key, checked: chosen === key }), label)));
 
 function closing(draft) {
   return {
-    nodes: [
-      h("fieldset", {}, h("legend", {}, t("acts.how")),
-        VERDICTS.map((key) => h("label", { class: "pick" },
-          h("input", { type: "radio", name: "verdict", value: key, checked: draft.verdict === key }), say("verdicts", key)))),
-      textarea("comment", t("acts.found"), draft),
-    ],
+    nodes: [picks(t("acts.how"), "verdict", VERDICTS.map((key) => [key, say("verdicts", key)]), draft.verdict), textarea("comment", t("acts.found"), draft)],
     keep: (form) => ({ verdict: form.elements.verdict.value, comment: form.elements.comment.value }),
     missing: (form) => (form.elements.verdict.value ? "" : t("acts.choose")),
-    body: (form) => ({ verdict: form.elements.verdict.value, ...(value(form, "comment") ? { comment: value(form, "comment") } : {}) }),
+    body: (form) => ({ verdict: form.elements.verdict.value, ...comment(form, "comment") }),
   };
 }
 
@@ -117,6 +118,26 @@ function hiding(draft) {
     keep: (form) => ({ hours: form.elements.hours.value, reason: form.elements.reason.value }),
     missing: (form) => (value(form, "reason") ? "" : t("acts.say_why")),
     body: (form) => ({ until: new Date(Date.now() + form.elements.hours.value * 3600e3).toISOString(), reason: value(form, "reason") }),
+  };
+}
+
+function assigning(draft, alert = {}) {
+  const box = h("input", { id: "act-assignee", name: "assignee", maxLength: 200, autocomplete: "off", value: draft.assignee ?? alert.assignee ?? "" });
+  const mine = h("button", { type: "button", class: "quiet", onclick: () => { box.value = me.name; box.dispatchEvent(new Event("input", { bubbles: true })); } }, t("acts.me"));
+  return {
+    nodes: [h("div", {}, h("label", { for: "act-assignee" }, t("acts.who")), h("div", { class: "with" }, box, mine)), textarea("brief", t("acts.brief"), draft)],
+    keep: (form) => ({ assignee: form.elements.assignee.value, brief: form.elements.brief.value }),
+    missing: (form) => (value(form, "assignee") || alert.assignee ? "" : t("acts.say_who")),
+    body: (form) => ({ assignee: value(form, "assignee") || null, ...comment(form, "brief") }),
+  };
+}
+
+function progressing(draft, alert = {}) {
+  return {
+    nodes: [picks(t("acts.how_far"), "work", WORKS.map((key) => [key, say("works", key)]), draft.work ?? alert.work), textarea("done", t("acts.done"), draft)],
+    keep: (form) => ({ work: form.elements.work.value, done: form.elements.done.value }),
+    missing: (form) => (form.elements.work.value ? "" : t("acts.choose_work")),
+    body: (form) => ({ work: form.elements.work.value, ...comment(form, "done") }),
   };
 }
 

@@ -15,7 +15,7 @@ const SENTENCES = {
   429: "errors.too_many", 500: "errors.broken", 503: "errors.database",
 };
 
-function sentenceOf(status, body) {
+export function sentenceOf(status, body) {
   if (status === 422) {
     if (body.type?.endsWith("change-not-allowed")) return t("errors.no_longer");
     const field = body.field ? `${String(body.field).replaceAll("_", " ")}: ` : "";

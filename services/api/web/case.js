@@ -3,6 +3,9 @@
 import { get } from "./api.js";
 import { acts } from "./acts.js";
 import { h, icon, later } from "./dom.js";
+import { address } from "./address.js";
+import { neighbours, past } from "./beside.js";
+import { parts } from "./card.js";
 import { panel } from "./panel.js";
 import { clock, span, stamp } from "./times.js";
 import { amount, language, number, placeOf, say, share, stateOf, t } from "./words.js";
@@ -38,6 +41,16 @@ export class Case {
     await this.#load();
     if (!this.chart) this.#draw();
     await this.#drawChart();
+    this.#drawBeside();
+  }
+
+  // Asked for last: what a person needs first is there already.
+  async #drawBeside() {
+    for (const make of [neighbours, past]) {
+      const made = await make(this.#alert).catch(() => null);
+      if (this.#gone) return;
+      if (made) this.besidePlace.append(made);
+    }
   }
 
   async #load() {
@@ -57,9 +70,10 @@ export class Case {
     this.actsPlace = h("section", { "aria-label": t("acts.label") });
     this.chartPlace = h("div", {});
     this.eventPlace = h("section", { class: "figure" });
+    this.besidePlace = h("div", { class: "stack" });
     this.log = h("ol", { class: "log" });
     this.element.replaceChildren(back(), this.facts, this.actsPlace, this.chartPlace, this.eventPlace,
-      h("section", { class: "figure" }, h("h3", {}, t("alert.log")), this.log));
+      h("section", { class: "figure" }, h("h3", {}, t("alert.log")), this.log), this.besidePlace);
     this.#drawFacts();
     this.#drawActs();
     this.#drawEvent();
@@ -71,7 +85,7 @@ export class Case {
     const alert = this.#alert;
     const zone = alert.place?.time_zone ?? "UTC";
     const { evidence } = alert;
-    const over = !alert.active || alert.state === "resolved";
+    const [sentence, first] = over(alert) ? [alert.sentence, ""] : parts(alert.sentence);
     const facts = [
       [t("alert.since"), stamp(alert.started_at, zone)],
       [t("alert.given"), stamp(alert.raised_at, zone)],
@@ -86,16 +100,20 @@ export class Case {
         : [t("alert.concerns"), placeOf(alert)],
       aboutOne(alert) ? null : [t("alert.silent"), t("alert.of", { part: number(evidence.numbers?.silent_sensors_1), whole: number(evidence.numbers?.sensors_1) })],
       alert.acknowledged_by ? [t("alert.taken_by"), alert.acknowledged_by] : null,
+      alert.assignee ? [t("alert.assignee"), alert.assignee] : null,
+      alert.work && alert.work !== "new" ? [t("acts.progress"), say("works", alert.work)] : null,
+      alert.suppressed_reason ? [t("alert.held_back"), alert.suppressed_reason] : null,
+      alert.place?.lat ? [t("alert.place"), h("a", { href: address("map", "", { at: `${alert.place.lat},${alert.place.lon},16` }) }, t("alert.on_map"))] : null,
       alert.shelved_reason ? [t("alert.hidden_because"), alert.shelved_reason] : null,
     ].filter(Boolean);
     this.facts.replaceChildren(
       h("div", {},
         h("div", { class: "chips" },
-          h("span", { class: `chip ${over ? "good" : alert.severity}` }, icon(over ? "good" : alert.severity, 16), over ? t("states.was", { severity: say("severities", alert.severity).toLowerCase() }) : say("severities", alert.severity)),
+          h("span", { class: `chip ${over(alert) ? "good" : alert.severity}` }, icon(over(alert) ? "good" : alert.severity, 16), over(alert) ? t("states.was", { severity: say("severities", alert.severity).toLowerCase() }) : say("severities", alert.severity)),
           h("span", { class: "chip" }, stateOf(alert, (value) => clock(value, zone)))),
         h("h2", { tabIndex: -1 }, say("rules", alert.rule)),
         h("p", { class: "soft" }, placeOf(alert))),
-      h("div", {}, h("p", { class: "lead", lang: "en" }, alert.sentence), language === "en" ? null : h("p", { class: "soft small" }, t("alert.english"))),
+      h("div", { class: "figure" }, h("p", { class: "lead", lang: "en" }, sentence), first ? h("p", { class: "first", lang: "en" }, icon("go", 20), h("span", {}, first)) : null, language === "en" ? null : h("p", { class: "soft small" }, t("alert.english"))),
       h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
   }
 
@@ -165,7 +183,7 @@ export class Case {
   #drawLog() {
     const zone = this.#alert.place?.time_zone ?? "UTC";
     this.log.replaceChildren(...condensed(this.#events).map((event) => h("li", {},
-      h("b", {}, say("events", event.kind)), event.actor === "detector" ? "" : ` · ${event.actor}`, stamp(event.at, zone),
+      h("b", {}, say("events", event.kind)), event.actor === "detector" || event.actor === "citygauge" ? "" : ` · ${event.actor}`, stamp(event.at, zone),
       said(event, zone) ? h("p", { class: "said" }, said(event, zone)) : null)));
   }
 
@@ -178,6 +196,7 @@ export class Case {
 
 export const back = () => h("a", { class: "back quiet", href: "#/" }, icon("back", 20), t("alert.back"));
 
+const over = (alert) => !alert.active || alert.state === "resolved";
 const aboutOne = (alert) => alert.subject_kind !== "feed" && alert.subject_kind !== "gateway";
 
 const fact = (name, value, unit) => (value === null || value === undefined ? null : [name, amount(value, unit)]);
@@ -191,5 +210,8 @@ function said(event, zone) {
   if (event.kind === "shelved") return t("alert.until", { time: clock(data.until, zone), reason: data.reason });
   if (event.kind === "commented") return data.comment;
   if (event.kind === "acknowledged") return data.comment ?? "";
-  return event.kind === "unshelved" ? "" : data.sentence ?? "";
+  if (event.kind === "assigned") return [data.assignee ? t("now.for", { name: data.assignee }) : t("alert.nobody"), data.comment].filter(Boolean).join("\n");
+  if (event.kind === "progressed") return [say("works", data.work), data.comment].filter(Boolean).join("\n");
+  if (event.kind === "suppressed") return data.reason ?? "";
+  return event.kind === "unshelved" || event.kind === "unsuppressed" ? "" : data.sentence ?? "";
 }

@@ -5,15 +5,20 @@ import { get } from "./api.js";
 const RANK = { critical: 2, warning: 1, info: 0 };
 const FIRST = 100;
 const PAGE = 1000;
+const FLOOD = 8; // so many alike from one place are one entry
 
 export const hidden = (alert) => Boolean(alert.shelved_until) && new Date(alert.shelved_until) > new Date();
-export const open = (alert) => alert.active && alert.state !== "resolved" && !hidden(alert);
+// What needs a person: it is still measured, or it was over before anybody looked; nobody closed, hid or held it back.
+export const open = (alert) => (alert.active || alert.latched) && alert.state !== "resolved" && !hidden(alert) && !alert.suppressed_by;
 const newest = (a, b) => (a.raised_at < b.raised_at ? 1 : a.raised_at > b.raised_at ? -1 : a.id < b.id ? -1 : 1); // RFC 3339 sorts as text
-export const byUrgency = (a, b) => (a.state === "acknowledged") - (b.state === "acknowledged") || RANK[b.severity] - RANK[a.severity] || newest(a, b);
+// First what nobody has, then what was over before anybody looked, then what somebody has.
+const turn = (alert) => (alert.state === "acknowledged" ? 2 : alert.active ? 0 : 1);
+export const byUrgency = (a, b) => turn(a) - turn(b) || RANK[b.severity] - RANK[a.severity] || newest(a, b);
 export const byTime = newest;
 
-// Alerts of one event as one entry: what is open stands for it, then what is worst, then what was told first.
-export function events(alerts, order) {
+// Alerts of one event as one entry: what is open stands for it, then what is worst, then what was told first. A flood of
+// alike alerts of one zone or road is one entry, too, where `fold` asks for it.
+export function events(alerts, order, fold = false) {
   const groups = new Map();
   for (const alert of alerts) {
     const group = alert.group_id ?? alert.id;
@@ -27,7 +32,24 @@ export function events(alerts, order) {
     const [alert, ...rest] = members;
     found.push({ group, alert, rest });
   }
-  return found.sort((a, b) => order(a.alert, b.alert));
+  return (fold ? folded(found) : found).sort((a, b) => order(a.alert, b.alert));
+}
+
+function folded(entries) {
+  const alike = new Map();
+  for (const entry of entries) {
+    const { rule, place, state } = entry.alert;
+    const where = place?.zone ?? place?.road;
+    const key = where ? `flood ${rule} ${where} ${state}` : entry.group;
+    const others = alike.get(key);
+    if (others) others.push(entry);
+    else alike.set(key, [entry]);
+  }
+  return [...alike].flatMap(([group, some]) => {
+    if (some.length < FLOOD) return some;
+    const alerts = some.flatMap((entry) => [entry.alert, ...entry.rest]).sort((a, b) => RANK[b.severity] - RANK[a.severity] || newest(a, b));
+    return [{ group, alert: alerts[0], rest: alerts.slice(1), flood: true }];
+  });
 }
 
 export class Cases extends EventTarget {
@@ -36,6 +58,8 @@ export class Cases extends EventTarget {
   #more = false;
   #whole = false;
   #loading = null;
+
+  get size() { return this.#known.size; }
 
   get(id) { return this.#known.get(id); }
 
@@ -59,7 +83,7 @@ export class Cases extends EventTarget {
     const seen = new Set();
     const news = [];
     const page = async (severity, limit, after) => {
-      const found = await get("/v1/alerts", { state: "open", severity, limit, after });
+      const found = await get("/v1/alerts", { state: "current", severity, limit, after });
       for (const alert of found.items) {
         seen.add(alert.id);
         if (before && !before.has(alert.id)) news.push(alert);

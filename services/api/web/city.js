@@ -1,7 +1,6 @@
 // The city as the map and its lists see it: every sensor with its place, and how it is by the alerts that are open now.
 
 import { get } from "./api.js";
-import { open } from "./cases.js";
 
 export const STATES = ["critical", "warning", "info", "trouble", "fine"]; // from what needs most to what needs nothing
 const TROUBLE = new Set(["silent", "stuck", "sensor_fault"]);
@@ -22,7 +21,7 @@ export function statesOf(town, cases) {
   const alerts = new Map();
   for (const alert of cases.listed("open")) {
     const i = town.at.get(alert.subject);
-    if (i === undefined || !open(alert)) continue;
+    if (i === undefined || !alert.active) continue;
     const state = STATES.indexOf(TROUBLE.has(alert.rule) ? "trouble" : alert.severity);
     if (state < states[i]) { states[i] = state; alerts.set(i, alert); }
   }

@@ -6,11 +6,12 @@ import { Case } from "./case.js";
 import { Cases } from "./cases.js";
 import { byId, h, icon } from "./dom.js";
 import { Live } from "./live.js";
+import { meet } from "./me.js";
 import { PAGES, VIEWS } from "./pages.js";
 import { Pulse } from "./pulse.js";
 import { Queue } from "./queue.js";
 import { search } from "./search.js";
-import { shell, standOn } from "./shell.js";
+import { onKey, shell, standOn } from "./shell.js";
 import { failed, loading, start } from "./states.js";
 import { t } from "./words.js";
 
@@ -66,6 +67,10 @@ function arrive(element) {
   }
 }
 
+// The keys of the list: they act on the card that has the focus, or on the one that is read.
+const KEYS = { j: () => queue.step(1), k: () => queue.step(-1), o: () => queue.press("open"), a: () => queue.press("acknowledge"), x: () => queue.press("choose"), ".": () => queue.settle() };
+onKey((key) => !byId("board").hidden && KEYS[key]);
+
 addEventListener("hashchange", () => { if (location.hash !== "#main") route(); });
 
 const pulse = new Pulse();
@@ -79,7 +84,7 @@ const live = new Live(
   },
 );
 search();
-await get("/v1/session").catch(() => {});
+await meet();
 live.start();
 queue.load();
 route();

@@ -6,10 +6,10 @@ const STEPS_S = [60, 300, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 604
 const POINTS = 900;
 const FLOWS = new Set(["flow_litres_per_h", "consumption_litres"]);
 
-export async function series(sensor, metric, start, end, signal) {
+export async function series(sensor, metric, start, end, signal, points = POINTS) {
   const length = (end - start) / 1000;
   const cadence = sensor.cadence_s ?? 60;
-  const bucket = length / cadence > POINTS * 1.6 ? (STEPS_S.find((step) => step >= length / POINTS && step >= cadence) ?? 604800) : null;
+  const bucket = length / cadence > points * 1.6 ? (STEPS_S.find((step) => step >= length / points && step >= cadence) ?? 604800) : null;
   const ask = (name, aggregate) => readings(sensor.id, name, start, end, bucket, aggregate, signal);
   const found = await ask(metric, "avg");
   if (found.values.some((value) => value !== null) || !FLOWS.has(metric)) return gapped(found, bucket ?? cadence);

@@ -54,7 +54,7 @@ async function signOut() {
   try { await send("DELETE", "/v1/session"); } finally { location.assign("/login"); }
 }
 
-function dialog(title, ...content) {
+export function dialog(title, ...content) {
   const close = h("button", { type: "button", class: "quiet", "aria-label": t("help.close"), onclick: () => window_.close() }, icon("close", 20));
   const window_ = h("dialog", { class: "dialog", "aria-labelledby": "dialog-title" }, h("div", { class: "dialog-head" }, h("h2", { id: "dialog-title" }, title), close), ...content);
   window_.addEventListener("close", () => window_.remove());
@@ -83,6 +83,8 @@ function help() {
 }
 
 let going = 0;
+let ofPage = () => null;
+export const onKey = (find) => { ofPage = find; };
 const typing = (element) => element?.closest?.("input, textarea, select, dialog, [contenteditable]");
 
 // Single keys, where the reader wants them; they never take a key from a field or with a modifier. `a`, `j` … are the list's.
@@ -98,4 +100,8 @@ function keys(event) {
   if (page) { event.preventDefault(); location.hash = page.name === "now" ? "#/" : `#/${page.name}`; event.stopImmediatePropagation(); }
   else if (event.key === "/") { event.preventDefault(); byId("search-box").focus(); }
   else if (event.key === "?") { event.preventDefault(); help(); }
+  else {
+    const act = ofPage(event.key);
+    if (act) { event.preventDefault(); act(); }
+  }
 }

@@ -60,6 +60,7 @@ export function amount(value, unit, digits = 4) {
 export function stateOf(alert, time) {
   if (alert.state === "resolved") return t("states.closed", { verdict: say("verdicts", alert.verdict).toLowerCase() });
   if (alert.shelved_until && new Date(alert.shelved_until) > new Date()) return t("states.hidden", { time: time(alert.shelved_until) });
+  if (alert.latched) return t("states.latched");
   if (alert.state === "cleared") return t("states.cleared");
   if (alert.state === "acknowledged") return t("states.taken", { name: alert.acknowledged_by });
   return t("states.waiting");
