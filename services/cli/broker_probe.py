@@ -28,7 +28,10 @@ _QUIET_S: Final = 1.5
 _PAYLOAD: Final = bytes(64)
 _WINDOW: Final = 200
 _LARGEST: Final = 268_435_455
-_VERSION_TOPICS: Final = ("$SYS/broker/version", "$SYS/brokers/+/version")
+_VERSION_TOPICS: Final = (
+    ("$SYS/broker/version",),  # mosquitto: its name and version
+    ("$SYS/brokers/+/sysdescr", "$SYS/brokers/+/version"),  # EMQX: its name; its version
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class Granted:
         sent: messages of the probe that it acknowledged; refused: that it did not take; unheard: for which it said
             that there is no subscriber, although the session that is away has subscribed.
         resumed: it knew the session when it came back; kept: messages that it then delivered.
+        window: how many of them came before one was acknowledged.
     """
 
     software: str
@@ -58,6 +62,7 @@ class Granted:
     unheard: int = 0
     resumed: bool = False
     kept: int = 0
+    window: int = 0
 
 
 def probe(url: str, messages: int, session_expiry_s: int) -> Granted:
@@ -91,7 +96,7 @@ def probe(url: str, messages: int, session_expiry_s: int) -> Granted:
         sent, refused, unheard = _publish(url, f"{session.name}-p", topic, messages)
     finally:
         back = _Client(url, session.name, clean=False, expiry_s=0)
-        kept = back.count(messages)
+        kept, window = back.count(messages)
         back.leave()
     return Granted(
         found.software,
@@ -105,6 +110,7 @@ def probe(url: str, messages: int, session_expiry_s: int) -> Granted:
         unheard,
         back.resumed,
         kept,
+        window,
     )
 
 
@@ -138,8 +144,10 @@ class _Client:
         )
         self._answers: queue.Queue[tuple[str, Any, Any]] = queue.Queue()
         self._codes: queue.Queue[int] = queue.Queue()
-        self._messages: queue.Queue[tuple[str, bytes]] = queue.Queue()
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5)
+        self._messages: queue.Queue[mqtt.MQTTMessage] = queue.Queue()
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, manual_ack=True
+        )
         if parts.username:
             client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
         if parts.scheme == "mqtts":
@@ -149,9 +157,7 @@ class _Client:
         client.on_connect_fail = lambda *_: self._answers.put(("failed", None, None))
         client.on_subscribe = lambda c, d, mid, codes, p: self._answers.put(("suback", codes, None))
         client.on_publish = lambda c, d, mid, code, p: self._codes.put(code.value)
-        client.on_message = lambda c, d, message: self._messages.put(
-            (message.topic, bytes(message.payload))
-        )
+        client.on_message = lambda c, d, message: self._messages.put(message)
         wanted = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         wanted.SessionExpiryInterval = expiry_s
         wanted.ReceiveMaximum = 65_535
@@ -174,15 +180,20 @@ class _Client:
         return not any(code.is_failure for code in self._answer("suback", "the subscription")[0])
 
     def version(self) -> str:
-        """What the broker publishes about itself."""
-        for topic in _VERSION_TOPICS:
-            if not self.subscribe(topic, 0):
-                continue
-            try:
-                return self._messages.get(timeout=0.5)[1].decode("utf-8", "replace")
-            except queue.Empty:
-                continue
+        """What the broker publishes about itself; "" where it does not, or not to this user."""
+        for topics in _VERSION_TOPICS:
+            said = [self._retained(topic) for topic in topics]
+            if any(said):
+                return " ".join(filter(None, said))
         return ""
+
+    def _retained(self, topic: str) -> str:
+        if not self.subscribe(topic, 0):
+            return ""
+        try:
+            return bytes(self._messages.get(timeout=0.5).payload).decode("utf-8", "replace")
+        except queue.Empty:
+            return ""
 
     def publish(self, topic: str) -> None:
         """One message of the probe."""
@@ -195,16 +206,32 @@ class _Client:
         except queue.Empty:
             raise Unavailable("the MQTT broker", "messages are not acknowledged") from None
 
-    def count(self, most: int) -> int:
-        """How many messages of the probe come, until they are `most` or none comes for a while."""
-        count = 0
-        while count < most:
+    def count(self, most: int) -> tuple[int, int]:
+        """How many messages of the probe come, until they are `most` or none comes for a while; and before an answer.
+
+        Returns:
+            all that came; those that came while none was acknowledged.
+        """
+        waiting = self._wave(most)
+        window = count = len(waiting)
+        while waiting:
+            for message in waiting:
+                self._client.ack(message.mid, message.qos)
+            waiting = self._wave(most - count)
+            count += len(waiting)
+        return count, window
+
+    def _wave(self, most: int) -> list[mqtt.MQTTMessage]:
+        """What comes without an answer."""
+        found: list[mqtt.MQTTMessage] = []
+        while len(found) < most:
             try:
-                topic, _ = self._messages.get(timeout=_QUIET_S)
+                message = self._messages.get(timeout=_QUIET_S)
             except queue.Empty:
                 break
-            count += not topic.startswith("$")
-        return count
+            if not message.topic.startswith("$"):
+                found.append(message)
+        return found
 
     def leave(self) -> None:
         """Disconnect; the session stays for as long as was asked for."""

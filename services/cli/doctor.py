@@ -12,13 +12,16 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from services.cli.finding import Finding, Health
 from services.cli.settings import BrokerAddress, DatabaseAddress, Section, Sources
-from services.domain.errors import CitygaugeError, SettingError
+from services.domain.errors import CitygaugeError, InvalidInput, SettingError
+
+if TYPE_CHECKING:
+    from services.cli.broker_makes import Broker
 
 _COLOURS: Final = {Health.OK: "green", Health.WARN: "yellow", Health.FAIL: "red"}
 _NEEDED_BYTES: Final = 1_000_000_000
@@ -35,13 +38,17 @@ def doctor(
         help="Publish so many small messages to a topic of its own, to see whether the broker of MQTT_URL "
         "queues them for a session that is away; 0: none.",
     ),
+    broker: str = typer.Option(
+        "",
+        help="Its make, where it does not tell that itself: mosquitto, EMQX, HiveMQ or VerneMQ.",
+    ),
 ) -> None:
     """Say what is missing on this machine, and what to do about it.
 
     It changes nothing. With DATABASE_URL and MQTT_URL it looks at those too: whether they are set so that nothing is
     lost. Exit status 1 if anything fails.
     """
-    findings = list(examine(Sources.of_process(), probe))
+    findings = list(examine(Sources.of_process(), probe, _make(broker)))
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -61,12 +68,21 @@ def doctor(
     raise typer.Exit(1 if any(each.health is Health.FAIL for each in findings) else 0)
 
 
-def examine(sources: Sources, probe: int = _PROBE) -> Iterator[Finding]:
+def _make(name: str) -> Broker | None:
+    from services.cli.broker_makes import Broker, kind_of
+
+    found = kind_of(name)
+    if name and found is None:
+        raise InvalidInput("--broker", name, f"one of {', '.join(each.value for each in Broker)}")
+    return found
+
+
+def examine(sources: Sources, probe: int = _PROBE, make: Broker | None = None) -> Iterator[Finding]:
     """Every finding, in the order in which a person would want to mend them."""
     for look in (_python, _packages, _settings, _tools, _cache, _prefix, _zones, _port):
         yield from look(sources)
     yield from _database(sources)
-    yield from _broker(sources, probe)
+    yield from _broker(sources, probe, make)
     yield from _browser(sources)
 
 
@@ -213,7 +229,7 @@ def _database(sources: Sources) -> Iterator[Finding]:
         yield Finding("schema", Health.OK, "up to date")
 
 
-def _broker(sources: Sources, messages: int) -> Iterator[Finding]:
+def _broker(sources: Sources, messages: int, make: Broker | None) -> Iterator[Finding]:
     from services.cli.broker_probe import probe
     from services.cli.doctor_broker import judge
     from services.ingest.settings import IngestSettings
@@ -234,6 +250,7 @@ def _broker(sources: Sources, messages: int) -> Iterator[Finding]:
         share_group=wanted.share_group,
         session_expiry_s=wanted.session_expiry_s,
         largest_bytes=wanted.max_payload_bytes,
+        make=make,
     )
 
 

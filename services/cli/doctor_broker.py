@@ -5,96 +5,30 @@ The names are those of mosquitto, EMQX, HiveMQ and VerneMQ; for any other broker
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from enum import Enum
+import re
+from collections.abc import Iterator
 from typing import Final
 
+from services.cli.broker_makes import Broker, Setting, kind_of, remedy
 from services.cli.broker_probe import Granted
 from services.cli.finding import Finding, Health
 
 _IN_FLIGHT: Final = 100
 _DAY_S: Final = 86_400
-
-
-class Broker(Enum):
-    """The broker's make, by what it says of itself."""
-
-    MOSQUITTO = "mosquitto"
-    EMQX = "EMQX"
-    HIVEMQ = "HiveMQ"
-    VERNEMQ = "VerneMQ"
-
-
-class Setting(Enum):
-    """What can be set too low."""
-
-    QUEUE = "queue"
-    IN_FLIGHT = "receive maximum"
-    EXPIRY = "session expiry"
-    PACKET = "packet size"
-    SHARED = "shared subscriptions"
-    DURABLE = "durable queue"
-
-
-REMEDIES: Final[Mapping[Setting, Mapping[Broker, str]]] = {
-    Setting.QUEUE: {
-        Broker.MOSQUITTO: "max_queued_messages 2000000, max_queued_bytes 536870912",
-        Broker.EMQX: "mqtt.max_mqueue_len = infinity, or durable_sessions.enable = true",
-        Broker.HIVEMQ: "<mqtt><queued-messages><max-queue-size>2000000",
-        Broker.VERNEMQ: "max_offline_messages = -1, max_online_messages = -1",
-    },
-    Setting.IN_FLIGHT: {
-        Broker.MOSQUITTO: "max_inflight_messages 65535",
-        Broker.EMQX: "mqtt.max_inflight = 65535",
-        Broker.HIVEMQ: "<mqtt><receive-maximum><server-receive-maximum>65535",
-        Broker.VERNEMQ: "receive_max_broker = 65535, max_inflight_messages = 0",
-    },
-    Setting.EXPIRY: {
-        Broker.MOSQUITTO: "persistent_client_expiration 14d",
-        Broker.EMQX: "mqtt.session_expiry_interval = 14d",
-        Broker.HIVEMQ: "<mqtt><session-expiry><max-interval>1209600",
-        Broker.VERNEMQ: "persistent_client_expiration = 2w",
-    },
-    Setting.PACKET: {
-        Broker.MOSQUITTO: "max_packet_size 1048576",
-        Broker.EMQX: "mqtt.max_packet_size = 1MB",
-        Broker.HIVEMQ: "<mqtt><packets><max-packet-size>1048576",
-        Broker.VERNEMQ: "m5_max_packet_size = 1048576, max_message_size = 1048576",
-    },
-    Setting.SHARED: {
-        Broker.MOSQUITTO: "leave CITYGAUGE_INGEST_SHARE_GROUP empty and run one worker",
-        Broker.EMQX: "mqtt.shared_subscription = true",
-        Broker.HIVEMQ: "<mqtt><shared-subscriptions><enabled>true",
-        Broker.VERNEMQ: "allow them, or leave CITYGAUGE_INGEST_SHARE_GROUP empty and run one worker",
-    },
-    Setting.DURABLE: {
-        Broker.MOSQUITTO: "persistence true, persistence_location, autosave_interval 10; and docs/decisions/0016",
-        Broker.EMQX: "durable_sessions.enable = true (the default keeps queues in memory)",
-        Broker.HIVEMQ: "<persistence><mode>file (the default)",
-        Broker.VERNEMQ: "nothing: queues are on disk by default",
-    },
-}
-"""What to write in which broker's configuration."""
-
-
-def kind_of(software: str) -> Broker | None:
-    """The make, by the version that the broker publishes."""
-    return next((each for each in Broker if each.value.lower() in software.lower()), None)
-
-
-def remedy(setting: Setting, kind: Broker | None) -> str:
-    """What to set, in the words of that broker, or of all of them where the make is not known."""
-    words = REMEDIES[setting]
-    if kind is not None:
-        return f"{kind.value}: {words[kind]}."
-    return "; ".join(f"{each.value}: {text}" for each, text in words.items()) + "."
+_EMQX_SHARES: Final = 6
+"""From this version on its durable sessions know shared subscriptions."""
 
 
 def judge(
-    found: Granted, *, share_group: str, session_expiry_s: int, largest_bytes: int
+    found: Granted,
+    *,
+    share_group: str,
+    session_expiry_s: int,
+    largest_bytes: int,
+    make: Broker | None = None,
 ) -> Iterator[Finding]:
-    """Every finding about the broker."""
-    kind = kind_of(found.software)
+    """Every finding about the broker; `make` where somebody knows it better than the broker says."""
+    kind = make or kind_of(found.software)
     yield Finding("MQTT broker", Health.OK, f"speaks MQTT 5 ({found.software or 'make unknown'})")
     if not found.subscribed:
         yield Finding(
@@ -109,10 +43,13 @@ def judge(
         found.receive_maximum,
         _IN_FLIGHT,
         "messages",
-        "a batch is taken before any of it is acknowledged: a small window throttles the stream",
+        "so many messages it takes from a device or gateway before it acknowledges any: a gateway that comes back with "
+        "a day's readings waits for each few of them",
         remedy(Setting.IN_FLIGHT, kind),
         Health.WARN,
     )
+    if found.kept:
+        yield _window(found, kind)
     yield _at_least(
         "broker: session expiry",
         found.session_expiry_s,
@@ -152,6 +89,14 @@ def _shared(found: Granted, kind: Broker | None, group: str) -> Finding:
             remedy(Setting.SHARED, kind),
             "workers of a share group divide the messages",
         )
+    if group and kind is Broker.EMQX and _major(found.software) < _EMQX_SHARES:
+        return Finding(
+            what,
+            Health.WARN,
+            f"available, and the share group {group} is set",
+            remedy(Setting.SHARED, kind),
+            "before EMQX 6 a restart forgets what waits for a shared subscription, also with durable sessions",
+        )
     if group and kind is Broker.MOSQUITTO:
         return Finding(
             what,
@@ -165,12 +110,33 @@ def _shared(found: Granted, kind: Broker | None, group: str) -> Finding:
     return Finding(what, Health.OK, said, why="several workers would divide the messages by them")
 
 
+def _major(software: str) -> int:
+    """The first number of a version; 0 where none is said."""
+    found = re.search(r"(\d+)\.\d+", software)
+    return 0 if found is None else int(found[1])
+
+
 def _at_least(
     what: str, value: int, least: int, unit: str, why: str, cure: str, bad: Health
 ) -> Finding:
     good = value >= least
     said = f"{value:,} {unit}" if good else f"{value:,} {unit}, needed are {least:,}"
     return Finding(what, Health.OK if good else bad, said, "" if good else cure, why)
+
+
+def _window(found: Granted, kind: Broker | None) -> Finding:
+    """It is full when not all that it keeps comes at once."""
+    what, why = (
+        "broker: delivery window",
+        "a batch is taken before any of it is acknowledged: a small window throttles the stream",
+    )
+    said = f"delivers {found.window:,} messages before one is acknowledged"
+    if found.window < min(found.kept, _IN_FLIGHT):
+        said += f", needed are {_IN_FLIGHT:,}"
+        return Finding(what, Health.WARN, said, remedy(Setting.WINDOW, kind), why)
+    if found.window == found.kept:
+        said += "; its limit may be higher"
+    return Finding(what, Health.OK, said, why=why)
 
 
 def _queue(found: Granted, kind: Broker | None) -> Finding:
