@@ -86,3 +86,37 @@ def test_a_backlog_waits_at_the_broker_and_not_in_memory(
             ):
                 assert at > newest.get(sensor, 0)
                 newest[sensor] = at
+
+
+def test_no_transaction_has_more_bytes_of_payload_than_are_set(
+    own_broker: EmbeddedBroker, database_url: str
+) -> None:
+    """Messages of 2 KiB wait; at most five fit into 10 KiB, and one of 20 KiB goes by itself."""
+    register(database_url)
+    settings = {"batch_bytes": 10 * 1024, "late_after_s": 0}
+    large = {37, 38, 120}
+
+    def payload(number: int) -> bytes:
+        reading = {"time": START_US // 1_000_000 + number, "values": {"register": float(number)}}
+        whole = {**reading, "units": {"register": "L"}}
+        return json.dumps(whole).encode().ljust((20 if number in large else 2) * 1024)
+
+    with Publisher(own_broker.url(DEVICE_USER), "device") as device:
+        with WorkerProcess(database_url, own_broker.url(), **settings) as worker:
+            wait_until(lambda: worker.said("broker connected"), 30)
+            worker.stop()
+        for number in range(200):
+            device.publish(f"citygauge/v1/water/m{number % 10}/reading", payload(number))
+        device.settle()
+        with WorkerProcess(database_url, own_broker.url(), **settings) as worker:
+            found = committed(database_url, 200)
+            worker.stop()
+    assert (found.received, found.stored) == (200, 200)
+    sizes = []
+    with connect(database_url, "test", autocommit=True) as conn:
+        for row in FeedReader(conn, "sizes").poll(1 << 30):
+            numbers = [int(value) for value in row.batch.metrics["register_litres"]]
+            sizes.append(len(numbers))
+            assert sum(len(payload(number)) for number in numbers) <= 10 * 1024 or len(numbers) == 1
+            assert len(numbers) == 1 or not large.intersection(numbers)
+    assert max(sizes) == 5

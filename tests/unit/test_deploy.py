@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -242,6 +243,35 @@ def test_the_target_starts_every_service_after_the_schema() -> None:
     template = unit(DEPLOY / "systemd" / "citygauge@.service")
     assert "citygauge-migrate.service" in template["Unit"]["After"].split()
     assert template["Unit"]["Requires"] == "citygauge-migrate.service"
+
+
+def test_maintenance_runs_each_night_and_makes_up_for_a_missed_one() -> None:
+    timer = unit(DEPLOY / "systemd" / "citygauge-maintain.timer")
+    assert timer["Timer"]["Persistent"] == "yes"
+    assert re.fullmatch(r"\*-\*-\* \d\d:\d\d:00", timer["Timer"]["OnCalendar"])
+    service = unit(DEPLOY / "systemd" / "citygauge-maintain.service")["Service"]
+    assert service["Type"] == "oneshot"
+    assert service["ExecStart"].endswith("/citygauge maintain")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    """Our program is not installed where the units expect it: another one stands for it."""
+    for path in (DEPLOY / "systemd").iterdir():
+        text = path.read_text().replace("/opt/citygauge/bin/citygauge", "/bin/true")
+        (tmp_path / path.name).write_text(text)
+    (tmp_path / "citygauge@.service").rename(tmp_path / "citygauge@ingest.service")
+    units = sorted(tmp_path.iterdir())
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    said = [line for line in done.stderr.splitlines() if "citygauge" in line]
+    assert said == []
+    assert done.returncode == 0, done.stderr
 
 
 def test_grafana_finds_its_source_and_its_dashboards() -> None:
