@@ -14,8 +14,8 @@ from services.ingest.inbox import Inbox
 from services.ingest.intake import Intake
 from services.ingest.metrics import IngestMetrics
 from services.ingest.mqtt import Link
+from services.ingest.parts import assembler_of, subscription_of
 from services.ingest.pipeline import Pipeline
-from services.ingest.service import assembler_of, subscription_of
 from services.ingest.settings import IngestSettings
 from services.ingest.subscription import share_name
 from services.store import accounting, membership
@@ -63,11 +63,13 @@ def forget(
         stop: ends the work early.
 
     Raises:
-        StillNeeded: the worker is alive or the last one.
+        StillNeeded: the worker is alive or the last one, or somebody else is ending its session.
         DatabaseUnavailable: nothing was done.
     """
     wanted = subscription_of(settings)
     with connect(database_url, "citygauge-workers", autocommit=True) as conn:
+        if not membership.claim(conn, settings.worker):
+            raise StillNeeded(settings.worker, "somebody else is at it")
         if not force:
             _may(conn, settings.worker, share_name(wanted.filters))
         inbox = Inbox(

@@ -7,7 +7,7 @@ keeps its session.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import psycopg
 
@@ -22,10 +22,15 @@ log = logging.getLogger("citygauge.ingest")
 
 
 class Membership:
-    """What one worker says of itself, and sees of the others."""
+    """What one worker says of itself, and sees of the others; `relieve` takes over the share of one that is away."""
 
-    def __init__(self, settings: IngestSettings, metrics: IngestMetrics) -> None:
-        self._settings, self._metrics = settings, metrics
+    def __init__(
+        self,
+        settings: IngestSettings,
+        metrics: IngestMetrics,
+        relieve: Callable[[str], None] | None = None,
+    ) -> None:
+        self._settings, self._metrics, self._relieve = settings, metrics, relieve
         self._subscription = share_name(shared(settings.share_group, settings.topics))
         self._joined = self._leaving = self._warned = False
         self._told: set[str] = set()
@@ -38,9 +43,13 @@ class Membership:
 
     def look(self, conn: Connection) -> None:
         """Counts the members that are away, and says of each once that its share waits at the broker."""
+        members = membership.members(conn)
+        own = next((each for each in members if each.name == self._settings.worker), None)
+        if own is None or own.subscription is None or own.state is not membership.State.WORKING:
+            membership.join(conn, self._settings.worker, self._subscription)  # it was relieved
         others = [
             each
-            for each in membership.members(conn)
+            for each in members
             if each.subscription == self._subscription and each.name != self._settings.worker
         ]
         away = {each.name: each for each in others if each.away}
@@ -54,6 +63,11 @@ class Membership:
                 away[name].silent_s,
             )
         self._told = set(away)
+        patience_s = self._settings.take_over_after_s
+        if self._relieve is not None and self._settings.share_group and patience_s:
+            for name, each in away.items():
+                if each.silent_s > max(patience_s, membership.ALIVE_S):
+                    self._relieve(name)
 
     def _warn_of_doubles(self, present: Sequence[str]) -> None:
         """Says once that another worker takes the same messages."""

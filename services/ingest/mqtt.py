@@ -45,7 +45,7 @@ class Link:
         self, url: str, subscription: Subscription, inbox: Inbox, *, withdrawing: bool = False
     ) -> None:
         self._address, self._wanted, self._inbox = Address.parse(url), subscription, inbox
-        self.connected = self.session_present = False
+        self.connected = self.session_present = self.ousted = False
         self.withdrawn: int | None = None
         self._withdrawing = withdrawing
         self._tidying: int | None = None
@@ -284,6 +284,7 @@ class Link:
             return
         problem = str(reason)
         if "taken over" in problem.lower():
+            self.ousted = True
             problem += ": another worker uses the same name; give each worker its own"
         self._inbox.connection_lost()
         self.connected = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
 from typing import Final
@@ -55,6 +56,7 @@ class Pipeline:
         metrics: IngestMetrics,
         stop: Event,
         spool: Spool | None = None,
+        relieve: Callable[[str], None] | None = None,
     ) -> None:
         self._settings, self._stop, self._spool = settings, stop, spool
         self._link, self._inbox, self._intake, self._metrics = link, inbox, intake, metrics
@@ -67,13 +69,12 @@ class Pipeline:
             meanwhile=self._serve_broker,
             holding=self._holding,
         )
-        self._group, self._pace = Membership(settings, metrics), Pace()
+        self._group, self._pace = Membership(settings, metrics, relieve), Pace()
         self._held: Taken | None = None
         self._in_doubt: Taken | None = None
         """What is being committed out of `_held`, until the spool has it too."""
         self._next_beat = self._next_refresh = 0.0
-        self._told_in_flight = 0
-        self._asked_since = time.monotonic()
+        self._told_in_flight, self._asked_since = 0, time.monotonic()
 
     def run(self) -> None:
         """Works until `stop` is set; what is then not committed stays with the broker, or in the spool."""
@@ -95,7 +96,7 @@ class Pipeline:
         """Takes no new share, and commits what the broker still has for this session; whether nothing is left of it."""
         until, asked = time.monotonic() + longest_s, None
         self._link.withdraw()
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self._link.ousted:
             self._link.step(0.0 if len(self._inbox) else _SLICE_S, read=not self._full())
             if self._work():
                 asked = None

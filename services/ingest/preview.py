@@ -15,9 +15,9 @@ from services.domain.sensor import Sensor
 from services.ingest.assemble import Assembler
 from services.ingest.intake import kind_for
 from services.ingest.messages import Messages
+from services.ingest.parts import assembler_of
 from services.ingest.prepared import Prepared
 from services.ingest.sensor_table import SensorTable
-from services.ingest.service import assembler_of
 from services.ingest.settings import IngestSettings
 
 

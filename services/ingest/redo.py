@@ -15,7 +15,7 @@ from services.domain.instant import to_us
 from services.domain.rejection import RejectReason
 from services.ingest.intake import Intake
 from services.ingest.messages import Messages
-from services.ingest.service import assembler_of
+from services.ingest.parts import assembler_of
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import POISON, move_to_stored
 from services.store import rejected

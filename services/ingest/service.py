@@ -6,66 +6,22 @@ import gc
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import closing, contextmanager
 from threading import Event
 
 from prometheus_client import start_http_server
 
-from services.domain.duplicates import DuplicatePolicy
-from services.ingest.assemble import Assembler
 from services.ingest.inbox import Inbox
 from services.ingest.intake import Intake
 from services.ingest.metrics import IngestMetrics
 from services.ingest.mqtt import Link
+from services.ingest.parts import assembler_of, spool_of, subscription_of
 from services.ingest.pipeline import Pipeline
+from services.ingest.relief import Relief
 from services.ingest.settings import IngestSettings
 from services.ingest.spool import Spool
-from services.ingest.subscription import Subscription, client_id_of, shared
-from services.ingest.validate import Limits
 
 log = logging.getLogger("citygauge.ingest")
-
-
-def assembler_of(settings: IngestSettings) -> Assembler:
-    """The assembler that the settings ask for."""
-    limits = Limits.of_seconds(
-        settings.future_limit_s, settings.suspect_clock_s, settings.late_after_s
-    )
-    return Assembler(
-        settings.topics,
-        limits,
-        max_payload_bytes=settings.max_payload_bytes,
-        keep_payload_bytes=settings.keep_payload_bytes,
-        duplicates=DuplicatePolicy(settings.duplicate_policy),
-    )
-
-
-def subscription_of(settings: IngestSettings) -> Subscription:
-    """What the worker asks of the broker."""
-    return Subscription(
-        client_id_of(settings.worker),
-        shared(settings.share_group, settings.topics),
-        settings.qos,
-        settings.keep_alive_s,
-        settings.session_expiry_s,
-        settings.receive_maximum,
-        settings.reconnect_min_s,
-        settings.reconnect_max_s,
-        settings.fast_reader,
-    )
-
-
-def spool_of(settings: IngestSettings) -> Spool | None:
-    """The spool that the settings ask for. Raises SettingError when its folder cannot be used."""
-    if not settings.spool_folder:
-        return None
-    return Spool(
-        Path(settings.spool_folder),
-        settings.spool_bytes,
-        settings.spool_fsync,
-        fsync_interval_s=settings.spool_fsync_interval_s,
-    )
 
 
 def run(settings: IngestSettings, database_url: str, mqtt_url: str, stop: Event) -> None:
@@ -81,7 +37,8 @@ def run(settings: IngestSettings, database_url: str, mqtt_url: str, stop: Event)
     link = Link(mqtt_url, subscription_of(settings), inbox)
     intake = Intake(assembler_of(settings), settings.unknown_sensors)
     metrics, spool = IngestMetrics(), spool_of(settings)
-    with _closing(spool), _served(metrics, settings), _rarely_collected():
+    relief = Relief(settings, database_url, mqtt_url)
+    with _closing(spool), closing(relief), _served(metrics, settings), _rarely_collected():
         log.info("ingest starts worker=%s topics=%s", settings.worker, ",".join(settings.topics))
         Pipeline(
             settings,
@@ -92,6 +49,7 @@ def run(settings: IngestSettings, database_url: str, mqtt_url: str, stop: Event)
             metrics=metrics,
             stop=stop,
             spool=spool,
+            relieve=relief.take_over,
         ).run()
         log.info("ingest stopped worker=%s", settings.worker)
 

@@ -47,6 +47,13 @@ class IngestSettings(BaseModel):
         description="Longest time for that. What is left then waits for the worker's return or for "
         "`citygauge workers forget`.",
     )
+    take_over_after_s: float = Field(
+        120.0,
+        ge=0,
+        le=604_800,
+        description="So long, at least 60 s, another worker of the share group may say nothing before this one stores "
+        "what the broker has queued for it, and ends its session; it may come back at any time. 0: never.",
+    )
     qos: Literal[0, 1] = Field(
         1,
         description="Quality of service of the subscription. 1: acknowledged after the commit. "

@@ -37,6 +37,10 @@ OTHERS: Final[LiteralString] = """
      WHERE worker <> %(worker)s AND subscription = %(subscription)s AND state = 'working'
        AND seen_at > clock_timestamp() - make_interval(secs => %(alive_s)s)
 """
+# For as long as the connection lasts: two that drain one session would take it from each other.
+CLAIM: Final[LiteralString] = """
+    SELECT pg_try_advisory_lock(hashtextextended('citygauge forget ' || %s, 3))
+"""
 LEAVING: Final[LiteralString] = "UPDATE ingest_worker SET state = 'leaving' WHERE worker = %s"
 
 
@@ -93,6 +97,12 @@ def begin_leaving(conn: Connection, worker: str, subscription: str) -> bool:
             return False
         conn.execute(LEAVING, (worker,))
     return True
+
+
+def claim(conn: Connection, worker: str) -> bool:
+    """Becomes the one who ends the session of `worker`, until the connection ends; False where somebody else is."""
+    row = conn.execute(CLAIM, (worker,)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def members(conn: Connection) -> Sequence[Member]:

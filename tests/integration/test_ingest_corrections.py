@@ -11,7 +11,7 @@ from services.domain.instant import from_us
 from services.domain.quality import Quality
 from services.ingest.inbox import Inbox
 from services.ingest.intake import Intake
-from services.ingest.service import assembler_of
+from services.ingest.parts import assembler_of
 from services.ingest.settings import IngestSettings
 from services.ingest.writer import Outcome, write
 from services.store.connection import Connection, connect

@@ -17,9 +17,9 @@ from services.ingest.blocks import Block
 from services.ingest.inbox import Inbox, Taken
 from services.ingest.intake import Intake
 from services.ingest.mqtt import Link
+from services.ingest.parts import assembler_of, subscription_of
 from services.ingest.prepared import Prepared
 from services.ingest.sensor_table import SensorTable
-from services.ingest.service import assembler_of, subscription_of
 from services.ingest.settings import IngestSettings
 from services.ingest.validate import Limits
 from services.ingest.writer import write

@@ -1,6 +1,7 @@
 """Several workers on one subscription: whoever leaves, dies or is forgotten, each published reading is stored once."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ def publish(device: Publisher, start: int, stop: int) -> None:
 
 def started(url: str, broker: EmbeddedBroker, name: str, **more: object) -> WorkerProcess:
     settings = {"worker": name, "share_group": GROUP, "batch_messages": 200, "receive_maximum": 50}
-    settings |= more
+    settings |= {"take_over_after_s": 0} | more
     return WorkerProcess(url, broker.url(), **settings)
 
 
@@ -106,6 +107,85 @@ def test_three_workers_of_which_one_dies_and_one_leaves(
     assert states(conn) == {"c": "stopped"}
     assert (found.received, found.stored, found.duplicate, found.rejected) == (n, n, 0, 0)
     stored_once(database_url, n)
+
+
+@pytest.mark.parametrize("end", ["stopped", "killed"])
+def test_what_a_worker_has_not_acknowledged_reaches_the_table_without_it(
+    own_broker: EmbeddedBroker,
+    database_url: str,
+    conn: Connection,
+    device: Publisher,
+    end: str,
+) -> None:
+    """It holds fifty messages and the broker hundreds more for it; stopped, it hands over; killed, it is relieved."""
+    n = 2_000
+    with (
+        started(database_url, own_broker, "a") as a,
+        started(database_url, own_broker, "b", take_over_after_s=60) as b,
+    ):
+        subscribed(a, b)
+        wait_until(lambda: states(conn) == dict.fromkeys("ab", "working"), 20)
+        os.kill(a.pid, signal.SIGSTOP)
+        publish(device, 0, n)
+        device.settle()
+        wait_until(lambda: account(database_url).received >= n // 2, 30, "the share of b")
+        assert account(database_url).received == n // 2
+        if end == "killed":
+            a.kill()
+            conn.execute(
+                "UPDATE ingest_worker SET seen_at = seen_at - interval '2 minutes' WHERE worker = 'a'"
+            )
+        else:
+            os.kill(a.pid, signal.SIGTERM)
+            os.kill(a.pid, signal.SIGCONT)
+        found = committed(database_url, n)
+        wait_until(lambda: states(conn) == {"b": "working"}, 30, "its place to be given up")
+        if end == "killed":
+            wait_until(lambda: b.said("took over worker=a") > 0, 30, "the relief")
+        publish(device, n, n + 100)
+        device.settle()
+        found = committed(database_url, n + 100)
+        b.stop()
+    assert (found.received, found.stored, found.duplicate) == (n + 100, n + 100, 0)
+    stored_once(database_url, n + 100)
+
+
+def test_a_worker_that_is_only_silent_takes_its_place_back(
+    own_broker: EmbeddedBroker, database_url: str, conn: Connection, device: Publisher
+) -> None:
+    """Frozen for long it is relieved; awake again it goes on, and what both had is stored once."""
+    n = 1_000
+    with (
+        started(database_url, own_broker, "a") as a,
+        started(database_url, own_broker, "b", take_over_after_s=60) as b,
+    ):
+        subscribed(a, b)
+        wait_until(lambda: states(conn) == dict.fromkeys("ab", "working"), 20)
+        os.kill(a.pid, signal.SIGSTOP)
+        publish(device, 0, n)
+        device.settle()
+        conn.execute(
+            "UPDATE ingest_worker SET seen_at = seen_at - interval '2 minutes' WHERE worker = 'a'"
+        )
+        wait_until(lambda: b.said("its session is ended") == 1, 30, "the relief")
+        wait_until(lambda: account(database_url).stored == n, 30, "what came")
+        assert states(conn) == {"b": "working"}
+        os.kill(a.pid, signal.SIGCONT)
+        wait_until(lambda: a.said("broker connected") == 2, 30, "its return")
+        wait_until(
+            lambda: (
+                [each.subscription for each in membership.members(conn)]
+                == ["$share/city/citygauge/v1/+/+/reading"] * 2
+            ),
+            30,
+            "its place",
+        )
+        publish(device, n, 2 * n)
+        device.settle()
+        wait_until(lambda: account(database_url).stored == 2 * n, 30, "the rest")
+        a.stop()
+        b.stop()
+    stored_once(database_url, 2 * n)
 
 
 def test_one_worker_after_a_restart_goes_on_in_the_order_of_each_sensor(

@@ -15,10 +15,10 @@ from services.domain.rejection import RejectReason
 from services.domain.sensor import Sensor
 from services.ingest.intake import kind_for
 from services.ingest.messages import Messages
+from services.ingest.parts import assembler_of
 from services.ingest.prepared import Prepared
 from services.ingest.preview import decode_preview
 from services.ingest.sensor_table import UNKNOWN, SensorTable
-from services.ingest.service import assembler_of
 from services.ingest.settings import IngestSettings
 from services.ingest.validate import behind
 from services.ingest.waves import divide
