@@ -156,9 +156,11 @@ class AlertDocument(Document):
     id: UUID = Field(description="Its id.")
     rule: Rule = Field(description="Which question was answered with yes.")
     subject: str = Field(
-        description="The sensor's id; feed/water or gateway/GW-7 for many sensors."
+        description="The sensor's id; feed/water or gateway/GW-7 for many sensors; flood/water for too many alerts."
     )
-    subject_kind: SubjectKind = Field(description="Whether one sensor, a gateway or a whole feed.")
+    subject_kind: SubjectKind = Field(
+        description="Whether one sensor, a gateway, a whole feed, or a flood of alerts."
+    )
     place: PlaceDocument | None = Field(
         description="Where; null for a sensor no longer known, a gateway and a feed."
     )

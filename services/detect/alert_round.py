@@ -34,5 +34,5 @@ class AlertRound:
         wall = from_us(database_time_us(self._conn))
         live = self._settings.clock is Clock.WALL
         now = wall if live else from_us(stream_us)
-        written = watch(self._conn, now, wall)
+        written = watch(self._conn, now, wall, self._settings.flood)
         self._metrics.count_events(stored.event for stored in written)

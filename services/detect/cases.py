@@ -107,7 +107,7 @@ class Cases:
         """The sensor; for a feed or a gateway any one of its sensors."""
         name = name_of_subject(subject)
         match kind_of_subject(subject):
-            case SubjectKind.FEED:
+            case SubjectKind.FEED | SubjectKind.FLOOD:
                 return next((s for s in self._sensors.values() if s.domain.value == name), None)
             case SubjectKind.GATEWAY:
                 return next((s for s in self._sensors.values() if s.gateway == name), None)

@@ -175,7 +175,8 @@ class Runner:
             position = self._reader.committed
             if states is not None and position is not None:
                 checkpoint.save(self._conn, CONSUMER, position, self._stream.clock_us, states)
-            stored = AlertRepository(self._conn).apply(events) if events else []
+            repository = AlertRepository(self._conn, self._settings.flood)
+            stored = repository.apply(events) if events else []
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
         if events:
             self._metrics.count_events(stored_event.event for stored_event in stored)

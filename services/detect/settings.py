@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from services.domain.flood import FloodLimit
 
 
 class Clock(StrEnum):
@@ -43,6 +46,16 @@ class DetectSettings(BaseModel):
         ge=0.01,
         le=3600,
         description="seconds between looks at shelves, exemptions and maintenance windows that begin or are over",
+    )
+    flood_alerts: int = Field(
+        10,
+        ge=0,
+        le=100_000,
+        description="most alerts of a domain that are told one by one within flood_window_s; what is more is told as "
+        "one flood; 0: tell every one",
+    )
+    flood_window_s: float = Field(
+        600.0, ge=1, le=86400, description="seconds within which alerts are counted for a flood"
     )
     settle_s: float = Field(
         30.0,
@@ -96,3 +109,10 @@ class DetectSettings(BaseModel):
         "127.0.0.1", description="address on which /metrics listens; loopback unless in a container"
     )
     metrics_port: int = Field(0, ge=0, le=65535, description="port of /metrics; 0 serves none")
+
+    @property
+    def flood(self) -> FloodLimit | None:
+        """From when alerts are a flood; None: never."""
+        if not self.flood_alerts:
+            return None
+        return FloodLimit(self.flood_alerts, timedelta(seconds=self.flood_window_s))

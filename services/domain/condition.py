@@ -25,6 +25,8 @@ class Rule(StrEnum):
     INCIDENT = "incident"
     SENSOR_FAULT = "sensor_fault"
     ZONE_LEAK = "zone_leak"
+    ALERT_FLOOD = "alert_flood"
+    """Too many alerts at once: said by the alarm system of its own alerts, by no detector."""
 
 
 class Severity(StrEnum):

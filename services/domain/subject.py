@@ -1,4 +1,4 @@
-"""What a condition or an alert is about: a sensor, or the way that the readings of many sensors come.
+"""What a condition or an alert is about: a sensor, the way by which many sensors' readings come, a flood of alerts.
 
 A subject is one string. That of a sensor is its id; the others begin with a word and a slash, which no sensor's id
 holds. It refuses to know who the sensors behind a feed or a gateway are.
@@ -13,11 +13,12 @@ from services.domain.catalogue import Domain
 
 
 class SubjectKind(StrEnum):
-    """What a subject is: a sensor, the feed of a domain's readings, or a gateway."""
+    """What a subject is: a sensor, the feed of a domain's readings, a gateway, or the flood of a domain's alerts."""
 
     SENSOR = "sensor"
     FEED = "feed"
     GATEWAY = "gateway"
+    FLOOD = "flood"
 
 
 _SLASH: Final = "/"
@@ -33,17 +34,22 @@ def gateway_subject(gateway: str) -> str:
     return f"{SubjectKind.GATEWAY.value}{_SLASH}{gateway}"
 
 
+def flood_subject(domain: str) -> str:
+    """The subject of too many alerts of a domain at once: "flood/water"."""
+    return f"{SubjectKind.FLOOD.value}{_SLASH}{domain}"
+
+
 def kind_of_subject(subject: str) -> SubjectKind:
     """What the subject is."""
     head, slash, _ = subject.partition(_SLASH)
-    for kind in (SubjectKind.FEED, SubjectKind.GATEWAY):
+    for kind in (SubjectKind.FEED, SubjectKind.GATEWAY, SubjectKind.FLOOD):
         if slash and head == kind.value:
             return kind
     return SubjectKind.SENSOR
 
 
 def name_of_subject(subject: str) -> str:
-    """The sensor's id, the feed's domain or the gateway's name."""
+    """The sensor's id, the feed's or the flood's domain, or the gateway's name."""
     if kind_of_subject(subject) is SubjectKind.SENSOR:
         return subject
     return subject.partition(_SLASH)[2]

@@ -7,9 +7,10 @@ refuses to speak to the database.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.alert_event import MACHINES, SYSTEM
@@ -17,10 +18,15 @@ from services.domain.alert_fold import fold
 from services.domain.condition import Rule
 from services.domain.errors import InvalidTransition, UnknownAlert
 from services.domain.holding import Hold, Holding
+from services.domain.suppression import NOWHERE
 from services.store.alert_statements import plain
+from services.store.flood_gate import FloodGate
 
 Key: TypeAlias = tuple[Rule, str]
 """A rule and its subject."""
+
+_ANNOUNCED: Final = frozenset({EventKind.RAISED, EventKind.UNSUPPRESSED})
+"""Kinds by which people first hear of an alert: those that a flood folds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,14 @@ class Ledger:
     events: list[tuple[AlertEvent, int]] = field(default_factory=list)
     groups: dict[uuid.UUID, dict[uuid.UUID, Member]] = field(default_factory=dict)
     holding: Holding = field(default_factory=Holding)
+    gate: FloodGate | None = None
+
+    def take_all(self, events: Sequence[AlertEvent]) -> None:
+        """Takes each, and then what they mean for the floods of alerts."""
+        for event in events:
+            self.take(event)
+        for event in self.gate.events() if self.gate is not None else ():
+            self.take(event)
 
     def take(self, event: AlertEvent) -> None:
         """Folds the event in, or leaves it out where the log has it or its alert has no room for it."""
@@ -107,6 +121,11 @@ class Ledger:
         quiet = self._is_quiet(event, alert, others, held)
         if quiet:
             return replace(event, data={**event.data, "told": False})
+        if self.gate is not None and event.kind in _ANNOUNCED:
+            where = self.holding.where.get(alert.subject, NOWHERE)
+            flood = self.gate.folds(alert, where, event.at)
+            if flood is not None:
+                return replace(event, data={**event.data, "told": False, "flood": str(flood)})
         if event.kind is EventKind.CLEARED and others:
             began = min(alert.started_at, *(each.started_at for each in others))
             whole = {"alerts": len(others) + 1, "started_at": plain(began)}

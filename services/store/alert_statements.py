@@ -117,7 +117,7 @@ PAGE: Final[LiteralString] = f"""
            WHEN 'current' THEN resolved_at IS NULL
                 AND (cleared_at IS NULL OR (acknowledged_at IS NULL AND told_at IS NOT NULL))
            ELSE true END
-       AND (%(domain)s::text IS NULL OR subject = 'feed/' || %(domain)s
+       AND (%(domain)s::text IS NULL OR subject IN ('feed/' || %(domain)s, 'flood/' || %(domain)s)
             OR EXISTS (SELECT FROM sensor AS s WHERE s.id = a.subject AND s.domain = %(domain)s)
             OR (starts_with(subject, 'gateway/')
                 AND EXISTS (SELECT FROM sensor AS s
@@ -127,9 +127,9 @@ PAGE: Final[LiteralString] = f"""
             OR (starts_with(subject, 'gateway/')
                 AND EXISTS (SELECT FROM sensor AS s
                              WHERE s.gateway = substr(a.subject, 9) AND s.zone = %(zone)s))
-            OR (starts_with(subject, 'feed/')
+            OR ((starts_with(subject, 'feed/') OR starts_with(subject, 'flood/'))
                 AND EXISTS (SELECT FROM sensor AS s
-                             WHERE s.zone = %(zone)s AND s.domain = substr(a.subject, 6))))
+                             WHERE s.zone = %(zone)s AND s.domain = split_part(a.subject, '/', 2))))
      ORDER BY raised_at DESC, id DESC LIMIT %(limit)s
 """
 EVENTS: Final[LiteralString] = f"""

@@ -10,10 +10,13 @@ from typing import Final
 
 from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.alert_fold import fold
+from services.domain.catalogue import Domain
 from services.domain.condition import Rule, Severity
+from services.domain.flood import FloodLimit
 from services.domain.holding import CAUSES, Holding
-from services.domain.subject import feed_subject, gateway_subject
+from services.domain.subject import feed_subject, flood_subject, gateway_subject
 from services.store import alert_statements as statements
+from services.store import floods
 from services.store.alert_ledger import Ledger, Member
 from services.store.alert_statements import StoredEvent, alert_of
 from services.store.connection import Connection
@@ -22,9 +25,11 @@ from services.store.whereabouts import whereabouts
 
 _TOLD: Final = frozenset(EventKind) - {EventKind.UPDATED, EventKind.SUPPRESSED}
 """Kinds that people may have to hear of: they get a line in the outbox."""
+_ANNOUNCED: Final = frozenset({EventKind.RAISED, EventKind.UNSUPPRESSED})
+"""Kinds that a flood can fold."""
 
 
-def read(conn: Connection, events: Sequence[AlertEvent]) -> Ledger:
+def read(conn: Connection, events: Sequence[AlertEvent], flood: FloodLimit | None = None) -> Ledger:
     """What the events touch; nobody else changes alerts from here to the end of the transaction."""
     conn.execute(statements.TAKE_TURNS)
     ids = sorted({event.alert_id for event in events})
@@ -37,6 +42,8 @@ def read(conn: Connection, events: Sequence[AlertEvent]) -> Ledger:
     ]
     keys = {(alert.rule, alert.subject) for alert in raised}
     keys |= {(alert.rule, alert.subject) for alert in alerts.values()} if keys else set()
+    if flood is not None:
+        keys |= {(Rule.ALERT_FLOOD, flood_subject(domain.value)) for domain in Domain}
     groups = {alert.group_id for alert in (*alerts.values(), *raised)}
     for row in conn.execute(statements.MEMBERS, (list(groups),)):
         group, id_, severity, began, is_open, told = row
@@ -54,6 +61,15 @@ def read(conn: Connection, events: Sequence[AlertEvent]) -> Ledger:
     if raised:
         ledger.holding = read_holding(conn, raised)
         ledger.holding.causes += [alert for alert in raised if alert.rule in CAUSES]
+    announced = [each for each in events if each.kind in _ANNOUNCED]
+    if flood is not None and announced:
+        where = ledger.holding.where
+        where |= whereabouts(conn, {a.subject for a in alerts.values()} - where.keys())
+        domains = {place.domain for place in where.values() if place.domain is not None}
+        on = floods.open_floods(conn)
+        ledger.alerts |= {alert.id: alert for alert in on.values()}
+        ledger.open |= {(alert.rule, alert.subject) for alert in on.values()}
+        ledger.gate = floods.gate(conn, flood, on, domains, [each.at for each in announced])
     return ledger
 
 

@@ -13,9 +13,10 @@ from typing import Final, LiteralString
 from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.alert_event import SYSTEM
 from services.domain.condition import Rule
+from services.domain.flood import FloodLimit, over
 from services.domain.holding import CAUSES
 from services.store import alert_statements as statements
-from services.store import alert_turn
+from services.store import alert_turn, floods
 from services.store.alert_ledger import suppressed
 from services.store.alert_statements import StoredEvent, alert_of
 from services.store.connection import Connection, transaction
@@ -29,26 +30,44 @@ ANYTHING: Final[LiteralString] = """
 _OVER: Final = "The time on the shelf is over"
 
 
-def watch(conn: Connection, now: datetime, wall: datetime) -> list[StoredEvent]:
+def watch(
+    conn: Connection, now: datetime, wall: datetime, flood: FloodLimit | None = None
+) -> list[StoredEvent]:
     """Does what is due, in a transaction of its own, and returns what was written.
 
     Args:
         now: the time of the data, by which rules hold and faults explain.
         wall: the time of people, by which shelves end; the same in a live city.
+        flood: from when alerts are a flood; None leaves floods alone.
     """
-    values = {"now": now, "wall": wall, "causes": [rule.value for rule in CAUSES]}
+    values = {
+        "now": now,
+        "wall": wall,
+        "causes": [*(rule.value for rule in CAUSES), Rule.ALERT_FLOOD.value],
+    }
     row = conn.execute(ANYTHING, values).fetchone()
     if row is None or not row[0]:
         return []
     with transaction(conn):
         conn.execute(statements.TAKE_TURNS)
         events = _off_shelf(conn, wall) + _held(conn, now)
+        if flood is not None:
+            events += _floods_over(conn, now, flood)
         if not events:
             return []
-        ledger = alert_turn.read(conn, events)
-        for event in events:
-            ledger.take(event)
+        ledger = alert_turn.read(conn, events, flood)
+        ledger.take_all(events)
         return alert_turn.write(conn, ledger)
+
+
+def _floods_over(conn: Connection, now: datetime, limit: FloodLimit) -> list[AlertEvent]:
+    on = floods.open_floods(conn)
+    times = floods.announced(conn, limit, on, now, now) if on else {}
+    return [
+        over(found, domain.value, floods.still_open(conn, found), now, limit)
+        for domain, found in on.items()
+        if limit.is_over(len(times.get(domain, ())))
+    ]
 
 
 def _off_shelf(conn: Connection, wall: datetime) -> list[AlertEvent]:

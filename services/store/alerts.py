@@ -25,6 +25,7 @@ from services.domain.errors import (
     InvalidTransition,
     UnknownAlert,
 )
+from services.domain.flood import FloodLimit
 from services.domain.instant import to_us
 from services.store import alert_statements as statements
 from services.store import alert_turn
@@ -52,10 +53,14 @@ class Target:
 
 
 class AlertRepository:
-    """Alerts over one connection."""
+    """Alerts over one connection.
 
-    def __init__(self, conn: Connection) -> None:
-        self._conn = conn
+    Args:
+        flood: how many alerts are told one by one; None: all.
+    """
+
+    def __init__(self, conn: Connection, flood: FloodLimit | None = None) -> None:
+        self._conn, self._flood = conn, flood
 
     def apply(self, events: Sequence[AlertEvent]) -> list[StoredEvent]:
         """Writes what is new of the events, in order, in the caller's transaction, and returns what was written.
@@ -73,9 +78,8 @@ class AlertRepository:
         if not cleaned:
             return []
         with transaction(self._conn):
-            ledger = alert_turn.read(self._conn, cleaned)
-            for event in cleaned:
-                ledger.take(event)
+            ledger = alert_turn.read(self._conn, cleaned, self._flood)
+            ledger.take_all(cleaned)
             return alert_turn.write(self._conn, ledger)
 
     def act(

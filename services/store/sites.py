@@ -80,6 +80,7 @@ def sites(conn: Connection, subjects: Iterable[str]) -> Mapping[str, Site]:
         (SENSORS, by_kind[SubjectKind.SENSOR]),
         (GATEWAYS, by_kind[SubjectKind.GATEWAY]),
         (FEEDS, by_kind[SubjectKind.FEED]),
+        (FEEDS, by_kind[SubjectKind.FLOOD]),
     ]
     for statement, names in statements:
         found |= _found(conn, statement, names)

@@ -31,7 +31,7 @@ def whereabouts(conn: Connection, subjects: Collection[str]) -> dict[str, Wherea
     for subject in subjects:
         name = name_of_subject(subject)
         match kind_of_subject(subject):
-            case SubjectKind.FEED:
+            case SubjectKind.FEED | SubjectKind.FLOOD:
                 if name in set(map(str, Domain)):
                     found[subject] = Whereabouts(Domain(name))
             case SubjectKind.GATEWAY:

@@ -85,7 +85,7 @@ CASES: Mapping[Rule, Callable[[], np.ndarray]] = {
     Rule.SILENT: quiet,
     Rule.SENSOR_FAULT: foreign,
 }
-NOT_OF_METERS = {Rule.CONGESTION, Rule.INCIDENT, Rule.ZONE_LEAK, Rule.FEED_SILENT}
+NOT_OF_METERS = {Rule.CONGESTION, Rule.INCIDENT, Rule.ZONE_LEAK, Rule.FEED_SILENT, Rule.ALERT_FLOOD}
 LOW_IS_BAD = {Rule.BACKFLOW, Rule.INTERMITTENT_LEAK}
 
 

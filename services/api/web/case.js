@@ -197,7 +197,7 @@ export class Case {
 export const back = () => h("a", { class: "back quiet", href: "#/" }, icon("back", 20), t("alert.back"));
 
 const over = (alert) => !alert.active || alert.state === "resolved";
-const aboutOne = (alert) => alert.subject_kind !== "feed" && alert.subject_kind !== "gateway";
+const aboutOne = (alert) => !["feed", "gateway", "flood"].includes(alert.subject_kind);
 
 const fact = (name, value, unit) => (value === null || value === undefined ? null : [name, amount(value, unit)]);
 

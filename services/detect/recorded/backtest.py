@@ -46,6 +46,7 @@ RECORDED_NAMES: Final[Mapping[Rule, str]] = {
     Rule.INCIDENT: "incident",
     Rule.SENSOR_FAULT: "detector_malfunction",
     Rule.ZONE_LEAK: "dma_leak",
+    Rule.ALERT_FLOOD: "alert_flood",
 }
 """Rule -> the word for it in labelled recordings."""
 

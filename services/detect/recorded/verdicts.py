@@ -42,6 +42,8 @@ def truth_of(alerts: Iterable[Alert], start_us: int, end_us: int) -> Truth:
     """The truth that the verdicts mean, between start and end."""
     events, harmless, unknown = [], [], []
     for alert in alerts:
+        if alert.rule is Rule.ALERT_FLOOD:  # of alerts, not of the city
+            continue
         kind = RECORDED_NAMES[alert.rule]
         since_us = to_us(alert.started_at)
         until_us = to_us(alert.cleared_at) if alert.cleared_at else end_us

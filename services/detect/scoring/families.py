@@ -21,6 +21,7 @@ class Family(StrEnum):
     INCIDENT = "incident"
     MALFUNCTION = "malfunction"
     ANOMALY = "anomaly"
+    FLOOD = "flood"
 
 
 KINDS: Final[Mapping[Family, str]] = {
@@ -39,6 +40,7 @@ KINDS: Final[Mapping[Family, str]] = {
         "malfunction detector_malfunction stuck_detector detector_fault sensor_fault stuck_sensor flatline"
     ),
     Family.ANOMALY: "anomaly",
+    Family.FLOOD: "flood alert_flood",
 }
 """Family -> the words for it, in labelled recordings and in our own rules."""
 
