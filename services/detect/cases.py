@@ -62,7 +62,7 @@ class Cases:
             if event is None:
                 continue
             if event.kind is EventKind.RAISED:
-                group = self._groups.group_of(condition.rule, condition.subject)
+                group = self._groups.group_of(condition.rule, condition.subject, condition.onset_us)
                 if group is not None:
                     event = replace(event, data={**event.data, "group_id": str(group)})
             events.append(event)

@@ -32,6 +32,7 @@ SENSORS = {
         Sensor("M1", SensorKind.WATER_METER, gateway="G1", zone="Z"),
         Sensor("M2", SensorKind.WATER_METER, gateway="G1", zone="Z"),
         Sensor("M3", SensorKind.WATER_METER, zone="Z"),
+        Sensor("Z-in", SensorKind.DMA_INLET, zone="Z"), Sensor("M4", SensorKind.WATER_METER, zone="Y"),
     )
 }  # fmt: skip
 
@@ -52,6 +53,9 @@ class Street:
         [alert] = [a for a in self.cases.open if (a.rule, a.subject) == (rule, subject)]
         assert alert.group_id is not None
         return alert.group_id
+
+    def wait(self, minutes: int) -> None:
+        self.minute += minutes
 
     def clear(self, rule: Rule, subject: str) -> None:
         self.minute += 1
@@ -118,3 +122,23 @@ def test_open_alerts_that_are_loaded_take_new_ones_into_their_group() -> None:
     after.cases.load(reversed(before.cases.open))
     after.minute = before.minute
     assert after.group(Rule.CONGESTION, "S1") == first
+
+
+def test_what_premises_show_of_their_zones_loss_belongs_to_it() -> None:
+    street = Street()
+    zone = street.group(Rule.ZONE_LEAK, "Z-in")
+    assert street.group(Rule.BURST, "M1") == zone
+    assert street.group(Rule.BACKFLOW, "M2") == zone
+    assert street.group(Rule.CONTINUOUS_FLOW, "M3") != zone  # a toilet is no broken main
+    assert street.group(Rule.BURST, "M4") != zone  # another zone
+    street.wait(7 * 60)
+    assert street.group(Rule.BURST, "M3") != zone  # much later: a case of its own
+    street.clear(Rule.ZONE_LEAK, "Z-in")
+    street.clear(Rule.BURST, "M1")
+    assert street.group(Rule.BURST, "M1") != zone
+
+
+def test_one_homes_burst_is_no_reason_to_say_less_of_a_zone() -> None:
+    street = Street()
+    home = street.group(Rule.BURST, "M1")
+    assert street.group(Rule.ZONE_LEAK, "Z-in") != home

@@ -85,7 +85,7 @@ def ndjson(table: Table, form: TimeForm) -> Iterator[bytes]:
 
 def csv(table: Table, form: TimeForm) -> Iterator[bytes]:
     """The head, then lines, a block at a time."""
-    yield b",".join(_csv_text(each.name) for each in table.columns) + CSV_NEWLINE
+    yield b",".join(csv_text(each.name) for each in table.columns) + CSV_NEWLINE
     for block in table.blocks:
         cells = [_csv_cells(each.kind, block[each.name], form) for each in table.columns]
         lines = CSV_NEWLINE.join(map(b",".join, zip(*cells, strict=True)))
@@ -114,7 +114,7 @@ def _word_cells(words: Words) -> list[bytes]:
 
 def _csv_cells(kind: ColumnKind, values: Values, form: TimeForm) -> list[bytes]:
     if isinstance(values, Words):
-        return _looked_up(words=values, known=[_csv_text(t) for t in values.texts], missing=b"")
+        return _looked_up(words=values, known=[csv_text(t) for t in values.texts], missing=b"")
     text = bytes(array(kind, values, form))[1:-1].replace(b"null", b"").replace(b'"', b"")
     return text.split(b",") if len(values) else []
 
@@ -127,7 +127,7 @@ def _looked_up(words: Words, known: Sequence[bytes], missing: bytes) -> list[byt
     return found
 
 
-def _csv_text(text: str) -> bytes:
+def csv_text(text: str) -> bytes:
     """A text as one cell that no spreadsheet takes for a formula."""
     if text.lstrip(" ").startswith(_FORMULA):
         text = f"'{text}"
