@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -27,6 +28,7 @@ _WORDS: Final = {
     "feed": "removed from the feed",
     "rejected": "settled rejected messages removed",
     "delivered": "old deliveries removed",
+    "roll": "of sensors rolled up",
 }
 
 
@@ -43,10 +45,12 @@ def maintain(
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be done."),
     as_json: bool = typer.Option(False, "--json", help="Print what was done as JSON."),
 ) -> None:
-    """Drop readings beyond their retention, compress old ones, and remove what is settled.
+    """Drop readings beyond their retention, compress old ones, remove what is settled, and keep the rollups.
 
-    Needs DATABASE_URL. Without a retention in the settings or here, no reading is ever removed. It waits for nobody:
-    what is locked is left for the next time. Exit status 1 if a step could not be done.
+    Needs DATABASE_URL. With --every it follows what is stored and rolls each hour up when it is over, so that long
+    ranges are answered at once; without it the answers are the same, only slower. Without a retention in the settings
+    or here, no reading is ever removed. It waits for nobody: what is locked is left for the next time. Exit status 1
+    if a step could not be done.
     """
     from services.cli.maintain_metrics import MaintainMetrics
     from services.store.maintain_settings import MaintainSettings
@@ -95,6 +99,7 @@ def _forever(url: str, settings: MaintainSettings, every_s: float, *, dry_run: b
     from prometheus_client import start_http_server
 
     from services.cli.maintain_metrics import MaintainMetrics
+    from services.cli.rollups import keep_rollups
 
     metrics, stop = MaintainMetrics(), stop_on_signals()
     with ExitStack() as stack:
@@ -115,7 +120,12 @@ def _forever(url: str, settings: MaintainSettings, every_s: float, *, dry_run: b
                         log.info("%s of=%s count=%d", _WORDS[done.step], done.of, done.count)
             except Unavailable as error:
                 log.warning("database away, next time: %s", error)
-            if stop.wait(every_s):
+            until = time.monotonic() + every_s
+            if dry_run:
+                stop.wait(every_s)
+            else:
+                keep_rollups(url, stop, until)
+            if stop.is_set():
                 break
         log.info("maintain stopped")
 

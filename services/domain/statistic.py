@@ -5,7 +5,7 @@ Rows come sorted by cell (a cell is one series in one bucket); a cell without va
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -52,87 +52,118 @@ OF_VALUES: Final = frozenset(SHARE_OF) | {Statistic.TIME_WEIGHTED}
 """What only the values themselves tell; all others follow from those of parts."""
 
 
+class Part(StrEnum):
+    """What must be known of a part of time so that the statistics of the whole follow."""
+
+    COUNT = "count"
+    SUM = "sum"
+    MIN = "min"
+    MAX = "max"
+    FIRST = "first"
+    LAST = "last"
+
+
+PARTS_OF: Final[Mapping[Statistic, tuple[Part, ...]]] = {
+    Statistic.AVG: (Part.COUNT, Part.SUM),
+    Statistic.MIN: (Part.MIN,),
+    Statistic.MAX: (Part.MAX,),
+    Statistic.SUM: (Part.SUM,),
+    Statistic.COUNT: (Part.COUNT,),
+    Statistic.FIRST: (Part.FIRST,),
+    Statistic.LAST: (Part.LAST,),
+}
+"""Statistic -> what it follows from."""
+Parts = Mapping[Part, Floats]
+"""Of n parts of time, (n,) each: counts of at least 1, and what else is known of their values."""
+
+
+def needed(statistics: Iterable[Statistic]) -> tuple[Part, ...]:
+    """The parts from which these statistics follow, and always the count."""
+    wanted = {Part.COUNT}.union(*(PARTS_OF.get(each, ()) for each in statistics))
+    return tuple(part for part in Part if part in wanted)
+
+
+def parts_of(values: Floats, wanted: Iterable[Part]) -> Parts:
+    """Each value (n,), none NaN, as a part of its own."""
+    return {part: np.ones(len(values)) if part is Part.COUNT else values for part in wanted}
+
+
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What is known of parts of time in which there are values, n of them in the order of (series, time).
+class Folded:
+    """What is known of each cell.
 
     Attributes:
-        count: (n,) values, at least one each; total, low, high: (n,) their sum, least and greatest.
-        first, last: (n,) the earliest and the latest of them.
+        parts: (cells,) each; NaN (a count: 0) where there is no value.
+        first_at, last_at: (cells,) when the first and the last part of it began, where there is any.
     """
 
-    count: Floats
-    total: Floats
-    low: Floats
-    high: Floats
-    first: Floats
-    last: Floats
+    parts: Mapping[Part, Floats]
+    first_at: Cells
+    last_at: Cells
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Parts:
-        """The chosen parts."""
-        return Parts(
-            self.count[rows],
-            self.total[rows],
-            self.low[rows],
-            self.high[rows],
-            self.first[rows],
-            self.last[rows],
-        )
-
-    def __len__(self) -> int:
-        return len(self.count)
+    def statistic(self, kind: Statistic) -> Floats:
+        """(cells,) a statistic that follows from parts."""
+        if kind is not Statistic.AVG:
+            return self.parts[PARTS_OF[kind][0]]
+        count = self.parts[Part.COUNT]
+        mean = np.full(len(count), np.nan)
+        np.divide(self.parts[Part.SUM], count, out=mean, where=count > 0)
+        return mean
 
 
-def parts_of(values: Floats) -> Parts:
-    """Each value (n,), none NaN, as a part of its own."""
-    return Parts(np.ones(len(values)), values, values, values, values, values)
-
-
-def joined(*several: Parts) -> Parts:
-    """One after the other."""
-    return Parts(
-        np.concatenate([each.count for each in several]),
-        np.concatenate([each.total for each in several]),
-        np.concatenate([each.low for each in several]),
-        np.concatenate([each.high for each in several]),
-        np.concatenate([each.first for each in several]),
-        np.concatenate([each.last for each in several]),
-    )
-
-
-def merged(parts: Parts, cell: Cells) -> tuple[Cells, Parts]:
-    """The parts of each cell as one: the cells that have any, in order, and what is known of them.
+def fold(parts: Parts, at_us: Cells, cell: Cells, cells: int) -> Folded:
+    """The parts of each cell as one.
 
     Args:
-        cell: (n,) not falling.
+        at_us: (n,) when each part began; cell: (n,) not falling, and in each cell in the order of time.
     """
-    if not len(parts):
-        return cell, parts
-    begin = np.flatnonzero(np.diff(cell, prepend=cell[0] - 1))
-    end = np.append(begin[1:], len(cell))
-    return cell[begin], Parts(
-        np.add.reduceat(parts.count, begin),
-        np.add.reduceat(parts.total, begin),
-        np.minimum.reduceat(parts.low, begin),
-        np.maximum.reduceat(parts.high, begin),
-        parts.first[begin],
-        parts.last[end - 1],
+    first_at, last_at = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
+    whole = {part: np.full(cells, 0.0 if part is Part.COUNT else np.nan) for part in parts}
+    if len(cell):
+        begin = np.flatnonzero(np.diff(cell, prepend=cell[0] - 1))
+        last = np.append(begin[1:], len(cell)) - 1
+        where = cell[begin]
+        first_at[where], last_at[where] = at_us[begin], at_us[last]
+        for part, column in parts.items():
+            if part is Part.FIRST:
+                whole[part][where] = column[begin]
+            elif part is Part.LAST:
+                whole[part][where] = column[last]
+            elif len(begin) == len(cell):
+                whole[part][where] = column
+            else:
+                whole[part][where] = _JOIN[part].reduceat(column, begin)
+    return Folded(whole, first_at, last_at)
+
+
+def together(one: Folded, other: Folded) -> Folded:
+    """The same cells from two sources, whose parts do not overlap in time."""
+    has, also = one.parts[Part.COUNT] > 0, other.parts[Part.COUNT] > 0
+    earlier = has & (~also | (one.first_at <= other.first_at))
+    later = has & (~also | (one.last_at >= other.last_at))
+    whole: dict[Part, Floats] = {}
+    for part, column in one.parts.items():
+        second = other.parts[part]
+        if part is Part.FIRST:
+            whole[part] = np.where(earlier, column, second)
+        elif part is Part.LAST:
+            whole[part] = np.where(later, column, second)
+        else:
+            both = _JOIN[part](column, second)
+            whole[part] = np.where(has & also, both, np.where(has, column, second))
+    return Folded(
+        whole,
+        np.where(earlier, one.first_at, other.first_at),
+        np.where(later, one.last_at, other.last_at),
     )
 
 
-def spread(statistic: Statistic, parts: Parts, cell: Cells, cells: int) -> Floats:
-    """(cells,) a statistic that follows from parts, one part a cell; NaN (a count: 0) where there is none."""
-    columns = {
-        Statistic.MIN: parts.low,
-        Statistic.MAX: parts.high,
-        Statistic.SUM: parts.total,
-        Statistic.COUNT: parts.count,
-        Statistic.FIRST: parts.first,
-        Statistic.LAST: parts.last,
-    }
-    whole = np.full(cells, 0.0 if statistic is Statistic.COUNT else np.nan)
-    whole[cell] = parts.total / parts.count if statistic is Statistic.AVG else columns[statistic]
-    return whole
+_JOIN: Final[Mapping[Part, np.ufunc]] = {
+    Part.COUNT: np.add,
+    Part.SUM: np.add,
+    Part.MIN: np.minimum,
+    Part.MAX: np.maximum,
+}
 
 
 def percentiles(values: Floats, cell: Cells, cells: int, shares: list[float]) -> list[Floats]:

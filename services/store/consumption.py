@@ -24,9 +24,9 @@ from services.store.summaries import (
     MOST_ROWS,
     REACH_US,
     Window,
+    blocks_of,
     cadences,
     covered,
-    pieces,
     window_of,
 )
 
@@ -47,7 +47,7 @@ def consumption(
     edges = question.edges_us()
     sensors = np.asarray(question.sensors, np.int32)
     cadence_us = cadences(conn, sensors)
-    for place, part in pieces(question, edges, cadence_us, most_rows):
+    for place, part in blocks_of(question, edges, cadence_us, most_rows):
         window = window_of(question, edges[part])
         found = _with_neighbours(conn, question, sensors[place], window)
         yield _block(found, sensors[place], cadence_us[place], window)

@@ -17,7 +17,8 @@ from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
 from services.domain.catalogue import CATALOGUE, Domain
-from services.store import feed
+from services.domain.errors import Conflict
+from services.store import feed, rollup
 from services.store.connection import Connection, DatabaseUnavailable, transaction
 from services.store.edition import Edition, edition
 from services.store.maintain_settings import MaintainSettings
@@ -82,6 +83,7 @@ class Step(StrEnum):
     FEED = "feed"
     RESOLVED = "rejected"
     DELIVERED = "delivered"
+    ROLL = "roll"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ def maintain(
         yield _remove(conn, Step.RESOLVED, RESOLVED, RESOLVED_COUNT, resolved, dry_run=dry_run)
         delivered = now - timedelta(days=settings.keep_delivered_days)
         yield _remove(conn, Step.DELIVERED, DELIVERED, DELIVERED_COUNT, delivered, dry_run=dry_run)
+        if not dry_run:
+            yield _roll(conn, now)
     finally:
         if not conn.closed:
             conn.execute(_UNLOCK)
@@ -151,6 +155,7 @@ def _drop(conn: Connection, domain: Domain, before: datetime, *, dry_run: bool) 
             conn.execute(_PATIENCE)
             values = {"table": CATALOGUE[domain].table, "before": before}
             dropped = len(conn.execute(DROP, values).fetchall())
+            rollup.drop(conn, domain, max(each.end for each in old))
     except (DatabaseUnavailable, LockNotAvailable) as error:
         return Done(Step.DROP, domain.value, why_not=_reason(error))
     return Done(Step.DROP, domain.value, dropped, size)
@@ -196,6 +201,20 @@ def _prune_feed(conn: Connection, keep: timedelta, now: datetime) -> Done:
         removed += count
         if not count:
             return Done(Step.FEED, "batches", removed)
+
+
+def _roll(conn: Connection, now: datetime) -> Done:
+    """Everything that waits to be rolled up, unless another process is at it."""
+    keeper, hours = rollup.Rollups(conn), 0
+    if keeper.claim():
+        try:
+            while (work := keeper.round(now)).any:
+                hours += work.hours
+        except Conflict as error:
+            return Done(Step.ROLL, "hours", hours, why_not=_reason(error))
+        finally:
+            keeper.release()
+    return Done(Step.ROLL, "hours", hours)
 
 
 def _remove(

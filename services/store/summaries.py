@@ -12,21 +12,26 @@ from typing import Final, LiteralString
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg.pq import TransactionStatus
 
 from services.domain.instant import DAY_US, SECOND_US
 from services.domain.statistic import (
     OF_VALUES,
     SHARE_OF,
+    Folded,
     Statistic,
-    merged,
+    fold,
+    needed,
     parts_of,
     percentiles,
-    spread,
     time_weighted,
+    together,
 )
 from services.store.columns import Columns, neighbours, spans, values_in
 from services.store.connection import Connection
+from services.store.pieces import Pieces, pieces_of, snapshot
 from services.store.question import Block, Question
+from services.store.rollup_level import Level
 from services.store.wire import Integers, columnar
 
 MOST_ROWS: Final = 400_000
@@ -63,7 +68,7 @@ def summaries(
     edges = question.edges_us()
     sensors = np.asarray(question.sensors, np.int32)
     cadence_us = cadences(conn, sensors)
-    for place, window in pieces(question, edges, cadence_us, most_rows):
+    for place, window in blocks_of(question, edges, cadence_us, most_rows):
         yield _block(conn, question, sensors[place], cadence_us[place], edges[window])
 
 
@@ -78,7 +83,7 @@ def cadences(conn: Connection, sensors: NDArray[np.int32]) -> NDArray[np.float64
     return found
 
 
-def pieces(
+def blocks_of(
     question: Question,
     edges: NDArray[np.int64],
     cadence_us: NDArray[np.float64],
@@ -152,19 +157,66 @@ def _block(
     edges_us: NDArray[np.int64],
 ) -> Block:
     window = window_of(question, edges_us)
-    wanted = spans(sensors, window.start_us, window.end_us)
-    found = values_in(conn, question.domain, question.metrics, wanted, int(question.exclude))
+    level = level_of(question, edges_us)
+    if level is None or conn.info.transaction_status is not TransactionStatus.IDLE:
+        wanted = spans(sensors, window.start_us, window.end_us)
+        found = values_in(conn, question.domain, question.metrics, wanted, int(question.exclude))
+        columns = {
+            metric: of_values(
+                conn, question, metric, found, sensors=sensors, cadence_us=cadence_us, window=window
+            )
+            for metric in question.metrics
+        }
+    else:
+        with snapshot(conn):
+            pieces = pieces_of(
+                conn,
+                question,
+                sensors,
+                start_us=window.start_us,
+                end_us=window.end_us,
+                level=level,
+            )
+        columns = of_pieces(question, pieces, window, len(sensors))
     shape = (len(sensors), window.buckets)
-    values: dict[str, dict[Statistic, NDArray[np.float64]]] = {}
-    coverage = {}
-    for metric in question.metrics:
-        flat = of_values(
-            conn, question, metric, found, sensors=sensors, cadence_us=cadence_us, window=window
-        )
-        count = flat[Statistic.COUNT].reshape(shape)
-        coverage[metric] = covered(count, cadence_us, window)
+    values, coverage = {}, {}
+    for metric, flat in columns.items():
+        coverage[metric] = covered(flat[Statistic.COUNT].reshape(shape), cadence_us, window)
         values[metric] = {each: flat[each].reshape(shape) for each in question.statistics}
     return Block(sensors, edges_us, values, coverage)
+
+
+def level_of(question: Question, edges_us: NDArray[np.int64]) -> Level | None:
+    """The coarsest level of rollups from which these buckets follow exactly; None: from the readings only."""
+    if OF_VALUES & set(question.statistics):
+        return None
+    fitting = [level for level in Level if not (edges_us % level.unit_us).any()]
+    return fitting[-1] if fitting else None
+
+
+def of_pieces(
+    question: Question, pieces: Pieces, window: Window, number: int
+) -> dict[str, dict[Statistic, NDArray[np.float64]]]:
+    """As `of_values`, of every metric, from rollups and from the readings that stand in for others."""
+    wanted, cells = needed(question.statistics), number * window.buckets
+    answer: dict[str, dict[Statistic, NDArray[np.float64]]] = {}
+    for metric in question.metrics:
+        series, at_us, numbers = pieces.readings.of(metric)
+        folded: Folded | None = None
+        if len(series):
+            cell = window.cell(series, at_us)
+            folded = fold(parts_of(numbers, wanted), at_us, cell, cells)
+        for rows in pieces.rolled:
+            known = rows.of(metric)
+            other = fold(
+                known.parts[metric], known.at_us, window.cell(known.series, known.at_us), cells
+            )
+            folded = other if folded is None else together(folded, other)
+        folded = folded or fold(parts_of(np.empty(0), wanted), at_us, series, cells)
+        answer[metric] = {
+            each: folded.statistic(each) for each in {*question.statistics, Statistic.COUNT}
+        }
+    return answer
 
 
 def of_values(
@@ -181,10 +233,9 @@ def of_values(
     series, at_us, numbers = found.of(metric)
     cell = window.cell(series, at_us)
     cells = len(sensors) * window.buckets
-    where, parts = merged(parts_of(numbers), cell)
+    folded = fold(parts_of(numbers, needed(question.statistics)), at_us, cell, cells)
     flat = {
-        each: spread(each, parts, where, cells)
-        for each in {*question.statistics, Statistic.COUNT} - OF_VALUES
+        each: folded.statistic(each) for each in {*question.statistics, Statistic.COUNT} - OF_VALUES
     }
     shares = {each: SHARE_OF[each] for each in question.statistics if each in SHARE_OF}
     if shares:

@@ -8,6 +8,7 @@ import pytest
 
 from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.errors import Unavailable
+from services.domain.statistic import Part
 from services.embedded.database import EmbeddedDatabase
 from services.store.connection import (
     DatabaseUnavailable,
@@ -19,6 +20,7 @@ from services.store.connection import (
 )
 from services.store.edition import Edition, edition
 from services.store.migrations import MigrationFailed, migrate, migrations, pending
+from services.store.rollup_level import Level, relation
 
 FIXED_COLUMNS = ("time", "sensor", "quality", "received_at", "stored_at")
 
@@ -124,7 +126,24 @@ def test_database_has_no_readings_table_that_the_catalogue_lacks(database_url: s
         rows = conn.execute(
             "SELECT hypertable_name FROM timescaledb_information.hypertables"
         ).fetchall()
-    assert {name for (name,) in rows} == {table.table for table in CATALOGUE.values()}
+    tables = {table.table for table in CATALOGUE.values()}
+    rollups = {relation(domain, level) for domain in CATALOGUE for level in Level}
+    assert {name for (name,) in rows} == tables | rollups
+
+
+@pytest.mark.parametrize("domain", Domain)
+@pytest.mark.parametrize("level", Level)
+def test_rollups_know_every_metric_of_the_catalogue(
+    database_url: str, domain: Domain, level: Level
+) -> None:
+    with connect(database_url, "test") as conn:
+        rows = conn.execute(
+            "SELECT column_name FROM information_schema.columns "
+            "WHERE table_name = %s ORDER BY ordinal_position",
+            (relation(domain, level),),
+        ).fetchall()
+    parts = [f"{metric}_{part}" for metric in CATALOGUE[domain].by_column for part in Part]
+    assert [name for (name,) in rows] == ["sensor", "bucket", "readings", "quality", *parts]
 
 
 def test_connection_is_utc_named_and_limited(database_url: str) -> None:

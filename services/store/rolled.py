@@ -1,0 +1,212 @@
+"""What the rollups know of sensors in a range, and what must be read from the readings because they do not.
+
+Not to be trusted are hours that are marked, hours that batches of the feed touched which the keeper has not followed
+yet, and rollups of readings of which some are left out. It refuses to answer where the keeper is too far behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, LiteralString
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import sql
+
+from services.domain.batch import CorruptBatch, ReadingBatch
+from services.domain.catalogue import Domain
+from services.domain.instant import HOUR_US, from_us
+from services.domain.statistic import Part, Parts
+from services.store.columns import Spans
+from services.store.connection import Connection
+from services.store.rollup_level import CONSUMER, Level, relation
+from services.store.wire import Integers, Times, columnar
+
+_MOST_UNFOLLOWED: Final = 2_000_000
+"""Readings of the feed that a question looks through; where the keeper is further behind, readings are read."""
+
+FINEST: Final[LiteralString] = """
+    SELECT array_agg(coalesce(r.finest, -1::int2) ORDER BY wanted.ordinal),
+           array_agg(coalesce(greatest(r.since, '0001-01-01'), '9999-01-01') ORDER BY wanted.ordinal)
+      FROM unnest(%(sensors)s) WITH ORDINALITY AS wanted (sensor, ordinal)
+      LEFT JOIN rollup_sensor AS r ON r.domain = %(domain)s AND r.sensor = wanted.sensor
+"""
+# Everything that this snapshot sees beyond the keeper's position; nothing else can be missing from its marks.
+UNFOLLOWED: Final[LiteralString] = """
+    SELECT p.epoch = cluster_epoch(), coalesce(sum(f.readings), 0)::bigint
+      FROM feed_position AS p
+      LEFT JOIN batch_feed AS f ON f.epoch = p.epoch AND (f.xid, f.id) > (p.xid, p.id)
+     WHERE p.consumer = %(consumer)s GROUP BY 1
+"""
+FEED: Final[LiteralString] = """
+    SELECT f.columns FROM feed_position AS p
+      JOIN batch_feed AS f ON f.epoch = p.epoch AND (f.xid, f.id) > (p.xid, p.id)
+     WHERE p.consumer = %(consumer)s AND f.domain = %(domain)s
+"""
+DIRTY: Final[LiteralString] = """
+    SELECT array_agg(d.sensor), array_agg(d.hour) FROM rollup_dirty AS d
+     WHERE d.domain = %(domain)s AND d.sensor = ANY(%(sensors)s) AND d.hour >= %(start)s AND d.hour < %(end)s
+"""
+ROLLED: Final = sql.SQL("""
+    SELECT array_agg(ordinal::int4), array_agg(bucket), array_agg(quality), {aggregates}
+      FROM (SELECT span.ordinal, r.*
+              FROM unnest(%(sensors)s, %(starts)s, %(ends)s) WITH ORDINALITY AS span (sensor, start, until, ordinal)
+             CROSS JOIN LATERAL (
+                   SELECT r.bucket, r.quality, {values} FROM {rollup} AS r
+                    WHERE r.sensor = span.sensor AND r.bucket >= span.start AND r.bucket < span.until
+                      AND r.bucket >= %(start)s AND r.bucket < %(end)s
+                    ORDER BY r.bucket) AS r) AS found
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class RolledRows:
+    """Rollups of n (span, unit) pairs, sorted by (series, time).
+
+    Attributes:
+        series: (n,) the span's place; at_us: (n,) the unit's beginning; quality: (n,) bits that any reading has.
+        parts: metric column -> `Parts` of n rows; a count of 0 where the metric has no value.
+    """
+
+    series: NDArray[np.int64]
+    at_us: NDArray[np.int64]
+    quality: NDArray[np.int16]
+    parts: Mapping[str, Parts]
+
+    def take(self, kept: NDArray[np.bool_], series: NDArray[np.int64]) -> RolledRows:
+        """The rows that are kept, under another numbering of the series."""
+        if kept.all():
+            return RolledRows(series, self.at_us, self.quality, self.parts)
+        parts = {
+            metric: {part: column[kept] for part, column in each.items()}
+            for metric, each in self.parts.items()
+        }
+        return RolledRows(series[kept], self.at_us[kept], self.quality[kept], parts)
+
+    def sorted(self) -> RolledRows:
+        """The rows by (series, time)."""
+        if (np.diff(self.series) >= 0).all() and (
+            np.diff(self.at_us)[np.diff(self.series) == 0] > 0
+        ).all():
+            return self
+        order = np.lexsort((self.at_us, self.series))
+        parts = {
+            metric: {part: column[order] for part, column in each.items()}
+            for metric, each in self.parts.items()
+        }
+        return RolledRows(self.series[order], self.at_us[order], self.quality[order], parts)
+
+    def of(self, metric: str) -> RolledRows:
+        """The rows in which the metric has values, and what is known of it."""
+        one = RolledRows(self.series, self.at_us, self.quality, {metric: self.parts[metric]})
+        return one.take(self.parts[metric][Part.COUNT] > 0, self.series)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Which sensors' rollups hold a range, and which of their hours do not.
+
+    Attributes:
+        finest: (k,) the finest level kept of each sensor, 9 where none is to be used.
+        dirty: (d,) keys (`key_of`) of hours that must be read from the readings.
+    """
+
+    finest: NDArray[np.int64]
+    dirty: NDArray[np.int64]
+
+
+def key_of(series: NDArray[Any], hour: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) one number for each sensor (or its place) and hour since 1970."""
+    return series.astype(np.int64) << 32 | hour
+
+
+def trust(
+    conn: Connection, domain: Domain, sensors: NDArray[np.int32], start_us: int, end_us: int
+) -> Trust:
+    """What can be trusted of the sensors' rollups in [start, end), in the caller's snapshot.
+
+    Returns:
+        Dirty keys are of the sensors' numbers.
+    """
+    nothing = Trust(np.full(len(sensors), 9), np.empty(0, np.int64))
+    values: dict[str, Any] = {"domain": domain.value, "consumer": CONSUMER}
+    lag = conn.execute(UNFOLLOWED, {"consumer": CONSUMER}).fetchone()
+    if lag is None or not lag[0] or lag[1] > _MOST_UNFOLLOWED:
+        return nothing
+    keys = []
+    if lag[1]:
+        try:
+            for (columns,) in conn.execute(FEED, values):
+                batch = ReadingBatch.loads(columns)
+                keys.append(np.unique(key_of(batch.sensor, batch.observed_us // HOUR_US)))
+        except CorruptBatch:
+            return nothing
+    limits = {
+        "start": from_us(start_us // HOUR_US * HOUR_US),
+        "end": from_us(end_us),
+        "sensors": Integers(sensors),
+    }
+    with columnar(conn) as cursor:
+        row = cursor.execute(FINEST, {**values, **limits}).fetchone()
+        marked = cursor.execute(DIRTY, {**values, **limits}).fetchone()
+    assert row is not None
+    assert marked is not None
+    if marked[0] is not None:
+        keys.append(key_of(marked[0], marked[1] // HOUR_US))
+    finest = np.where((row[0] < 0) | (row[1] > start_us), 9, row[0].astype(np.int64))
+    return Trust(finest, np.unique(np.concatenate(keys)) if keys else nothing.dirty)
+
+
+def rolled_in(
+    conn: Connection,
+    domain: Domain,
+    level: Level,
+    wanted: Spans,
+    *,
+    metrics: Sequence[str],
+    parts: Sequence[Part],
+) -> RolledRows:
+    """These parts of the rollups of each span (whole units of the level); COUNT is the first of them."""
+    found: Sequence[Any] = [None] * (3 + len(parts) * len(metrics))
+    if len(wanted):
+        values = {
+            "sensors": Integers(wanted.sensor),
+            "starts": Times(wanted.start_us),
+            "ends": Times(wanted.end_us),
+            "start": from_us(int(wanted.start_us.min())),
+            "end": from_us(int(wanted.end_us.max())),
+        }
+        with columnar(conn) as cursor:
+            row = cursor.execute(
+                rolled_query(domain, level, tuple(metrics), tuple(parts)), values
+            ).fetchone()
+        assert row is not None
+        found = row
+    series, at_us, quality, *columns = found
+    if series is None:
+        none = np.empty(0, np.int64)
+        empty = {metric: dict.fromkeys(parts, np.empty(0)) for metric in metrics}
+        return RolledRows(none, none, none.astype(np.int16), empty)
+    known = iter(columns)
+    rows = {m: {part: next(known).astype(np.float64) for part in parts} for m in metrics}
+    return RolledRows(series.astype(np.int64) - 1, at_us, quality, rows)
+
+
+@lru_cache(maxsize=256)
+def rolled_query(
+    domain: Domain, level: Level, metrics: tuple[str, ...], parts: tuple[Part, ...]
+) -> sql.Composed:
+    """The statement of `rolled_in`."""
+    columns = [(m, part, sql.Identifier(f"{m}_{part}")) for m in metrics for part in parts]
+    comma = sql.SQL(", ")
+    value = sql.SQL("coalesce(r.{c}, 'NaN') AS {c}")
+    return ROLLED.format(
+        rollup=sql.Identifier(relation(domain, level)),
+        aggregates=comma.join(sql.SQL("array_agg({})").format(c) for _, _, c in columns),
+        values=comma.join(
+            sql.SQL("r.{}").format(c) if part is Part.COUNT else value.format(c=c)
+            for _, part, c in columns
+        ),
+    )

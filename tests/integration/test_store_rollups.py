@@ -1,0 +1,375 @@
+"""Rollups against the readings themselves: the same answers, whatever is late, corrected, removed, or killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.domain.buckets import Buckets, Calendar, FixedBuckets, LocalBuckets
+from services.domain.catalogue import Domain, SensorKind
+from services.domain.duplicates import DuplicatePolicy
+from services.domain.instant import DAY_US, HOUR_US, from_us, to_us
+from services.domain.quality import Quality
+from services.domain.sensor import Sensor
+from services.domain.statistic import OF_VALUES, Statistic
+from services.embedded.database import EmbeddedDatabase
+from services.embedded.prefix import Prefix
+from services.store import feed
+from services.store.connection import Connection, connect, transaction
+from services.store.migrations import migrate
+from services.store.pieces import pieces_of, snapshot
+from services.store.question import Block, Question
+from services.store.readings import ReadingWriter
+from services.store.rollup import Rollups, mark
+from services.store.rollup_level import FINEST_OF_KIND, Level, relation
+from services.store.sensors import SensorRepository
+from services.store.summaries import level_of, summaries
+from tests.oracles.readings import Row, batch_of
+from tests.waiting import wait_until
+
+FLOW, PRESSURE = "flow_litres_per_h", "pressure_kpa"
+T0 = to_us(datetime(2026, 3, 2, tzinfo=UTC))
+FROM_PARTS = tuple(each for each in Statistic if each not in OF_VALUES)
+KINDS = (SensorKind.WATER_METER, SensorKind.PRESSURE, SensorKind.DMA_INLET)
+SENSORS = [1, 2, 3, 4]
+
+
+@pytest.fixture(params=["apache", "community"])
+def edition_url(request: pytest.FixtureRequest, prefix: Prefix) -> Iterator[str]:
+    """A migrated database of each edition."""
+    if request.param == "apache":
+        yield request.getfixturevalue("database_url")
+        return
+    library = prefix.postgres("postgres").parents[1] / "lib"
+    if not list(library.glob("timescaledb-tsl-*.so")):
+        pytest.skip("the Community edition's module is not installed here")
+    with EmbeddedDatabase(unsafe=True, settings={"timescaledb.license": "timescale"}) as server:
+        url = server.create()
+        migrate(url)
+        yield url
+
+
+@pytest.fixture
+def conn(edition_url: str) -> Iterator[Connection]:
+    with connect(edition_url, "test", autocommit=True) as connection:
+        yield connection
+
+
+def describe(conn: Connection) -> None:
+    """Sensors 1 to 3, of which rollups are kept from different levels on; 4 is a pressure that comes later."""
+    sensors = [Sensor(f"m-{n}", kind, cadence_s=600.0) for n, kind in enumerate(KINDS, 1)]
+    SensorRepository(conn).upsert(sensors)
+
+
+def store(conn: Connection, rows: list[Row]) -> None:
+    """As ingest does: the readings and the feed in one transaction; a later value replaces an earlier one."""
+    batch = batch_of(Domain.WATER, rows)
+    with transaction(conn):
+        written = ReadingWriter(conn, DuplicatePolicy.LAST).write(batch)
+        feed.append(conn, written.accepted)
+
+
+def keep_up(conn: Connection, now_us: int) -> Rollups:
+    """A keeper that has nothing left to do."""
+    keeper = Rollups(conn)
+    wait_until(keeper.claim, what="the keeper before to be gone")
+    for _ in range(200):
+        if not keeper.round(from_us(now_us)).any:
+            return keeper
+    raise AssertionError("the keeper finds something to do for ever")
+
+
+def question(start_us: int, end_us: int, buckets: Buckets, **changes: object) -> Question:
+    asked = Question(
+        Domain.WATER, SENSORS, [FLOW, PRESSURE], from_us(start_us), from_us(end_us), buckets, FROM_PARTS
+    )  # fmt: skip
+    return replace(asked, **changes)  # type: ignore[arg-type]
+
+
+def both_ways(conn: Connection, asked: Question) -> tuple[list[Block], list[Block]]:
+    """The answer with rollups, and from the readings alone, as it is inside somebody's transaction."""
+    with transaction(conn):
+        from_readings = list(summaries(conn, asked))
+    return list(summaries(conn, asked)), from_readings
+
+
+def check(conn: Connection, asked: Question) -> None:
+    for found, expected in zip(*both_ways(conn, asked), strict=True):
+        for metric in asked.metrics:
+            for each in asked.statistics:
+                np.testing.assert_allclose(
+                    found.values[metric][each], expected.values[metric][each], rtol=1e-12, atol=1e-9,
+                    err_msg=f"{metric} {each}",
+                )  # fmt: skip
+            np.testing.assert_allclose(found.coverage[metric], expected.coverage[metric])
+
+
+def rolled_rows(conn: Connection, asked: Question, level: Level) -> int:
+    """How many rollups an answer is made of."""
+    with snapshot(conn):
+        found = pieces_of(
+            conn, asked, np.array(asked.sensors, np.int32),
+            start_us=asked.start_us, end_us=asked.end_us, level=level,
+        )  # fmt: skip
+    return sum(len(rows.series) for rows in found.rolled)
+
+
+BUCKETS: tuple[Buckets, ...] = (
+    FixedBuckets(300),
+    FixedBuckets(900),
+    FixedBuckets(3600),
+    FixedBuckets(21_600),
+    FixedBuckets(86_400),
+    LocalBuckets(Calendar.DAY, "Europe/Madrid"),
+    LocalBuckets(Calendar.HOUR, "Asia/Kolkata"),
+    LocalBuckets(Calendar.WEEK, "UTC"),
+)
+readings = st.dictionaries(
+    st.tuples(
+        st.sampled_from(SENSORS),
+        st.one_of(
+            st.integers(0, 3 * 144), st.sampled_from([140, 141, 142, 143, 144, 145, 300, 301])
+        ).map(lambda n: T0 + n * HOUR_US // 6),
+    ),
+    st.tuples(
+        st.dictionaries(
+            st.sampled_from([FLOW, PRESSURE]), st.integers(-9, 9).map(float), min_size=1
+        ),
+        st.sampled_from([0, 0, 2]),
+    ),
+    min_size=1,
+    max_size=60,
+)
+steps = st.one_of(
+    st.tuples(st.just("store"), readings),
+    st.tuples(st.just("keep"), st.integers(0, 100)),
+    st.tuples(st.just("round"), st.integers(0, 100)),
+    st.tuples(st.just("remove"), st.integers(0, 70)),
+    st.tuples(st.just("describe"), st.sampled_from([*KINDS])),
+)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    stream=st.lists(steps, min_size=3, max_size=9),
+    span=st.sampled_from([(0, 72), (7, 51), (23, 26), (0, 24)]),
+    offset=st.sampled_from([0, 1_234_567, 20 * 60_000_000]),
+    buckets=st.sampled_from(BUCKETS),
+    exclude=st.sampled_from([Quality.GOOD, Quality.IMPLAUSIBLE]),
+)
+def test_answers_are_those_of_the_readings(
+    conn: Connection,
+    stream: list[tuple[str, object]],
+    span: tuple[int, int],
+    offset: int,
+    buckets: Buckets,
+    exclude: Quality,
+) -> None:
+    clear(conn)
+    describe(conn)
+    keeper = Rollups(conn)
+    assert keeper.claim()
+    start, end = (T0 + hours * HOUR_US + offset for hours in span)
+    asked = question(start, end, buckets, exclude=exclude)
+    for step, value in stream:
+        if step == "store":
+            rows = [(s, at, q, values) for (s, at), (values, q) in value.items()]  # type: ignore[attr-defined]
+            store(conn, rows)
+        elif step == "keep":
+            keeper = keep_up(conn, T0 + value * HOUR_US)  # type: ignore[operator]
+        elif step == "round":
+            keeper.round(from_us(T0 + value * HOUR_US))  # type: ignore[operator]
+        elif step == "remove":
+            remove(conn, T0 + value * HOUR_US)  # type: ignore[operator]
+        else:
+            SensorRepository(conn).upsert([Sensor("m-4", value, cadence_s=600.0)])  # type: ignore[arg-type]
+        check(conn, asked)
+    keep_up(conn, T0 + 100 * HOUR_US)
+    check(conn, asked)
+
+
+def clear(conn: Connection) -> None:
+    """An empty database, as far as rollups are concerned; numbers of sensors begin at 1 again."""
+    rollups = ", ".join(relation(Domain.WATER, level) for level in Level)
+    conn.execute(
+        f"TRUNCATE water_reading, {rollups}, batch_feed, feed_position, rollup_dirty, rollup_sensor"
+    )
+    conn.execute("TRUNCATE sensor RESTART IDENTITY")
+
+
+def remove(conn: Connection, hour_us: int) -> None:
+    """Somebody removes the readings of an hour, and says so."""
+    with transaction(conn):
+        conn.execute(
+            "DELETE FROM water_reading WHERE time >= %s AND time < %s",
+            (from_us(hour_us), from_us(hour_us + HOUR_US)),
+        )
+        hours = np.full(len(SENSORS), hour_us, np.int64)
+        mark(conn, Domain.WATER, np.array(SENSORS, np.int32), hours)
+
+
+def every_ten_minutes(days: int, sensor: int) -> list[Row]:
+    return [
+        (sensor, T0 + n * HOUR_US // 6, 0, {FLOW: float(n % 17), PRESSURE: float(n % 5)})
+        for n in range(days * 144)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("buckets", "level"),
+    [
+        (FixedBuckets(60), None),
+        (FixedBuckets(900), Level.FIVE_MINUTES),
+        (FixedBuckets(5400), Level.FIVE_MINUTES),
+        (FixedBuckets(10_800), Level.HOUR),
+        (LocalBuckets(Calendar.DAY, "Europe/Madrid"), Level.HOUR),
+        (LocalBuckets(Calendar.DAY, "Asia/Kolkata"), Level.FIVE_MINUTES),
+        (LocalBuckets(Calendar.DAY, "UTC"), Level.DAY),
+    ],
+)
+def test_the_coarsest_level_that_is_exact_is_asked(buckets: Buckets, level: Level | None) -> None:
+    asked = question(T0, T0 + 5 * DAY_US, buckets)
+    assert level_of(asked, asked.edges_us()) is level
+    weighted = replace(asked, statistics=[Statistic.AVG, Statistic.P50])
+    assert level_of(weighted, weighted.edges_us()) is None
+
+
+def test_rollups_answer_what_they_can(conn: Connection) -> None:
+    """A late reading sends one hour back to the readings, not a day and not the other sensors."""
+    clear(conn)
+    describe(conn)
+    store(conn, every_ten_minutes(4, 1) + every_ten_minutes(4, 2))
+    keep_up(conn, T0 + 5 * DAY_US)
+    days = question(T0, T0 + 4 * DAY_US, FixedBuckets(86_400), exclude=Quality.GOOD)
+    hours = replace(days, buckets=FixedBuckets(3600))
+    assert rolled_rows(conn, days, Level.DAY) == 2 * 4
+    assert rolled_rows(conn, hours, Level.HOUR) == 4 * 24  # no hours of household meters are kept
+    store(conn, [(2, T0 + 30 * HOUR_US + 1, 0, {FLOW: 99.0})])
+    assert rolled_rows(conn, days, Level.DAY) == 4 + 3 + 23
+    assert rolled_rows(conn, hours, Level.HOUR) == 4 * 24 - 1
+    check(conn, days)
+    keep_up(conn, T0 + 5 * DAY_US)
+    assert rolled_rows(conn, days, Level.DAY) == 2 * 4
+    check(conn, days)
+    block = next(summaries(conn, days))
+    assert block.values[FLOW][Statistic.MAX][1, 1] == 99.0
+
+
+def test_what_was_there_before_the_keeper_is_built(conn: Connection) -> None:
+    """As after an upgrade: readings of months, of which the feed knows nothing any more."""
+    clear(conn)
+    describe(conn)
+    rows = every_ten_minutes(20, 2)
+    ReadingWriter(conn).write(batch_of(Domain.WATER, rows))
+    store(conn, [(2, T0 + 21 * DAY_US, 0, {FLOW: 1.0})])
+    keeper = keep_up(conn, T0 + 22 * DAY_US)
+    assert keeper.waiting(from_us(T0 + 22 * DAY_US)) == (0, 0)
+    days = question(T0, T0 + 22 * DAY_US, FixedBuckets(86_400))
+    assert rolled_rows(conn, days, Level.DAY) == 21
+    check(conn, days)
+
+
+def test_a_damaged_batch_of_the_feed_makes_nothing_wrong(conn: Connection) -> None:
+    clear(conn)
+    describe(conn)
+    store(conn, every_ten_minutes(3, 2))
+    keep_up(conn, T0 + 4 * DAY_US)
+    for value in (50.0, 60.0):
+        store(conn, [(2, T0 + 5 * HOUR_US, 0, {FLOW: value})])
+    conn.execute(
+        "UPDATE batch_feed SET columns = '\\x00' WHERE id = (SELECT max(id) FROM batch_feed)"
+    )
+    days = question(T0, T0 + 3 * DAY_US, FixedBuckets(86_400))
+    check(conn, days)
+    keep_up(conn, T0 + 4 * DAY_US)
+    check(conn, days)
+    assert rolled_rows(conn, days, Level.DAY) == 3
+
+
+def test_a_second_keeper_waits(edition_url: str, conn: Connection) -> None:
+    assert Rollups(conn).claim()
+    with connect(edition_url, "test", autocommit=True) as other:
+        assert not Rollups(other).claim()
+
+
+KEEPER = """
+import sys
+from datetime import datetime
+from services.store.connection import connect
+from services.store.rollup import Rollups
+with connect(sys.argv[1], "keeper", autocommit=True) as conn:
+    keeper = Rollups(conn)
+    while not keeper.claim():
+        pass
+    while True:
+        keeper.round(datetime.fromisoformat(sys.argv[2]))
+"""
+
+
+def test_a_keeper_that_is_killed_leaves_nothing_wrong(edition_url: str, conn: Connection) -> None:
+    """Killed again and again while it builds, marks and rolls up, with readings coming in and being corrected."""
+    clear(conn)
+    describe(conn)
+    SensorRepository(conn).upsert([Sensor("m-4", SensorKind.PRESSURE, cadence_s=600.0)])
+    ReadingWriter(conn).write(batch_of(Domain.WATER, every_ten_minutes(10, 1)))
+    now = from_us(T0 + 30 * DAY_US)
+    days = question(T0, T0 + 12 * DAY_US, FixedBuckets(86_400))
+    hours = question(T0 + 1, T0 + 12 * DAY_US - 1, FixedBuckets(7200), exclude=Quality.IMPLAUSIBLE)
+    random = np.random.default_rng(7)
+    for kill in range(4):
+        arguments = [sys.executable, "-c", KEEPER, edition_url, now.isoformat()]
+        with subprocess.Popen(arguments) as keeper:
+            try:
+                for _ in range(3):
+                    before = position(conn)
+                    some = random.choice(12 * 144, 400, replace=False)
+                    store(conn, [(int(random.integers(2, 5)), T0 + int(n) * HOUR_US // 6, int(random.choice([0, 2])),
+                                  {FLOW: float(random.integers(0, 9))}) for n in some])  # fmt: skip
+                    if kill % 2:
+                        wait_until(
+                            lambda before=before: position(conn) != before,
+                            what="the keeper to follow",
+                        )
+                    check(conn, days)
+            finally:
+                keeper.kill()
+        check(conn, hours)
+    keep_up(conn, to_us(now))
+    check(conn, days)
+    check(conn, hours)
+    assert rolled_rows(conn, days, Level.DAY) == 10 + 3 * 12
+
+
+def position(conn: Connection) -> object:
+    return feed.committed_position(conn, "rollup")
+
+
+def test_every_kind_says_from_which_level_on_it_is_rolled_up() -> None:
+    assert set(FINEST_OF_KIND) == set(SensorKind)
+
+
+def test_a_range_that_ends_now_has_its_newest_readings(conn: Connection) -> None:
+    """The hour that is not over yet comes from the readings, the rest from rollups."""
+    clear(conn)
+    describe(conn)
+    store(conn, every_ten_minutes(2, 2)[:-1])
+    now = T0 + 2 * DAY_US - HOUR_US // 2
+    keep_up(conn, now)
+    store(conn, every_ten_minutes(2, 2)[-1:])
+    keep_up(conn, now)
+    hours = question(T0, T0 + 2 * DAY_US, FixedBuckets(3600))
+    assert rolled_rows(conn, hours, Level.HOUR) == 47
+    check(conn, hours)
+    assert keep_up(conn, now).waiting(from_us(now) + timedelta(hours=2)) == (1, 0)
