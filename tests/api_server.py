@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from tempfile import TemporaryDirectory
 
 import httpx
 import numpy as np
@@ -60,6 +61,15 @@ class Api:
 @contextmanager
 def serving(database_url: str, **settings: object) -> Iterator[Api]:
     """Run the API in a thread; it must end in time when it is told to."""
+    with (
+        TemporaryDirectory(prefix="citygauge-exports-") as folder,
+        _serving(database_url, {"export_folder": folder, **settings}) as running,
+    ):
+        yield running
+
+
+@contextmanager
+def _serving(database_url: str, settings: Mapping[str, object]) -> Iterator[Api]:
     stop, listening = threading.Event(), threading.Event()
     urls: list[str] = []
     failures: list[BaseException] = []

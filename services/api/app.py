@@ -16,6 +16,7 @@ from services.api import (
     city_map,
     consumption,
     deliveries,
+    exports,
     health,
     ingest,
     newest,
@@ -33,6 +34,7 @@ from services.api import (
 )
 from services.api.access import Doorkeeper
 from services.api.database import Database
+from services.api.export_runner import ExportRunner
 from services.api.frame import Frame
 from services.api.metrics import ApiMetrics
 from services.api.openapi import describe
@@ -54,9 +56,11 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database.open()
         app.state.tail.start()
+        app.state.exports.start()
         try:
             yield
         finally:
+            app.state.exports.stop()
             app.state.tail.stop()
             app.state.database.close()
 
@@ -78,6 +82,7 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
     app.state.places = Places()
     app.state.doorkeeper = Doorkeeper(database, sessions, settings.key_cache_s)
     app.state.tail = AlertTail(database_url, settings, app.state.metrics, app.state.places)
+    app.state.exports = ExportRunner(database_url, settings)
     problems.install(app)
     for room in (
         sensors,
@@ -86,6 +91,7 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
         consumption,
         roads,
         zones,
+        exports,
         stream,  # before alerts: /v1/alerts/stream is no alert's id
         alerts,
         bulk,  # before changes: /v1/alerts/changes is no alert's id

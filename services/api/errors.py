@@ -65,6 +65,35 @@ class FormMissing(CitygaugeError):
         )
 
 
+class ExportsFull(CitygaugeError):
+    """As many exports as may wait are waiting."""
+
+    retriable: ClassVar[bool] = True
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        super().__init__(
+            f"{most} exports are waiting or running already; try again when some are done"
+        )
+
+
+class NotReady(CitygaugeError):
+    """The export has no file yet, or never will."""
+
+    def __init__(self, state: str, progress: float, problem: str | None) -> None:
+        self.state = state
+        told = f": {problem}" if problem else f" ({progress:.0%})"
+        super().__init__(f"this export has no file: it is {state}{told}")
+
+
+class RangeNotThere(CitygaugeError):
+    """The part of a file that was asked for begins behind its end."""
+
+    def __init__(self, asked: str, size: int) -> None:
+        self.asked, self.size = asked, size
+        super().__init__(f"the file has {size} bytes; {asked[:_LONGEST]!r} is no part of it")
+
+
 class ClientGone(CitygaugeError):
     """Nobody waits for the answer any more."""
 

@@ -93,6 +93,14 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     domain.InvalidInput: INVALID,
     domain.UnknownSensor: Kind(HTTPStatus.NOT_FOUND, "unknown-sensor", "No such sensor"),
     domain.UnknownPlace: Kind(HTTPStatus.NOT_FOUND, "unknown-place", "No such zone or road"),
+    domain.UnknownExport: Kind(HTTPStatus.NOT_FOUND, "unknown-export", "No such export"),
+    api.ExportsFull: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "too-many-exports", "Too many exports are waiting"
+    ),
+    api.NotReady: Kind(HTTPStatus.CONFLICT, "not-ready", "There is no file"),
+    api.RangeNotThere: Kind(
+        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "range-not-there", "No such part of the file"
+    ),
     domain.UnknownAlert: Kind(HTTPStatus.NOT_FOUND, "unknown-alert", "No such alert"),
     domain.UnknownSuppression: Kind(
         HTTPStatus.NOT_FOUND, "unknown-suppression", "No such exemption or maintenance window"
@@ -255,6 +263,7 @@ _MEANING: Final[Mapping[int, str]] = {
     406: "Not offered in a form that the client takes; the sentence names those that are",
     409: "Somebody else changed it first; `current` is the newer state",
     413: "The request's body is too large",
+    416: "The file is shorter than that",
     422: "A value is not valid; `field`, `value` and `allowed` say which and what would do",
     500: "Something went wrong on our side; the cause is in the log",
     501: "The server lacks what it takes to write this form; the sentence says which it can write",

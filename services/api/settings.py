@@ -96,6 +96,26 @@ class ApiSettings(BaseModel):
         le=1_000_000_000,
         description="Most raw readings that a range answered at once may be expected to hold; exports take more.",
     )
+    export_folder: str = Field(
+        "",
+        description="Folder for the files of exports; empty: citygauge/exports in the user's state folder. Several API "
+        "processes need one that they share.",
+    )
+    export_disk_bytes: int = Field(
+        20_000_000_000, ge=1_000, description="Most bytes that the files of exports take together."
+    )
+    export_keep_hours: float = Field(
+        48.0, gt=0, le=8760, description="Hours after which the file of an export is deleted."
+    )
+    export_jobs: int = Field(
+        20, ge=1, le=1000, description="Most exports that wait or run at a time; one more gets 503."
+    )
+    export_poll_s: float = Field(
+        10.0, gt=0, le=600, description="Seconds between two looks for exports that are to be made."
+    )
+    export_statement_timeout_s: float = Field(
+        300.0, gt=0, le=86_400, description="Seconds after which a query of an export is stopped."
+    )
     default_time_zone: str = Field(
         "UTC",
         description="IANA zone in which the console shows the times of things that have no place.",

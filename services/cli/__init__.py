@@ -16,6 +16,7 @@ from services.cli import (
     decode,
     demo,
     doctor,
+    export,
     keys,
     maintain,
     notify,
@@ -77,6 +78,7 @@ app.add_typer(rejected.app, name="rejected", rich_help_panel=_LOOK)
 app.add_typer(workers.app, name="workers", rich_help_panel=_LOOK)
 app.command("maintain", rich_help_panel=_LOOK)(maintain.maintain)
 app.add_typer(keys.app, name="keys", rich_help_panel=_LOOK)
+app.command("export", rich_help_panel=_LOOK)(export.export)
 app.command("settings", rich_help_panel=_LOOK)(reference.settings)
 app.command("reference", hidden=True)(reference.write_reference)
 

@@ -65,6 +65,14 @@ class UnknownPlace(CitygaugeError):
         super().__init__(f"no sensor belongs to the {kind} {_short(name)}")
 
 
+class UnknownExport(CitygaugeError):
+    """No export of this id has a file, or is known at all."""
+
+    def __init__(self, export_id: str, problem: str = "it does not exist") -> None:
+        self.export_id = export_id
+        super().__init__(f"export {_short(export_id)}: {problem}")
+
+
 class UnknownAlert(CitygaugeError):
     """No alert of this id exists."""
 

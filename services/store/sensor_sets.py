@@ -17,7 +17,7 @@ from services.domain.sensor import Sensor
 from services.store.connection import Connection
 from services.store.sensors import COLUMNS, RegisteredSensor
 from services.store.text import storable
-from services.store.wire import columnar
+from services.store.wire import Integers, columnar
 
 BY_IDS: Final[LiteralString] = f"SELECT number, {COLUMNS} FROM sensor WHERE id = ANY(%(ids)s)"
 OF_ZONE: Final[LiteralString] = f"""
@@ -34,6 +34,9 @@ NAMES: Final[LiteralString] = """
     SELECT array_agg(number ORDER BY id), array_agg(id ORDER BY id) FROM sensor
      WHERE domain = %(domain)s AND (%(zone)s::text IS NULL OR zone = %(zone)s)
        AND (%(road)s::text IS NULL OR road = %(road)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+"""
+ZONE: Final[LiteralString] = """
+    SELECT time_zone FROM sensor WHERE number = ANY(%(sensors)s) GROUP BY time_zone LIMIT 2
 """
 
 
@@ -123,3 +126,10 @@ def names_of(
         row = cursor.execute(NAMES, parameters).fetchone()
     assert row is not None, "an aggregate without GROUP BY always returns a row"
     return (np.empty(0, np.int32), []) if row[0] is None else (row[0], row[1])
+
+
+def zone_of(conn: Connection, numbers: NDArray[np.int32]) -> str:
+    """The time zone of these sensors; UTC where they have several, or there are none."""
+    with columnar(conn) as cursor:
+        rows = cursor.execute(ZONE, {"sensors": Integers(numbers)}).fetchall()
+    return str(rows[0][0]) if len(rows) == 1 else "UTC"
