@@ -13,6 +13,7 @@ QUICK: Final[Mapping[str, str]] = {
     "detect": "benchmarks.bench_detect",
     "ingest": "benchmarks.bench_ingest",
     "alert_lag": "benchmarks.bench_alert_lag",
+    "notify": "benchmarks.bench_notify",
     "demo": "benchmarks.bench_demo",
 }
 """Name -> module; run when no name is given."""

@@ -34,8 +34,9 @@ class Endpoint:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 owner.requests.append(Request(self.path, dict(self.headers.items()), body))
-                if owner.hold is not None:
-                    owner.hold.wait(20)
+                hold = owner.hold
+                if hold is not None:
+                    hold.wait(20)
                 status = owner.answers.pop(0) if owner.answers else 200
                 try:
                     self.send_response(status)
