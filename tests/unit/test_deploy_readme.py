@@ -4,10 +4,12 @@ import re
 import shlex
 import subprocess
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from services.notify.settings import NotifySettings
 from tests.deployment import DEPLOY, ROOT, compose
 
 TEXT = (DEPLOY / "README.md").read_text()
@@ -26,6 +28,7 @@ def test_there_are_commands_for_each_part_of_its_life() -> None:
     assert headings == [
         "What has been run, and what has not",
         "Install",
+        "Whom alerts are told",
         "Upgrade",
         "Keep it small",
         "Back up",
@@ -82,3 +85,10 @@ def test_every_file_of_the_folder_is_in_its_table() -> None:
     }
     beside = {"README.md", "Containerfile.dockerignore", "build.in", "setup-venv.sh"}
     assert files - beside == {name for name in named if "/" not in name.rstrip("/")} - {"docs"}
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise's own
+def test_the_routes_in_the_text_are_routes() -> None:
+    [block] = re.findall(r"^```toml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    settings = NotifySettings.model_validate(tomllib.loads(block)["notify"])
+    assert [route.name for route in settings.routes] == ["crew", "duty", "office"]
