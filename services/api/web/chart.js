@@ -11,12 +11,12 @@ const TABLE_ROWS = 1000;
 const MARKS = { began: "chart.began", told: "chart.told", ended: "chart.ended" };
 
 // series: {metric, unit, times (s), values, derived}; extras: limit, usual (in series.unit), marks (s), band, beside, alerts, range, onZoom.
-export function figure(series, { zone, limit = null, usual = null, marks = {}, band = null, beside = null, alerts = [], range = null, onZoom = null }) {
+export function figure(series, { zone, limit = null, usual = null, marks = {}, band = null, beside = null, alerts = [], range = null, daily = false, onZoom = null }) {
   const scale = factor(series.unit);
   const unit = say("units", unitShown(series.unit));
   const mine = (values) => values.map((value) => (value === null ? null : value * scale));
   const what = {
-    times: series.times, values: mine(series.values), marks, alerts, range,
+    times: series.times, values: mine(series.values), marks, alerts, range, daily,
     limit: limit === null ? null : limit * scale, usual: usual === null ? null : usual * scale,
     band: band && { times: band.times, low: mine(band.low), high: mine(band.high) },
     beside: beside && { times: beside.times, values: mine(beside.values) },
@@ -32,7 +32,7 @@ export function figure(series, { zone, limit = null, usual = null, marks = {}, b
   const key = h("ul", { class: "key" },
     h("li", {}, h("i"), `${name}, ${unit}${series.derived ? `, ${t("chart.derived")}` : ""}`),
     band ? h("li", { class: "k-band" }, h("i"), t("chart.band")) : null,
-    beside ? h("li", { class: "k-beside" }, h("i"), t("chart.beside")) : null,
+    beside ? h("li", { class: "k-beside" }, h("i"), beside.words ?? t("chart.beside")) : null,
     limit === null ? null : h("li", { class: "k-limit" }, h("i"), t("chart.limit", { amount: `${number(what.limit)} ${unit}` })),
     usual === null ? null : h("li", { class: "k-usual" }, h("i"), t("chart.usual", { amount: `${number(what.usual)} ${unit}` })),
     Object.keys(marks).map((mark) => h("li", { class: `k-${mark}` }, h("i"), t(MARKS[mark]))),

@@ -31,10 +31,10 @@ export function statesOf(town, cases) {
 // Roads as lines through their stations in the direction of travel: [{road, direction, points: [[lat, lon], …]}].
 export function roadsOf(town) {
   const lines = town.roads.map(([road, direction]) => ({ road, direction, members: [] }));
-  for (let i = 0; i < town.size; i += 1) if (town.road[i] !== null && town.lon[i] !== null) lines[town.road[i]].members.push(i);
+  for (let i = 0; i < town.size; i += 1) if (town.road[i] !== null) lines[town.road[i]].members.push(i);
   return lines.map(({ road, direction, members }) => {
     members.sort((a, b) => (town.position_m[a] ?? 0) - (town.position_m[b] ?? 0));
-    return { road, direction, members, points: members.map((i) => [town.lat[i], town.lon[i]]) };
+    return { road, direction, members, points: members.filter((i) => town.lon[i] !== null).map((i) => [town.lat[i], town.lon[i]]) };
   });
 }
 

@@ -3,8 +3,8 @@
 export const PAGES = [
   { name: "now", key: "n", icon: "now" },
   { name: "map", key: "m", icon: "map", load: () => import("./map.js") },
-  // { name: "corridors", key: "c", icon: "road", load: () => import("./corridors.js") },
-  // { name: "zones", key: "z", icon: "zone", load: () => import("./zones.js") },
+  { name: "corridors", key: "c", icon: "road", load: () => import("./corridors.js") },
+  { name: "zones", key: "z", icon: "zone", load: () => import("./zones.js") },
   { name: "sensors", key: "s", icon: "sensor", load: () => import("./sensors.js") },
   { name: "quality", key: "q", icon: "quality", load: () => import("./quality.js") },
   // { name: "performance", key: "p", icon: "performance", load: () => import("./performance.js") },
@@ -15,7 +15,7 @@ export const PAGES = [
 export const VIEWS = {
   alert: { page: "now" },
   sensor: { page: "sensors", load: () => import("./sensor.js") },
-  // corridor: { page: "corridors", load: () => import("./corridor.js") },
-  // zone: { page: "zones", load: () => import("./zone.js") },
+  corridor: { page: "corridors", load: () => import("./corridor.js") },
+  zone: { page: "zones", load: () => import("./zone.js") },
   rejected: { page: "quality", load: () => import("./rejected.js") },
 };

@@ -4,6 +4,7 @@ import { format, zoneOf } from "./times.js";
 import { number } from "./words.js";
 
 export const TONES = { began: ["--warning", []], told: ["--critical", [6, 4]], ended: ["--good", []] };
+const DAYS = [1, 2, 7, 14, 28, 91].map((days) => days * 86400);
 export const height = (width) => (width < 480 ? 240 : 300);
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -20,7 +21,7 @@ export function drawing(what, { zone, holder, onPoint, onZoom }) {
     cursor: { y: false, points: { size: 8, fill: line }, drag: { x: true, y: false, setScale: !onZoom } },
     scales: { x: what.range ? { range: () => what.range } : {}, y: { range: () => bounds(what) } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, size: 44,
+      { ...axis, grid: { show: false }, space: 70, size: what.daily ? 30 : 44, ...(what.daily ? { incrs: DAYS } : {}),
         values: (_, splits, __, ___, step) => splits.map((at, i) => label(at, zone, step, i === 0 ? null : splits[i - 1])) },
       { ...axis, size: 58, space: 44, values: (_, splits) => splits.map((value) => number(value)) },
     ],

@@ -25,12 +25,14 @@ export default {
   units: {
     "L": "litres", "L/h": "litres per hour", "m3": "m³", "m3/h": "m³ per hour", "gal": "gallons", "gal/h": "gallons per hour",
     "kPa": "kPa", "bar": "bar", "psi": "psi", "m": "metres", "Cel": "°C", "%": "%", "{veh}": "vehicles",
-    "{veh}/h": "vehicles per hour", "km/h": "km/h", "mph": "mph", "km": "km", "mi": "miles", "s": "seconds", "V": "volts",
+    "{veh}/h": "vehicles per hour", "km/h": "km/h", "mph": "mph", "km": "km", "mi": "miles", "s": "seconds", "min": "minutes", "V": "volts",
   },
   metrics: {
     register_litres: "Meter reading", consumption_litres: "Consumption", flow_litres_per_h: "Flow", pressure_kpa: "Pressure",
     level_m: "Level", temperature_celsius: "Temperature", battery_pct: "Battery", count_veh: "Vehicles counted",
     flow_veh_per_h: "Traffic flow", speed_km_per_h: "Speed", occupancy_pct: "Time covered by vehicles",
+    travel_time_s: "Travel time", net_inflow_litres: "Inflow", metered_litres: "Sum of meters", balance_litres: "Not accounted for",
+    night_flow_litres_per_h: "Night flow", metered_litres_per_h: "Sum of meters",
     observed_at: "Time since the last reading",
   },
   events: {
@@ -146,6 +148,28 @@ export default {
     again_how: "After the fix, whoever looks after the service runs this. What can be stored then is stored once, and the message is marked as read again.",
     again_not: "It was too large to be kept whole, so it cannot be read again; the device has to send it once more.",
     as_text: "As text", no_text: "Its bytes are not text (UTF-8).", as_bytes: "As bytes", first_bytes: "The first {shown} of {count} bytes.",
+  },
+  places: {
+    corridors_intro: "Roads by direction of travel. What needs a look stands first.", zones_intro: "Zones of the water network. What needs a look stands first.",
+    corridors_name: "Road", zones_name: "Zone", state: "Worst alert", alerts: "Sensors with an alert", sensors: "Sensors", find: "Name",
+    no_corridors: "No such road", no_corridors_how: "Roads come from the register: give traffic stations a road, a direction and a position.",
+    no_zones: "No such zone", no_zones_how: "Zones come from the register: give meters and inlets a zone.",
+  },
+  period: {
+    before: "Earlier", after: "Later", six: "6 hours", day: "1 day", week: "1 week", month: "30 days", quarter: "3 months",
+  },
+  corridor: {
+    none: "No such road", picture: "Speeds of {count} stations by time and distance; the same is there as a table.", hover: "Point at the picture to read a speed.", no_reading: "no reading",
+    under: "under {speed}", over: "{speed} and more", length: "Length", free: "Without traffic", now: "Takes now", worst: "Longest delay", measured: "Measured",
+    speeds: "Speed by time and distance", time: "Time for the whole way", bottlenecks: "Where it jams", bottlenecks_how: "Upstream slower than {slow}, and downstream faster by more than {drop}.",
+    between: "Between", stood: "For", from_to: "{from} and {to}", no_bottleneck: "No bottleneck in this time.", alerts: "Alerts in this time", no_alerts: "No alert in this time.",
+    table: "{unit}, every {time}, times in {zone}",
+  },
+  zone: {
+    none: "No such zone", inflow: "Flowed in", metered: "Metered", lost: "Not accounted for", of_inflow: "{share} of the inflow", a_day: "The same a day", night: "Last night flow",
+    days: { one: "1 whole day", other: "{count} whole days" }, no_inlet: "This zone has no inlet in the register, so nothing can be said about losses.",
+    flow: "What flowed in, and what the meters add up to", between: "Between inlet and meters", between_how: "Inflow less outflow, less what tanks took, less the sum of meters. Leaks, theft and slow meters.",
+    nights: "Night flow", nights_how: "The lowest lasting inflow between 2 and 4 in the morning, and what the meters took then.", table: "Day by day", day: "Day", part: "(not whole)", alerts: "Alerts in this time",
   },
   pulse: {
     away: "Not connected", wait: "Connecting", connected: "Connected", still: "Connected, no readings arriving",

@@ -23,12 +23,14 @@ export default {
   units: {
     "L": "litros", "L/h": "litros por hora", "m3": "m³", "m3/h": "m³ por hora", "gal": "galones", "gal/h": "galones por hora",
     "kPa": "kPa", "bar": "bar", "psi": "psi", "m": "metros", "Cel": "°C", "%": "%", "{veh}": "vehículos",
-    "{veh}/h": "vehículos por hora", "km/h": "km/h", "mph": "mph", "km": "km", "mi": "millas", "s": "segundos", "V": "voltios",
+    "{veh}/h": "vehículos por hora", "km/h": "km/h", "mph": "mph", "km": "km", "mi": "millas", "s": "segundos", "min": "minutos", "V": "voltios",
   },
   metrics: {
     register_litres: "Lectura del contador", consumption_litres: "Consumo", flow_litres_per_h: "Caudal", pressure_kpa: "Presión",
     level_m: "Nivel", temperature_celsius: "Temperatura", battery_pct: "Batería", count_veh: "Vehículos contados",
     flow_veh_per_h: "Intensidad de tráfico", speed_km_per_h: "Velocidad", occupancy_pct: "Tiempo ocupado por vehículos",
+    travel_time_s: "Tiempo de viaje", net_inflow_litres: "Entrada", metered_litres: "Suma de contadores", balance_litres: "Sin contabilizar",
+    night_flow_litres_per_h: "Caudal nocturno", metered_litres_per_h: "Suma de contadores",
     observed_at: "Tiempo desde la última lectura",
   },
   events: {
@@ -144,6 +146,28 @@ export default {
     again_how: "Tras el arreglo, quien cuida del servicio ejecuta esto. Lo que entonces se pueda guardar se guarda una vez, y el mensaje queda marcado como leído de nuevo.",
     again_not: "Era demasiado grande para conservarlo entero, así que no se puede leer de nuevo; el aparato tiene que enviarlo otra vez.",
     as_text: "Como texto", no_text: "Sus bytes no son texto (UTF-8).", as_bytes: "Como bytes", first_bytes: "Los primeros {shown} de {count} bytes.",
+  },
+  places: {
+    corridors_intro: "Vías por sentido de marcha. Lo que necesita atención va primero.", zones_intro: "Zonas de la red de agua. Lo que necesita atención va primero.",
+    corridors_name: "Vía", zones_name: "Zona", state: "Peor alerta", alerts: "Sensores con alerta", sensors: "Sensores", find: "Nombre",
+    no_corridors: "No hay tal vía", no_corridors_how: "Las vías vienen del registro: dé a las estaciones de tráfico una vía, un sentido y una posición.",
+    no_zones: "No hay tal zona", no_zones_how: "Las zonas vienen del registro: dé una zona a contadores y entradas.",
+  },
+  period: {
+    before: "Antes", after: "Después", six: "6 horas", day: "1 día", week: "1 semana", month: "30 días", quarter: "3 meses",
+  },
+  corridor: {
+    none: "No hay tal vía", picture: "Velocidades de {count} estaciones por hora y distancia; lo mismo está como tabla.", hover: "Señale la imagen para leer una velocidad.", no_reading: "sin lectura",
+    under: "menos de {speed}", over: "{speed} o más", length: "Longitud", free: "Sin tráfico", now: "Tarda ahora", worst: "Mayor demora", measured: "Medido",
+    speeds: "Velocidad por hora y distancia", time: "Tiempo de todo el recorrido", bottlenecks: "Dónde se atasca", bottlenecks_how: "Antes más lento que {slow}, y después más rápido en más de {drop}.",
+    between: "Entre", stood: "Durante", from_to: "{from} y {to}", no_bottleneck: "Ningún cuello de botella en este periodo.", alerts: "Alertas en este periodo", no_alerts: "Ninguna alerta en este periodo.",
+    table: "{unit}, cada {time}, horas en {zone}",
+  },
+  zone: {
+    none: "No hay tal zona", inflow: "Entró", metered: "Medido por contadores", lost: "Sin contabilizar", of_inflow: "{share} de la entrada", a_day: "Lo mismo por día", night: "Último caudal nocturno",
+    days: { one: "1 día completo", other: "{count} días completos" }, no_inlet: "Esta zona no tiene entrada en el registro, así que nada se puede decir de las pérdidas.",
+    flow: "Lo que entró y lo que suman los contadores", between: "Entre la entrada y los contadores", between_how: "Entrada menos salida, menos lo que tomaron los depósitos, menos la suma de contadores. Fugas, hurto y contadores lentos.",
+    nights: "Caudal nocturno", nights_how: "La menor entrada sostenida entre las 2 y las 4 de la madrugada, y lo que tomaron entonces los contadores.", table: "Día a día", day: "Día", part: "(incompleto)", alerts: "Alertas en este periodo",
   },
   pulse: {
     away: "Sin conexión", wait: "Conectando", connected: "Conectado", still: "Conectado, no llegan lecturas",
