@@ -62,7 +62,7 @@ export default class Corridor {
     let after = null;
     for (let page = 0; page < PAGES; page += 1) {
       const { items, next } = await get("/v1/alerts", { domain: "traffic", limit: 500, after });
-      found.push(...items.filter((alert) => alert.place?.road === this.road && alert.place.direction === this.direction && Date.parse(alert.started_at) < to && Date.parse(alert.cleared_at ?? to) >= from));
+      found.push(...items.filter((alert) => alert.place?.road === this.road && alert.place.direction === this.direction && Date.parse(alert.started_at) < to && (alert.cleared_at ? Date.parse(alert.cleared_at) : to) >= from));
       if (!next || Date.parse(items.at(-1)?.raised_at) < from - 86400e3) break;
       after = next;
     }
@@ -73,7 +73,7 @@ export default class Corridor {
     const at = new Map(speeds.sensor_id.map((id, i) => [id, i]));
     const grid = {
       times: speeds.times.map((time) => Date.parse(time)), step: step * 1000, positions_m: speeds.positions_m, speeds: speeds.speed_km_per_h, names: speeds.sensor_id.map((id) => this.names.get(id) ?? id),
-      alerts: alerts.filter(({ subject, rule }) => at.has(subject) && (rule === "incident" || rule === "congestion")).map((alert) => ({ i: at.get(alert.subject), rule: alert.rule, from: Date.parse(alert.started_at), to: Date.parse(alert.cleared_at ?? to) })),
+      alerts: alerts.filter(({ subject, rule }) => at.has(subject) && (rule === "incident" || rule === "congestion")).map((alert) => ({ i: at.get(alert.subject), rule: alert.rule, from: Date.parse(alert.started_at), to: (alert.cleared_at ? Date.parse(alert.cleared_at) : to) })),
     };
     this.drawn?.destroy();
     this.time?.destroy();

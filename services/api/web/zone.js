@@ -36,7 +36,7 @@ export default class Zone {
     const query = { zone: this.name, start: new Date(from).toISOString(), end: new Date(to).toISOString() };
     try {
       const [balance, night, alerts] = await Promise.all([get("/v1/zones/balance", query), get("/v1/zones/night-flow", query), get("/v1/alerts", { zone: this.name, limit: 200 })]);
-      if (mine === this.asked) this.#draw(balance.columns, night.columns, alerts.items.filter((alert) => Date.parse(alert.started_at) < to && Date.parse(alert.cleared_at ?? to) >= from), to);
+      if (mine === this.asked) this.#draw(balance.columns, night.columns, alerts.items.filter((alert) => Date.parse(alert.started_at) < to && (alert.cleared_at ? Date.parse(alert.cleared_at) : to) >= from), to);
     } catch (problem) {
       if (mine === this.asked) this.body.replaceChildren(failed(problem, () => this.#load(from, to)));
     }
