@@ -65,14 +65,16 @@ REMEDIES: Final[Mapping[Setting, Mapping[Broker, str]]] = {
         Broker.VERNEMQ: "m5_max_packet_size = 1048576, max_message_size = 1048576",
     },
     Setting.SHARED: {
-        Broker.MOSQUITTO: "leave CITYGAUGE_INGEST_SHARE_GROUP empty and run one worker",
+        Broker.MOSQUITTO: "leave CITYGAUGE_INGEST_SHARE_GROUP empty and run one worker, or use mosquitto 2.1 with its "
+        "plugin persist_sqlite, which keeps them",
         Broker.EMQX: "mqtt.shared_subscription = true; before EMQX 6 leave CITYGAUGE_INGEST_SHARE_GROUP empty, because "
         "its durable sessions know no shared subscriptions",
         Broker.HIVEMQ: "<mqtt><shared-subscriptions><enabled>true",
         Broker.VERNEMQ: "allow them, or leave CITYGAUGE_INGEST_SHARE_GROUP empty and run one worker",
     },
     Setting.DURABLE: {
-        Broker.MOSQUITTO: "persistence true, persistence_location, autosave_interval 10; and docs/decisions/0016",
+        Broker.MOSQUITTO: "persistence true, persistence_location, autosave_interval 10; from 2.1 on better its plugin "
+        "persist_sqlite with plugin_opt_flush_period 1; and docs/decisions/0016",
         Broker.EMQX: "durable_sessions.enable = true (the default keeps queues in memory), and "
         "durable_sessions.message_retention_period not below CITYGAUGE_INGEST_SESSION_EXPIRY_S",
         Broker.HIVEMQ: "<persistence><mode>file (the default; what a power cut may cost is about the last second)",

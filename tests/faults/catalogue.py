@@ -230,10 +230,15 @@ def _fill(file: Path, *, leave: int) -> Path:
 
 _CAREFUL: Final = {"repeat_s": SNAPSHOT_BOUND_S}
 _STEADY: Final = {"rate": 5_000}
+_SLOW: Final = {"rate": 500}
+"""Its batches are small: each is one statement, whose answer may be lost with the connection."""
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
     {
         "kill -9 of ingest": Fault(_worker_killed, 0.3, 5),
+        "kill -9 of ingest, small batches": Fault(
+            _worker_killed, 0.3, 5, stream=_SLOW, in_test=False
+        ),
         "SIGSTOP of ingest": Fault(_worker_frozen, 1, 30, in_test=False),
         "kill -9 of the broker, ingest keeping up": Fault(
             _broker_killed, 0.3, 5, stream=_STEADY, may_lose_s=SNAPSHOT_BOUND_S
@@ -247,7 +252,13 @@ FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
         "SIGSTOP of the broker": Fault(_broker_frozen, 1, 30),
         "restart of the broker with a full queue": Fault(_broker_restarted_with_a_queue, 1, 20),
         "kill -9 of the database's backend": Fault(_backend_killed, 0, 0),
+        "kill -9 of the database's backend, small batches": Fault(
+            _backend_killed, 0, 0, stream=_SLOW
+        ),
         "kill -9 of the database": Fault(_database_killed, 0.3, 5),
+        "kill -9 of the database, small batches": Fault(
+            _database_killed, 0.3, 5, stream=_SLOW, in_test=False
+        ),
         "SIGSTOP of the database": Fault(_database_frozen, 1, 30),
         "database away": Fault(_database_stopped, 1, 300, full_stream=_STEADY, in_test=False),
         "disk full for the broker": Fault(_broker_disk_full, 0, 10, needs=Needs.MOUNTS),
