@@ -103,8 +103,8 @@ def _shared(found: Granted, kind: Broker | None, group: str) -> Finding:
             Health.WARN,
             f"available, and the share group {group} is set",
             remedy(Setting.SHARED, kind),
-            "without that plugin mosquitto forgets shared subscriptions when it restarts: what is published between its "
-            "start and our return is acknowledged and lost",
+            "without that plugin mosquitto forgets shared subscriptions when it restarts: what is published between its"
+            " start and our return is acknowledged and lost",
         )
     said = "available" if found.shared else "not available, and not needed"
     return Finding(what, Health.OK, said, why="several workers would divide the messages by them")
