@@ -97,14 +97,13 @@ def _summed(place: Site, waiting: int, readings: int, cost: Cost) -> Shared:
         cpu_us,
         waiting - stored,
         sum(again for _, again in by_worker),
-        full(cost),
+        full(cost, os.cpu_count() or 1),
         cost,
     )
 
 
-def full(cost: Cost) -> str:
+def full(cost: Cost, cores: int) -> str:
     """What had nothing left: the machine, the broker, or the workers, which wait for their database in turn."""
-    cores = os.cpu_count() or 1
     if sum(cost.cores.values()) > _FULL * cores:
         foreign = cost.cores["all else"]
         return f"the machine's {cores} cores" + (f", {foreign:.1f} by others" * (foreign > 0.2))

@@ -10,8 +10,9 @@ import threading
 
 import pytest
 
-from benchmarks import accounts, load, mqtt_wire, report
+from benchmarks import accounts, bench_scaling, load, mqtt_wire, report
 from benchmarks.payloads import FIRST_VALUE, FORMS, TIME_WIDTH, Form, probe
+from benchmarks.site import Cost
 from services.domain.instant import parse_time
 
 ACK = b"\x40\x02\x00\x01"
@@ -125,7 +126,53 @@ def test_memory_of_a_child_is_added() -> None:
         child.stdout.readline()
         assert child.pid in accounts.descendants(os.getpid())
         assert accounts.resident_peak_bytes(os.getpid()) - alone >= 50_000_000
+        assert accounts.shared_out_bytes(child.pid) >= 50_000_000
         child.communicate(b"\n")
+
+
+def test_packets_that_are_sent_again_carry_new_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long run builds few packets; read from the socket, each round has its own times."""
+    ours, theirs = socket.socketpair()
+    plan = load.Plan(7, qos=1, sensors=3, distinct=3)
+    size = FORMS[plan.form](1).packets(1, 1, FIRST_VALUE).shape[1]
+    monkeypatch.setattr(mqtt_wire, "connect", lambda *_: ours)
+    received = bytearray()
+
+    def broker() -> None:
+        while len(received) < 7 * size:
+            received.extend(theirs.recv(7 * size))
+        theirs.sendall(ACK * 7)
+
+    thread = threading.Thread(target=broker)
+    thread.start()
+    published = load.Publisher(plan).run("mqtt://127.0.0.1")
+    thread.join(10)
+    theirs.close()
+    packets = [bytes(received[place : place + size]) for place in range(0, 7 * size, size)]
+    readings = [json.loads(payload_of(packet)) for packet in packets]
+    assert (published.messages, published.acknowledged) == (7, 7)
+    assert [reading["values"]["register"] - FIRST_VALUE for reading in readings] == [
+        0, 1, 2, 0, 1, 2, 0,
+    ]  # fmt: skip
+    times = [parse_time(reading["time"]) for reading in readings]
+    assert times == sorted(times)
+    assert times[0] < times[3] < times[6]
+
+
+@pytest.mark.parametrize(
+    ("workers", "broker", "others", "expected"),
+    [
+        ([0.5], 0.1, 0.0, "database"),
+        ([0.3], 0.9, 0.0, "the broker"),
+        ([0.6, 0.6], 0.1, 9.0, "cores, 9.0 by others"),
+    ],
+)
+def test_what_is_full_is_named(
+    workers: list[float], broker: float, others: float, expected: str
+) -> None:
+    cores = {f"worker {number}": each for number, each in enumerate(workers)}
+    cost = Cost(1.0, {**cores, "database": 0.2, "broker": broker, "all else": others}, {})
+    assert expected in bench_scaling.full(cost, 2)
 
 
 def test_a_table_refuses_a_row_that_does_not_fit() -> None:
