@@ -100,7 +100,11 @@ class Cases:
                 at_us = max(condition.at_us, now_us)
                 change = Change.CLEAR if ended else Change.RAISE
                 found.append(replace(condition, change=change, at_us=at_us))
-        silent = [alert for key, alert in self._open.items() if key not in last]
+        silent = [
+            alert
+            for key, alert in self._open.items()
+            if key not in last and alert.rule is not Rule.ALERT_FLOOD
+        ]
         return self.take(found), silent
 
     def _sensor_of(self, subject: str) -> Sensor | None:

@@ -180,9 +180,8 @@ class Runner:
         self._metrics.commit_seconds.observe(time.perf_counter() - started)
         if events:
             self._metrics.count_events(stored_event.event for stored_event in stored)
-            if len(stored) < len(
-                events
-            ):  # some were written before: what is open is in the database
+            written = {stored_event.event.id for stored_event in stored}
+            if any(event.id not in written for event in events):  # what is open is in the database
                 self._cases.load(AlertRepository(self._conn).open_alerts())
             self._metrics.show_open(self._cases.open)
         if states is not None:

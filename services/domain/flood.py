@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.domain.alert import Alert, AlertEvent, EventKind, alert_id
+from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.alert_event import SYSTEM
 from services.domain.condition import Evidence, Rule, Severity
 from services.domain.facts import evidence_as_dict, mapping_of
-from services.domain.instant import to_us
 from services.domain.subject import flood_subject
 from services.domain.suppression import Whereabouts
 
@@ -98,11 +97,17 @@ class Tally:
 
 
 def raised(
-    *, what: str, tally: Tally, severity: Severity, began: datetime, at: datetime, limit: FloodLimit
+    id_: uuid.UUID,
+    *,
+    what: str,
+    tally: Tally,
+    severity: Severity,
+    began: datetime,
+    at: datetime,
+    limit: FloodLimit,
 ) -> AlertEvent:
     """The event that begins a flood of a domain ("water")."""
     subject = flood_subject(what)
-    id_ = alert_id(Rule.ALERT_FLOOD, subject, to_us(began))
     tally.told = tally.alerts
     data = _data(what=what, tally=tally, severity=severity, began=began, at=at, limit=limit) | {
         "rule": Rule.ALERT_FLOOD.value,

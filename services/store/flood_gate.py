@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.domain import flood
-from services.domain.alert import Alert, AlertEvent, alert_id
+from services.domain.alert import Alert, AlertEvent
 from services.domain.catalogue import Domain
-from services.domain.condition import Rule, Severity
+from services.domain.condition import Severity
 from services.domain.flood import NEVER_FOLDED, FloodLimit, Tally
-from services.domain.instant import to_us
-from services.domain.subject import flood_subject
 from services.domain.suppression import Whereabouts
 
 
 @dataclass(slots=True)
 class _Stream:
-    """A domain's alerts of late: when they were told or folded, the flood if there is one, what it took just now."""
+    """A domain's alerts of late: when they were told or folded, the flood if there is one, what it took just now.
+
+    id: of the flood that begins in this call, if one does. Not made of its times: floods can follow in one window.
+    """
 
     times: list[datetime] = field(default_factory=list)
     current: Alert | None = None
@@ -30,6 +31,7 @@ class _Stream:
     tally: Tally | None = None
     severity: Severity = Severity.INFO
     at: datetime | None = None
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
 
 
 class FloodGate:
@@ -70,7 +72,7 @@ class FloodGate:
         stream.tally.add(alert.rule, where)
         stream.at = at if stream.at is None else max(stream.at, at)
         stream.severity = max(stream.severity, alert.severity, key=lambda each: each.rank)
-        return self._id(where.domain, stream)
+        return stream.id if stream.current is None else stream.current.id
 
     def events(self) -> list[AlertEvent]:
         """What the call means for the floods: one event for each that began or grew."""
@@ -92,6 +94,7 @@ class FloodGate:
             elif stream.began is not None:
                 made.append(
                     flood.raised(
+                        stream.id,
                         what=domain.value,
                         tally=stream.tally,
                         severity=stream.severity,
@@ -101,10 +104,3 @@ class FloodGate:
                     )
                 )
         return made
-
-    @staticmethod
-    def _id(domain: Domain, stream: _Stream) -> uuid.UUID:
-        if stream.current is not None:
-            return stream.current.id
-        assert stream.began is not None
-        return alert_id(Rule.ALERT_FLOOD, flood_subject(domain.value), to_us(stream.began))
