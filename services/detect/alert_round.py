@@ -6,6 +6,7 @@ It refuses to do more than to say when: what is due is the store's `alert_watch`
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from services.detect.metrics import DetectMetrics
 from services.detect.settings import Clock, DetectSettings
@@ -14,9 +15,12 @@ from services.store.alert_watch import watch
 from services.store.clock import database_time_us
 from services.store.connection import Connection
 
+_SHARE: Final = 0.05
+"""Of the time, at most, may go into rounds."""
+
 
 class AlertRound:
-    """Looks at most every `watch_s` seconds, over the leader's connection."""
+    """Looks at most every `watch_s` seconds, less often where a look takes long, over the leader's connection."""
 
     def __init__(self, conn: Connection, settings: DetectSettings, metrics: DetectMetrics) -> None:
         self._conn, self._settings, self._metrics = conn, settings, metrics
@@ -30,9 +34,11 @@ class AlertRound:
         """
         if time.monotonic() < self._next:
             return
-        self._next = time.monotonic() + self._settings.watch_s
+        began = time.monotonic()
         wall = from_us(database_time_us(self._conn))
         live = self._settings.clock is Clock.WALL
         now = wall if live else from_us(stream_us)
         written = watch(self._conn, now, wall, self._settings.flood)
         self._metrics.count_events(stored.event for stored in written)
+        spent = time.monotonic() - began
+        self._next = began + max(self._settings.watch_s, spent / _SHARE)

@@ -67,12 +67,18 @@ CAUSES: Final[LiteralString] = f"""
        AND (%(subjects)s::text[] IS NULL OR subject = ANY(%(subjects)s))
      ORDER BY started_at, id
 """
-# Open cases that something holds back or could: all of them while people's rules are in force, else those at (or
-# behind) what is faulty or silent.
+# Open cases that something holds back or could: where and what people's rules are for, and at or behind what is faulty
+# or silent. It may find too many, never too few.
 HOLDABLE: Final[LiteralString] = f"""
     SELECT {_COLUMNS} FROM alert
      WHERE cleared_at IS NULL AND resolved_at IS NULL
-       AND (suppressed_by IS NOT NULL OR %(any)s OR subject = ANY(%(subjects)s)
+       AND (suppressed_by IS NOT NULL OR rule = ANY(%(rules)s) OR subject = ANY(%(subjects)s)
+            OR subject = ANY(%(zones)s) OR (%(places)s AND starts_with(subject, 'gateway/'))
+            OR (%(places)s AND EXISTS (SELECT FROM sensor AS s
+                                        WHERE s.id = alert.subject
+                                          AND (s.zone = ANY(%(zones)s) OR s.road = ANY(%(roads)s)
+                                               OR s.domain = ANY(%(domains)s))))
+            OR (subject = ANY(%(feeds)s))
             OR (%(silence)s AND rule IN ('silent', 'stuck', 'feed_silent')))
      ORDER BY raised_at, id
 """

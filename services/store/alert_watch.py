@@ -7,6 +7,7 @@ refuses to run by itself: the detector calls it again and again, and the API aft
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, LiteralString
 
@@ -15,6 +16,7 @@ from services.domain.alert_event import SYSTEM
 from services.domain.condition import Rule
 from services.domain.flood import FloodLimit, over
 from services.domain.holding import CAUSES
+from services.domain.suppression import Suppression
 from services.store import alert_statements as statements
 from services.store import alert_turn, floods
 from services.store.alert_ledger import suppressed
@@ -80,11 +82,7 @@ def _held(conn: Connection, now: datetime) -> list[AlertEvent]:
     values = {"rules": [rule.value for rule in CAUSES], "subjects": None}
     causes = [alert_of(row) for row in conn.execute(statements.CAUSES, values)]
     rules = [each for each in unended(conn) if each.starts_at <= now < each.ends_at]
-    wanted = {
-        "any": bool(rules),
-        "subjects": [each.subject for each in causes],
-        "silence": any(each.rule is Rule.FEED_SILENT for each in causes),
-    }
+    wanted = _sought(rules, causes)
     alerts = [alert_of(row) for row in conn.execute(statements.HOLDABLE, wanted)]
     if not alerts:
         return []
@@ -98,6 +96,26 @@ def _held(conn: Connection, now: datetime) -> list[AlertEvent]:
         elif hold is not None and hold.by != alert.suppressed_by:
             events.append(suppressed(alert, hold, now, uuid.uuid4()))
     return events
+
+
+def _sought(rules: Sequence[Suppression], causes: Sequence[Alert]) -> dict[str, object]:
+    """What `HOLDABLE` looks for: the narrowest that each rule names."""
+    subjects = {subject for rule in rules for subject in rule.subjects}
+    broad = [rule for rule in rules if not rule.subjects]
+    zones = {rule.zone for rule in broad if rule.zone}
+    roads = {rule.road for rule in broad if rule.road}
+    domains = {rule.domain.value for rule in broad if rule.domain and not (rule.zone or rule.road)}
+    everywhere = [rule for rule in broad if not (rule.zone or rule.road or rule.domain)]
+    return {
+        "rules": list({each.value for rule in everywhere for each in rule.rules}),
+        "subjects": list(subjects | {cause.subject for cause in causes}),
+        "zones": list(zones),
+        "roads": list(roads),
+        "domains": list(domains),
+        "feeds": [f"feed/{domain}" for domain in domains],
+        "places": bool(zones or roads or domains),
+        "silence": any(cause.rule is Rule.FEED_SILENT for cause in causes),
+    }
 
 
 def _event(alert: Alert, kind: EventKind, at: datetime, reason: str) -> AlertEvent:
