@@ -19,7 +19,7 @@ test: $(READY) ## every test, TEST_WORKERS=2 files at a time; the browser's are 
 	@$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile $(PYTEST_ARGS)
 
 faults: $(READY) ## kill, freeze, fill and cut off each part under full load, as long as in the field (20 minutes)
-	@CITYGAUGE_FAULTS=full $(BIN)/python -m pytest -q -s tests/faults $(PYTEST_ARGS)
+	@CITYGAUGE_FAULTS=full $(BIN)/python -m pytest -q -s tests/faults tests/acceptance/test_notify_storm.py $(PYTEST_ARGS)
 
 check: $(READY) ## style, types and the direction of imports
 	$(BIN)/ruff check

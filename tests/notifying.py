@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from services.domain.alert import AlertEvent, EventKind, event_of_condition
@@ -42,8 +43,9 @@ def say(
     severity: Severity = Severity.WARNING,
     minute: int = 0,
     sentence: str = "",
+    group: uuid.UUID | None = None,
 ) -> list[AlertEvent]:
-    """Conditions of one episode, written as the detectors write them."""
+    """Conditions of one episode, written as the detectors write them; of the same event as the alert `group`."""
     written: list[AlertEvent] = []
     with connect(url, "test", autocommit=True) as conn:
         repository = AlertRepository(conn)
@@ -53,6 +55,8 @@ def say(
             open_alert = repository.open_alert(Rule.BURST, subject)
             event = event_of_condition(said, sentence or f"Water runs at {subject}.", open_alert)
             assert event is not None
+            if group is not None:
+                event = replace(event, data={**event.data, "group_id": str(group)})
             written += [entry.event for entry in repository.apply([event])]
     return written
 

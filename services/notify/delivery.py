@@ -63,9 +63,13 @@ class Courier:
         lent = outbox.due(
             self.conn, began, BATCH, lease=lease, channel=self.route.name, gathers=gathers
         )
-        for item in lent:
-            if item is not lent[0] and self.clock() - began > lease / 2:
-                break  # the rest is lent again when the lease is over; sending late could send twice
+        for place, item in enumerate(lent):
+            if place and self.clock() - began > lease / 2:
+                for left in lent[
+                    place:
+                ]:  # sending late could send twice; they are due again at once
+                    outbox.postpone(self.conn, left, self.clock())
+                break
             if self._wanted(item):
                 self._tell([item], self._message(item))
         return len(lent) + (self._digest(lease) if gathers else 0)
@@ -84,7 +88,9 @@ class Courier:
     def _wanted(self, item: Due) -> bool:
         """Whether it is to be told now; what is not is recorded."""
         now = self.clock()
-        found = needless(self.conn, item, now)
+        route = self.route
+        in_hours = bool((route.hours or route.days) and GROWING.intersection(route.events))
+        found = needless(self.conn, item, now, in_hours=in_hours)
         if found is None:
             return True
         if found.until is not None:

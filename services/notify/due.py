@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from services.domain.alert import Alert
 from services.notify.message import GROWING
@@ -14,6 +15,8 @@ from services.notify.routing import hidden
 from services.store import outbox
 from services.store.connection import Connection
 from services.store.delivery import Due, Reason
+
+_OVER: Final = "over before it was due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +27,28 @@ class Needless:
     until: datetime | None = None
 
 
-def needless(conn: Connection, item: Due, now: datetime) -> Needless | None:
-    """Why the delivery is not wanted now; None where it is."""
+def needless(
+    conn: Connection, item: Due, now: datetime, *, in_hours: bool = False
+) -> Needless | None:
+    """Why the delivery is not wanted now; None where it is.
+
+    Args:
+        in_hours: its route hears at certain times only: it is told of an end whose beginning it was told.
+    """
     event, alert = item.event.event, item.alert
     if hidden(event, alert, now):
         until = alert.shelved_until if item.reason is Reason.REPEATED else None
         why = "shelved" if alert.hidden(now) else "suppressed"
         return Needless(f"{why} before it was told", until)
+    if event.kind not in GROWING:
+        asks = in_hours or item.reason is not Reason.ROUTED
+        if asks and not outbox.told_before(conn, item):
+            return Needless("the route was not told of its beginning")
+        return None
     if item.reason is Reason.ROUTED:
         return None
-    if event.kind not in GROWING:
-        told = outbox.told_before(conn, item)
-        return None if told else Needless("the route was not told of its beginning")
     taken = _taken(alert)
-    if taken is not None:
+    if taken is not None and not (taken is _OVER and outbox.group_waits(conn, item)):
         return Needless(taken)
     if item.reason is Reason.REPEATED and outbox.told_worse(conn, item):
         return Needless("a worse turn of the alert was told since")
@@ -48,8 +59,6 @@ def _taken(alert: Alert) -> str | None:
     """Why nobody else needs to be called: it is over, closed, or somebody has it."""
     if alert.resolved_at is not None:
         return "resolved before it was due"
-    if alert.cleared_at is not None:
-        return "over before it was due"
     if alert.acknowledged_at is not None:
         return "acknowledged before it was due"
-    return None
+    return None if alert.active else _OVER

@@ -69,7 +69,10 @@ def fits(route: Route, event: AlertEvent, alert: Alert, site: Site, now: datetim
         return False
     if route.zones and known and not site.zones & set(route.zones):
         return False
-    return _open(route, site, now)
+    follows = event.kind not in GROWING and bool(GROWING.intersection(route.events))
+    return follows or _open(
+        route, site, now
+    )  # who was told of a beginning hears of its end, whenever
 
 
 def held_until(route: Route, severity: Severity, site: Site, at: datetime) -> datetime | None:

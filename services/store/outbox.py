@@ -183,6 +183,12 @@ def told_before(conn: Connection, item: Due) -> bool:
     return _flag(conn.execute(statements.TOLD_BEFORE, values).fetchone())
 
 
+def group_waits(conn: Connection, item: Due) -> bool:
+    """Whether others of the same event (the alert's group) are open and nobody has acknowledged them."""
+    values = {"group": item.alert.group_id or item.alert.id, "alert": item.alert.id}
+    return _flag(conn.execute(statements.GROUP_WAITS, values).fetchone())
+
+
 def told_worse(conn: Connection, item: Due) -> bool:
     """Whether the channel hears of a later and worse turn of the same alert, so that this telling is old."""
     event = item.event

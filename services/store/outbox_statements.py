@@ -92,6 +92,12 @@ TOLD_BEFORE: Final[LiteralString] = """
                      JOIN delivery AS d ON d.event_id = e.id
                     WHERE a.group_id = %(group)s AND d.channel = %(channel)s AND d.sent_at IS NOT NULL)
 """
+# Others of the same event that still burn and that nobody has.
+GROUP_WAITS: Final[LiteralString] = """
+    SELECT EXISTS (SELECT FROM alert
+                    WHERE group_id = %(group)s AND id <> %(alert)s AND cleared_at IS NULL AND resolved_at IS NULL
+                      AND acknowledged_at IS NULL)
+"""
 TOLD_WORSE: Final[LiteralString] = """
     SELECT EXISTS (SELECT FROM alert_event AS e JOIN delivery AS d ON d.event_id = e.id
                     WHERE e.alert_id = %(alert)s AND e.position > %(position)s AND e.kind IN ('raised', 'escalated')

@@ -13,6 +13,10 @@ from services.domain.alert import EventKind
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Severity
 from services.domain.sensor import Sensor
+from services.notify.channels import sender
+from services.notify.delivery import Courier
+from services.notify.metrics import NotifyMetrics
+from services.notify.routing import route_waiting
 from services.notify.service import REMOVED_GRACE, give_up_removed
 from services.store.connection import connect
 from services.store.delivery import Reason
@@ -185,3 +189,52 @@ def test_a_route_words_its_messages(database_url: str, endpoint: Endpoint) -> No
     [told] = bodies(endpoint)
     assert told["link"] == f"https://gauge.example.org/#/alert/{raised.alert_id}"
     assert uuid.UUID(str(told["message_id"])) == raised.id
+
+
+def test_who_was_told_of_a_beginning_hears_of_its_end_after_hours(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    settings = settings_of(hook(endpoint, hours="08:00-18:00", time_zone="UTC"))
+    [by_day] = say(database_url, Change.RAISE)
+    pass_once(database_url, settings, NOW)
+    [by_night] = say(database_url, Change.RAISE, subject="m2")
+    pass_once(database_url, settings, NOW + timedelta(hours=10))
+    ends = [say(database_url, Change.CLEAR, subject=name, minute=3)[0] for name in ("m1", "m2")]
+    pass_once(database_url, settings, NOW + timedelta(hours=11))
+    assert keys(endpoint) == [str(by_day.id), str(ends[0].id)]
+    assert state(database_url, by_night.id) == []
+    assert state(database_url, ends[1].id)[0].needless
+
+
+def test_an_event_of_several_alerts_escalates_while_one_of_them_burns(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    settings = settings_of(
+        hook(endpoint, "crew", escalate_to="head"), hook(endpoint, "head", direct=False)
+    )
+    [first] = say(database_url, Change.RAISE)
+    [second] = say(database_url, Change.RAISE, subject="m2", group=first.alert_id)
+    pass_once(database_url, settings, NOW)
+    say(database_url, Change.CLEAR, minute=3)
+    pass_once(database_url, settings, NOW + 15 * MINUTE)
+    assert keys(endpoint, "/head") == [str(first.id)]
+    assert str(second.id) not in keys(endpoint, "/crew"), "one event is told once"
+
+
+def test_a_slow_channel_gives_back_what_it_had_no_time_for(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    events = [say(database_url, Change.RAISE, subject=f"m{number}")[0] for number in range(5)]
+    route = hook(endpoint)
+    settings = settings_of(route, lease_s=60.0)
+    metrics = NotifyMetrics(["hook"])
+    ticks = (NOW + timedelta(seconds=10 * number) for number in range(1000))
+    with connect(database_url, "test", autocommit=True) as conn:
+        route_waiting(conn, settings.routes, NOW, metrics)
+        Courier(conn, route, sender(route), settings, metrics, lambda: next(ticks)).deliver()
+    sent = [each for event in events for each in state(database_url, event.id) if each.sent_at]
+    left = [each for event in events for each in state(database_url, event.id) if not each.sent_at]
+    assert sent
+    assert left
+    assert {each.attempts for each in left} == {0}
+    assert max(each.next_attempt_at for each in left) < NOW + timedelta(minutes=10)
