@@ -19,6 +19,7 @@ from services.api import (
     exports,
     health,
     ingest,
+    live_socket,
     newest,
     pages,
     performance,
@@ -39,6 +40,7 @@ from services.api.frame import Frame
 from services.api.metrics import ApiMetrics
 from services.api.openapi import describe
 from services.api.places import Places
+from services.api.reading_tail import ReadingTail
 from services.api.sessions import Sessions
 from services.api.settings import ApiSettings
 from services.api.tail import AlertTail
@@ -56,11 +58,13 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database.open()
         app.state.tail.start()
+        app.state.reading_tail.start()
         app.state.exports.start()
         try:
             yield
         finally:
             app.state.exports.stop()
+            app.state.reading_tail.stop()
             app.state.tail.stop()
             app.state.database.close()
 
@@ -82,6 +86,7 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
     app.state.places = Places()
     app.state.doorkeeper = Doorkeeper(database, sessions, settings.key_cache_s)
     app.state.tail = AlertTail(database_url, settings, app.state.metrics, app.state.places)
+    app.state.reading_tail = ReadingTail(database_url, settings, app.state.metrics)
     app.state.exports = ExportRunner(database_url, settings)
     problems.install(app)
     for room in (
@@ -92,6 +97,7 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
         roads,
         zones,
         exports,
+        live_socket,
         stream,  # before alerts: /v1/alerts/stream is no alert's id
         alerts,
         bulk,  # before changes: /v1/alerts/changes is no alert's id

@@ -16,6 +16,8 @@ from services.domain.errors import SettingError
 
 _LOG: Final = logging.getLogger("citygauge.api")
 _GRACE_S: Final = 3
+_LARGEST_MESSAGE_BYTES: Final = 4096
+"""Of a WebSocket's client, who has nothing to say."""
 _WATCH_S: Final = 0.5
 
 
@@ -45,6 +47,8 @@ def run(
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        ws="websockets-sansio",
+        ws_max_size=_LARGEST_MESSAGE_BYTES,
         lifespan="on",
         timeout_graceful_shutdown=_GRACE_S,
     )
@@ -62,6 +66,7 @@ def run(
         pass
     died = not stop.is_set()
     app.state.tail.end_streams()
+    app.state.reading_tail.end_streams()
     server.should_exit = True
     thread.join(_GRACE_S + 5)
     listener.close()

@@ -1,169 +1,112 @@
-"""Follows the log of alerts in one thread and hands each event, encoded once, to every live stream.
-
-The hand-over from the thread to the event loop is one call (`call_soon_threadsafe`). It refuses to wait for a slow
-client: a full queue ends that client's stream, and the client resumes from the last event that it has.
-"""
+"""Follows the log of alerts and hands each event, encoded once, to every live stream that wants it."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import threading
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from services.api.alerts import alert_document, event_document
 from services.api.answers import encoded
-from services.api.errors import TooManyStreams
+from services.api.live import Frame, Key, Missed, Tail
 from services.api.metrics import ApiMetrics
-from services.api.places import Places
+from services.api.places import Place, Places
 from services.api.settings import ApiSettings
-from services.domain.errors import Unavailable
+from services.domain.alert import Alert
+from services.domain.catalogue import Domain
+from services.domain.condition import Rule, Severity
 from services.store.alerts import CHANNEL, AlertRepository
 from services.store.connection import Connection, connect, listen, wait
 
-_LOG: Final = logging.getLogger("citygauge.api")
 _READ_AT_ONCE: Final = 500
-_LONGEST_PAUSE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """One event as it goes over the wire, and its position in the log."""
+class AlertWants:
+    """Which alerts; None: any."""
 
-    position: int
-    data: bytes
+    rule: Rule | None = None
+    severity: Severity | None = None
+    subject: str | None = None
+    domain: Domain | None = None
+    zone: str | None = None
+
+    def takes(self, alert: Alert, place: Place | None) -> bool:
+        """Whether the alert is one of them."""
+        domain = place["domain"] if place else None
+        if domain is None and alert.subject.startswith("feed/"):
+            domain = alert.subject.removeprefix("feed/")
+        return (
+            self.rule in {None, alert.rule}
+            and self.severity in {None, alert.severity}
+            and self.subject in {None, alert.subject}
+            and self.domain in {None, domain}
+            and self.zone in {None, place["zone"] if place else None}
+        )
 
 
-@dataclass(eq=False, slots=True)
-class Listener:
-    """One live stream's queue; None in it means: end."""
+class AlertTail(Tail[AlertWants]):
+    """The thread that follows the log of alerts."""
 
-    queue: asyncio.Queue[Frame | None]
-    cut: bool = field(default=False)
-
-
-class AlertTail:
-    """The thread, its listeners, and how an event looks on the wire."""
+    name = "alert-tail"
 
     def __init__(
         self, url: str, settings: ApiSettings, metrics: ApiMetrics, places: Places
     ) -> None:
-        self._url, self._settings, self._metrics, self._places = url, settings, metrics, places
-        self._listeners: set[Listener] = set()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="alert-tail", daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
+        super().__init__(url, settings, metrics)
+        self._places = places
+        self._position: int | None = None
 
-    def start(self) -> None:
-        """Begin to follow; call it in the event loop that serves the streams."""
-        self._loop = asyncio.get_running_loop()
-        self._thread.start()
+    def missed(self, connection: Connection, after: Key, wants: AlertWants) -> Missed:
+        """The next events of the log; at most some hundreds."""
+        found = self._after(connection, after[0])
+        frames = [frame for frame, alert, place in found if wants.takes(alert, place)]
+        return Missed(frames, found[-1][0].key if found else after, bool(found))
 
-    def stop(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        self._thread.join(5.0)
+    def follow(self) -> None:
+        """From where it was, or from now on."""
+        with connect(
+            self.url,
+            "citygauge-api-stream",
+            autocommit=True,
+            statement_timeout_s=self.settings.statement_timeout_s,
+        ) as connection:
+            listen(connection, CHANNEL)
+            if self._position is None:
+                self._position = AlertRepository(connection).last_position()
+            while not self.stopping.is_set():
+                self._position = self._pass_on(connection, self._position)
+                wait(connection, CHANNEL, self.settings.stream_poll_s, self.stopping)
 
-    def end_streams(self) -> None:
-        """End every live stream, from any thread, so that the server can stop."""
-        self._stop.set()
-        self._hand_over(None)
+    def _pass_on(self, connection: Connection, position: int) -> int:
+        while not self.stopping.is_set():
+            found = self._after(connection, position)
+            if not found:
+                break
+            self.hand_over(
+                [
+                    (
+                        each,
+                        [frame for frame, alert, place in found if each.wants.takes(alert, place)],
+                    )
+                    for each in self.listeners()
+                ]
+            )
+            position = found[-1][0].key[0]
+        return position
 
-    def refuse_when_full(self) -> None:
-        """Raise TooManyStreams when every place for a live stream is taken."""
-        if len(self._listeners) >= self._settings.stream_clients:
-            raise TooManyStreams(self._settings.stream_clients)
-
-    def subscribe(self) -> Listener:
-        """A queue that gets every event from now on; call it in the event loop."""
-        listener = Listener(asyncio.Queue(self._settings.stream_queue_events))
-        self._listeners.add(listener)
-        self._metrics.streams.set(len(self._listeners))
-        if self._stop.is_set():
-            listener.queue.put_nowait(None)
-        return listener
-
-    def unsubscribe(self, listener: Listener) -> None:
-        """Forget the queue."""
-        self._listeners.discard(listener)
-        self._metrics.streams.set(len(self._listeners))
-
-    def frames_after(self, connection: Connection, position: int) -> list[Frame]:
-        """The next events of the log, encoded; at most some hundreds."""
+    def _after(
+        self, connection: Connection, position: int
+    ) -> Sequence[tuple[Frame, Alert, Place | None]]:
         repository = AlertRepository(connection)
         events = repository.events_after(position, limit=_READ_AT_ONCE)
         alerts = repository.many(list({stored.event.alert_id for stored in events}))
         places = self._places.of(connection, [alert.subject for alert in alerts.values()])
-        frames = []
+        found = []
         for stored in events:
             alert = alerts[stored.event.alert_id]
-            document = {
-                "event": event_document(stored),
-                "alert": alert_document(alert, places[alert.subject]),
-            }
-            data = b"id: %d\nevent: alert\ndata: %s\n\n" % (stored.position, encoded(document))
-            frames.append(Frame(stored.position, data))
-        return frames
-
-    def _follow(self) -> None:
-        pause = 0.5
-        position: int | None = None
-        while not self._stop.is_set():
-            try:
-                with connect(
-                    self._url,
-                    "citygauge-api-stream",
-                    autocommit=True,
-                    statement_timeout_s=self._settings.statement_timeout_s,
-                ) as connection:
-                    listen(connection, CHANNEL)
-                    if position is None:
-                        position = AlertRepository(connection).last_position()
-                    pause = 0.5
-                    while not self._stop.is_set():
-                        position = self._pass_on(connection, position)
-                        wait(connection, CHANNEL, self._settings.stream_poll_s, self._stop)
-            except Unavailable as error:
-                _LOG.warning(
-                    "live stream waits for the database retry_s=%.1f cause=%s", pause, error
-                )
-            except Exception:
-                _LOG.exception("live stream failed and starts again retry_s=%.1f", pause)
-            self._stop.wait(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
-
-    def _pass_on(self, connection: Connection, position: int) -> int:
-        while not self._stop.is_set():
-            frames = self.frames_after(connection, position)
-            if not frames:
-                break
-            self._hand_over(frames)
-            position = frames[-1].position
-        return position
-
-    def _hand_over(self, frames: list[Frame] | None) -> None:
-        if self._loop is None or self._loop.is_closed():
-            return
-        try:
-            self._loop.call_soon_threadsafe(self._deliver, frames)
-        except RuntimeError:  # the loop closed in between: nobody listens any more
-            return
-
-    def _deliver(self, frames: list[Frame] | None) -> None:
-        for listener in tuple(self._listeners):
-            try:
-                for frame in frames if frames is not None else [None]:
-                    listener.queue.put_nowait(frame)
-                self._metrics.events.inc(len(frames or ()))
-            except asyncio.QueueFull:
-                self._cut(listener)
-
-    def _cut(self, listener: Listener) -> None:
-        self._listeners.discard(listener)
-        listener.cut = True
-        self._metrics.streams_cut.inc()
-        self._metrics.streams.set(len(self._listeners))
-        while not listener.queue.empty():
-            listener.queue.get_nowait()
-        listener.queue.put_nowait(None)
+            place = places[alert.subject]
+            data = encoded({"event": event_document(stored), "alert": alert_document(alert, place)})
+            frame = Frame((stored.position,), str(stored.position), "alert", data)
+            found.append((frame, alert, place))
+        return found

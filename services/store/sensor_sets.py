@@ -35,6 +35,7 @@ NAMES: Final[LiteralString] = """
      WHERE domain = %(domain)s AND (%(zone)s::text IS NULL OR zone = %(zone)s)
        AND (%(road)s::text IS NULL OR road = %(road)s) AND (%(kind)s::text IS NULL OR kind = %(kind)s)
 """
+IDS: Final[LiteralString] = "SELECT number, id FROM sensor WHERE number = ANY(%(sensors)s)"
 ZONE: Final[LiteralString] = """
     SELECT time_zone FROM sensor WHERE number = ANY(%(sensors)s) GROUP BY time_zone LIMIT 2
 """
@@ -133,3 +134,9 @@ def zone_of(conn: Connection, numbers: NDArray[np.int32]) -> str:
     with columnar(conn) as cursor:
         rows = cursor.execute(ZONE, {"sensors": Integers(numbers)}).fetchall()
     return str(rows[0][0]) if len(rows) == 1 else "UTC"
+
+
+def ids_of(conn: Connection, numbers: NDArray[np.int32]) -> dict[int, str]:
+    """Ids by number; who is not registered is not there."""
+    with columnar(conn) as cursor:
+        return dict(cursor.execute(IDS, {"sensors": Integers(numbers)}).fetchall())

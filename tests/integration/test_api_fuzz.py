@@ -65,7 +65,7 @@ def _operations() -> list[Any]:
     found = []
     for path, verbs in document["paths"].items():
         for verb, operation in verbs.items():
-            if path == "/v1/alerts/stream":  # its answer has no end; test_api_stream.py asks it
+            if path.endswith("/stream"):  # its answer has no end; test_api_stream.py asks it
                 continue
             modes = [GenerationMode.POSITIVE]
             if operation.get("parameters") or "requestBody" in operation:

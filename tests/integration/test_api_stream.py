@@ -3,11 +3,13 @@
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
+from services.domain.condition import Rule
 from services.store.connection import connect
 from tests.api_server import Api, new_key, say, serving
 from tests.waiting import wait_until
@@ -17,14 +19,18 @@ Event = dict[str, str]
 
 @contextmanager
 def following(
-    client: httpx.Client, after: int | None = None, last_event_id: str | None = None
+    client: httpx.Client,
+    after: int | None = None,
+    last_event_id: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    path: str = "/v1/alerts/stream",
 ) -> Iterator["queue.Queue[Event]"]:
     """The stream's events and comments as they come; ends with an `event: end`."""
     found: queue.Queue[Event] = queue.Queue()
     headers = {"Last-Event-ID": last_event_id} if last_event_id else {}
-    params = {} if after is None else {"after": after}
+    params = params or ({} if after is None else {"after": after})
     ready = threading.Event()
-    with client.stream("GET", "/v1/alerts/stream", params=params, headers=headers) as answer:
+    with client.stream("GET", path, params=params, headers=headers) as answer:
         assert answer.status_code == 200, answer.read()
         assert answer.headers["content-type"].startswith("text/event-stream")
 
@@ -139,3 +145,14 @@ def test_a_stream_lives_through_the_loss_of_its_database_connection(api: Api) ->
             assert row[0] >= 1
         alert = say(api.database_url)
         assert next_alert(found)[1]["alert"]["id"] == str(alert.id)  # type: ignore[index]
+
+
+def test_a_stream_tells_only_of_the_alerts_that_are_wanted(api: Api, reader: httpx.Client) -> None:
+    params = {"after": 0, "subject": "wanted", "severity": "critical"}
+    say(api.database_url, subject="other")
+    old = say(api.database_url, subject="wanted")
+    with following(reader, params=params) as found:
+        assert next_alert(found)[1]["alert"]["id"] == str(old.id)  # type: ignore[index]
+        say(api.database_url, subject="another")
+        new = say(api.database_url, subject="wanted", rule=Rule.CONTINUOUS_FLOW)
+        assert next_alert(found)[1]["alert"]["id"] == str(new.id)  # type: ignore[index]
