@@ -18,7 +18,7 @@ from psycopg.errors import LockNotAvailable
 
 from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.errors import Conflict
-from services.store import feed, rollup
+from services.store import feed, rollup, rollup_rows
 from services.store.connection import Connection, DatabaseUnavailable, transaction
 from services.store.edition import Edition, edition
 from services.store.maintain_settings import MaintainSettings
@@ -155,7 +155,7 @@ def _drop(conn: Connection, domain: Domain, before: datetime, *, dry_run: bool) 
             conn.execute(_PATIENCE)
             values = {"table": CATALOGUE[domain].table, "before": before}
             dropped = len(conn.execute(DROP, values).fetchall())
-            rollup.drop(conn, domain, max(each.end for each in old))
+            rollup_rows.drop(conn, domain, max(each.end for each in old))
     except (DatabaseUnavailable, LockNotAvailable) as error:
         return Done(Step.DROP, domain.value, why_not=_reason(error))
     return Done(Step.DROP, domain.value, dropped, size)

@@ -14,6 +14,7 @@ from typing import Final, LiteralString
 import numpy as np
 from numpy.typing import NDArray
 
+from services.domain.buckets import FixedBuckets
 from services.domain.instant import HOUR_US
 from services.domain.statistic import Part, needed
 from services.store.columns import Columns, Spans, values_in
@@ -112,18 +113,63 @@ class _Gathering:
     ) -> None:
         """Take the rollups of these spans, except of the units that cannot be trusted: those from below."""
         q, unit = self._question, max(level.unit_us, HOUR_US)
-        wanted = Spans(self._sensors[places], start_us, end_us)
-        rows = rolled_in(self._conn, q.domain, level, wanted, metrics=q.metrics, parts=self._parts)
-        series = places[rows.series]
-        keys = key_of(self._sensors[series], rows.at_us // unit)
         bad = self._dirty(places, start_us, end_us, unit)
+        clean, start_us, end_us = self._without(bad, unit, places, start_us, end_us)
+        rows = rolled_in(
+            self._conn,
+            q.domain,
+            level,
+            Spans(self._sensors[clean], start_us, end_us),
+            metrics=q.metrics,
+            parts=self._parts,
+            width_us=self._width_us(level),
+            quality=bool(q.exclude),
+        )
+        series = clean[rows.series]
+        kept = np.ones(len(series), np.bool_)
         if q.exclude:
-            touched = (rows.quality & int(q.exclude)) != 0
-            bad = np.union1d(bad, keys[touched])
-        kept = ~np.isin(keys, bad) if len(bad) else np.ones(len(keys), np.bool_)
+            keys = key_of(self._sensors[series], rows.at_us // unit)
+            doubtful = np.unique(keys[(rows.quality & int(q.exclude)) != 0])
+            kept = ~np.isin(keys, doubtful)
+            bad = np.union1d(bad, doubtful)
         self._rolled.append(rows.take(kept, series).sorted())
         if len(bad):
             self._below(level, bad, unit)
+
+    def _width_us(self, level: Level) -> int:
+        """How long the buckets are in which the database may add rollups up; 0: not at all."""
+        buckets = self._question.buckets
+        if self._question.exclude or not isinstance(buckets, FixedBuckets):
+            return 0
+        width = buckets.shortest_us
+        return width if width > level.unit_us and width % level.unit_us == 0 else 0
+
+    def _without(
+        self,
+        bad: NDArray[np.int64],
+        unit: int,
+        places: NDArray[np.int64],
+        start_us: NDArray[np.int64],
+        end_us: NDArray[np.int64],
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """The spans with the bad units cut out of them."""
+        if not len(bad):
+            return places, start_us, end_us
+        hole_us = (bad & (2**32 - 1)) * unit
+        hole = self._places(bad >> 32)
+        place = np.concatenate([places, hole])
+        starts = np.concatenate([start_us, hole_us + unit])
+        ends = np.concatenate([end_us, hole_us])
+        by_start, by_end = np.lexsort((starts, place)), np.lexsort((ends, place))
+        starts, ends = starts[by_start], ends[by_end]
+        some = starts < ends
+        return place[by_start][some], starts[some], ends[some]
+
+    def _places(self, number: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n,) the places of sensors that are in the question."""
+        order = np.argsort(self._sensors, kind="stable")
+        found: NDArray[np.int64] = order[np.searchsorted(self._sensors[order], number)]
+        return found
 
     def _dirty(
         self,
@@ -147,8 +193,7 @@ class _Gathering:
     def _below(self, level: Level, bad: NDArray[np.int64], unit: int) -> None:
         """The untrusted units: of a day its hours, where they are kept; else the readings."""
         number, start = bad >> 32, (bad & (2**32 - 1)) * unit
-        order = np.argsort(self._sensors, kind="stable")
-        places = order[np.searchsorted(self._sensors[order], number)]
+        places = self._places(number)
         start, end = np.maximum(start, self._inside[0]), np.minimum(start + unit, self._inside[1])
         finer = (self._trust.finest[places] <= Level.HOUR) & (level is Level.DAY)
         self._read(places[~finer], start[~finer], end[~finer])

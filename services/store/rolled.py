@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, LiteralString
 
@@ -50,15 +51,34 @@ DIRTY: Final[LiteralString] = """
      WHERE d.domain = %(domain)s AND d.sensor = ANY(%(sensors)s) AND d.hour >= %(start)s AND d.hour < %(end)s
 """
 ROLLED: Final = sql.SQL("""
-    SELECT array_agg(ordinal::int4), array_agg(bucket), array_agg(quality), {aggregates}
+    SELECT array_agg(ordinal::int4), array_agg(bucket), {aggregates}
       FROM (SELECT span.ordinal, r.*
               FROM unnest(%(sensors)s, %(starts)s, %(ends)s) WITH ORDINALITY AS span (sensor, start, until, ordinal)
              CROSS JOIN LATERAL (
-                   SELECT r.bucket, r.quality, {values} FROM {rollup} AS r
+                   SELECT {values} FROM {rollup} AS r
                     WHERE r.sensor = span.sensor AND r.bucket >= span.start AND r.bucket < span.until
                       AND r.bucket >= %(start)s AND r.bucket < %(end)s
-                    ORDER BY r.bucket) AS r) AS found
+                    {order}) AS r) AS found
 """)
+# A row as it is, or those of a longer bucket as one: what comes over the wire costs more than adding it up.
+EACH: Final = sql.SQL("r.bucket")
+EACH_ORDER: Final = sql.SQL("ORDER BY r.bucket")
+WIDE: Final = sql.SQL("min(r.bucket) AS bucket")
+WIDE_ORDER: Final = sql.SQL("GROUP BY time_bucket(%(width)s, r.bucket) ORDER BY 1")
+_EACH_PART: Final = sql.SQL("coalesce(r.{c}, 'NaN') AS {c}")
+_COUNT: Final = sql.SQL("r.{c}")
+_WIDE_PARTS: Final[Mapping[Part, sql.SQL]] = {
+    Part.COUNT: sql.SQL("sum(r.{c})::float8 AS {c}"),
+    Part.SUM: sql.SQL("coalesce(sum(r.{c}), 'NaN') AS {c}"),
+    Part.MIN: sql.SQL("coalesce(min(r.{c}), 'NaN') AS {c}"),
+    Part.MAX: sql.SQL("coalesce(max(r.{c}), 'NaN') AS {c}"),
+    Part.FIRST: sql.SQL(
+        "coalesce(first(r.{c}, r.bucket) FILTER (WHERE r.{c} IS NOT NULL), 'NaN') AS {c}"
+    ),
+    Part.LAST: sql.SQL(
+        "coalesce(last(r.{c}, r.bucket) FILTER (WHERE r.{c} IS NOT NULL), 'NaN') AS {c}"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +86,8 @@ class RolledRows:
     """Rollups of n (span, unit) pairs, sorted by (series, time).
 
     Attributes:
-        series: (n,) the span's place; at_us: (n,) the unit's beginning; quality: (n,) bits that any reading has.
+        series: (n,) the span's place; at_us: (n,) where it begins; quality: (n,) bits that any reading has, zeros
+            where nobody asked.
         parts: metric column -> `Parts` of n rows; a count of 0 where the metric has no value.
     """
 
@@ -122,6 +143,21 @@ def key_of(series: NDArray[Any], hour: NDArray[np.int64]) -> NDArray[np.int64]:
     return series.astype(np.int64) << 32 | hour
 
 
+def finest_levels(
+    conn: Connection, domain: Domain, sensors: NDArray[np.int32], start_us: int
+) -> NDArray[np.int64]:
+    """(k,) the finest level kept of each sensor since `start_us`; 9 where none is, or the keeper is too far behind."""
+    nothing = np.full(len(sensors), 9)
+    lag = conn.execute(UNFOLLOWED, {"consumer": CONSUMER}).fetchone()
+    if lag is None or not lag[0] or lag[1] > _MOST_UNFOLLOWED or not len(sensors):
+        return nothing
+    with columnar(conn) as cursor:
+        values = {"domain": domain.value, "sensors": Integers(sensors)}
+        row = cursor.execute(FINEST, values).fetchone()
+    assert row is not None
+    return np.where((row[0] < 0) | (row[1] > start_us), 9, row[0].astype(np.int64))
+
+
 def trust(
     conn: Connection, domain: Domain, sensors: NDArray[np.int32], start_us: int, end_us: int
 ) -> Trust:
@@ -130,33 +166,27 @@ def trust(
     Returns:
         Dirty keys are of the sensors' numbers.
     """
-    nothing = Trust(np.full(len(sensors), 9), np.empty(0, np.int64))
-    values: dict[str, Any] = {"domain": domain.value, "consumer": CONSUMER}
-    lag = conn.execute(UNFOLLOWED, {"consumer": CONSUMER}).fetchone()
-    if lag is None or not lag[0] or lag[1] > _MOST_UNFOLLOWED:
+    none = np.empty(0, np.int64)
+    nothing = Trust(np.full(len(sensors), 9), none)
+    finest = finest_levels(conn, domain, sensors, start_us)
+    if (finest == 9).all():
         return nothing
+    values: dict[str, Any] = {"domain": domain.value, "consumer": CONSUMER}
     keys = []
-    if lag[1]:
-        try:
-            for (columns,) in conn.execute(FEED, values):
-                batch = ReadingBatch.loads(columns)
-                keys.append(np.unique(key_of(batch.sensor, batch.observed_us // HOUR_US)))
-        except CorruptBatch:
-            return nothing
-    limits = {
-        "start": from_us(start_us // HOUR_US * HOUR_US),
-        "end": from_us(end_us),
-        "sensors": Integers(sensors),
-    }
+    try:
+        for (columns,) in conn.execute(FEED, values):
+            batch = ReadingBatch.loads(columns)
+            keys.append(np.unique(key_of(batch.sensor, batch.observed_us // HOUR_US)))
+    except CorruptBatch:
+        return nothing
+    values["start"] = from_us(start_us // HOUR_US * HOUR_US)
+    values["end"] = from_us(end_us)
     with columnar(conn) as cursor:
-        row = cursor.execute(FINEST, {**values, **limits}).fetchone()
-        marked = cursor.execute(DIRTY, {**values, **limits}).fetchone()
-    assert row is not None
+        marked = cursor.execute(DIRTY, {**values, "sensors": Integers(sensors)}).fetchone()
     assert marked is not None
     if marked[0] is not None:
         keys.append(key_of(marked[0], marked[1] // HOUR_US))
-    finest = np.where((row[0] < 0) | (row[1] > start_us), 9, row[0].astype(np.int64))
-    return Trust(finest, np.unique(np.concatenate(keys)) if keys else nothing.dirty)
+    return Trust(finest, np.unique(np.concatenate(keys)) if keys else none)
 
 
 def rolled_in(
@@ -167,9 +197,16 @@ def rolled_in(
     *,
     metrics: Sequence[str],
     parts: Sequence[Part],
+    width_us: int = 0,
+    quality: bool = False,
 ) -> RolledRows:
-    """These parts of the rollups of each span (whole units of the level); COUNT is the first of them."""
-    found: Sequence[Any] = [None] * (3 + len(parts) * len(metrics))
+    """These parts of the rollups of each span (whole units of the level); COUNT is the first of them.
+
+    Args:
+        width_us: rollups of one span and one fixed bucket of this length come as one row; 0: each by itself.
+        quality: whether the quality bits are asked, with which rows come by themselves.
+    """
+    found: Sequence[Any] = [None]
     if len(wanted):
         values = {
             "sensors": Integers(wanted.sensor),
@@ -177,36 +214,50 @@ def rolled_in(
             "ends": Times(wanted.end_us),
             "start": from_us(int(wanted.start_us.min())),
             "end": from_us(int(wanted.end_us.max())),
+            "width": timedelta(microseconds=width_us),
         }
+        query = rolled_query(
+            domain, level, tuple(metrics), tuple(parts), wide=width_us > 0, quality=quality
+        )
         with columnar(conn) as cursor:
-            row = cursor.execute(
-                rolled_query(domain, level, tuple(metrics), tuple(parts)), values
-            ).fetchone()
+            row = cursor.execute(query, values).fetchone()
         assert row is not None
         found = row
-    series, at_us, quality, *columns = found
-    if series is None:
+    if found[0] is None:
         none = np.empty(0, np.int64)
         empty = {metric: dict.fromkeys(parts, np.empty(0)) for metric in metrics}
         return RolledRows(none, none, none.astype(np.int16), empty)
+    series, at_us, *columns = found
+    bits = columns.pop(0) if quality else np.zeros(len(series), np.int16)
     known = iter(columns)
     rows = {m: {part: next(known).astype(np.float64) for part in parts} for m in metrics}
-    return RolledRows(series.astype(np.int64) - 1, at_us, quality, rows)
+    return RolledRows(series.astype(np.int64) - 1, at_us, bits, rows)
 
 
 @lru_cache(maxsize=256)
 def rolled_query(
-    domain: Domain, level: Level, metrics: tuple[str, ...], parts: tuple[Part, ...]
+    domain: Domain,
+    level: Level,
+    metrics: tuple[str, ...],
+    parts: tuple[Part, ...],
+    *,
+    wide: bool,
+    quality: bool,
 ) -> sql.Composed:
     """The statement of `rolled_in`."""
-    columns = [(m, part, sql.Identifier(f"{m}_{part}")) for m in metrics for part in parts]
+    names: list[sql.Composable] = [sql.Identifier("quality")] if quality else []
+    values: list[sql.Composable] = [WIDE if wide else EACH]
+    values += [sql.SQL("r.quality")] if quality else []
+    for metric in metrics:
+        for part in parts:
+            column = sql.Identifier(f"{metric}_{part}")
+            each = _COUNT if part is Part.COUNT else _EACH_PART
+            names.append(column)
+            values.append((_WIDE_PARTS[part] if wide else each).format(c=column))
     comma = sql.SQL(", ")
-    value = sql.SQL("coalesce(r.{c}, 'NaN') AS {c}")
     return ROLLED.format(
         rollup=sql.Identifier(relation(domain, level)),
-        aggregates=comma.join(sql.SQL("array_agg({})").format(c) for _, _, c in columns),
-        values=comma.join(
-            sql.SQL("r.{}").format(c) if part is Part.COUNT else value.format(c=c)
-            for _, part, c in columns
-        ),
+        aggregates=comma.join(sql.SQL("array_agg({})").format(each) for each in names),
+        values=comma.join(values),
+        order=WIDE_ORDER if wide else EACH_ORDER,
     )

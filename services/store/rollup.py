@@ -24,6 +24,7 @@ from services.store.columns import Spans
 from services.store.connection import Connection, transaction
 from services.store.feed import FeedReader
 from services.store.rollup_level import CONSUMER, FINEST_OF_KIND, Level, finest_of, relation
+from services.store.rollup_rows import mark, roll
 from services.store.wire import Integers, Smallints, Times, columnar
 
 Keys = NDArray[np.int64]
@@ -229,66 +230,6 @@ class Rollups:
         for level in Level:
             values = {"name": relation(domain, level), "start": from_us(start), "end": from_us(end)}
             self._conn.execute(statements.REFRESH, values)
-
-
-def mark(
-    conn: Connection, domain: Domain, sensors: NDArray[np.int32], hours_us: NDArray[np.int64]
-) -> None:
-    """Distrust the rollups of these (sensor, full hour) pairs, until they are rolled up again, in the caller's
-    transaction. For those who change or remove stored readings without the feed.
-    """
-    if len(sensors):
-        values = {
-            "domain": domain.value,
-            "sensors": Integers(sensors),
-            "hours": Times(hours_us),
-        }
-        with columnar(conn) as cursor:
-            cursor.execute(statements.MARK, values)
-
-
-def roll(conn: Connection, domain: Domain, spans: Spans, finest: NDArray[np.int16]) -> None:
-    """Roll the spans (whole hours) up anew, in the caller's transaction: each level from the one below it.
-
-    Args:
-        finest: (n,) the finest `Level` of each span's sensor.
-    """
-    for level in Level:
-        for source, chosen in ((None, finest == level), (level - 1, finest < level)):
-            if not chosen.any():
-                continue
-            unit = level.unit_us
-            pieces = np.unique(
-                np.stack(
-                    [
-                        spans.sensor[chosen].astype(np.int64),
-                        spans.start_us[chosen] // unit * unit,
-                        -(-spans.end_us[chosen] // unit) * unit,
-                    ]
-                ),
-                axis=1,
-            )
-            values = {
-                "sensors": Integers(pieces[0]),
-                "starts": Times(pieces[1]),
-                "ends": Times(pieces[2]),
-                "start": from_us(int(pieces[1].min())),
-                "end": from_us(int(pieces[2].max())),
-            }
-            below = None if source is None else Level(source)
-            with columnar(conn) as cursor:
-                cursor.execute(statements.remove(domain, level), values)
-                cursor.execute(statements.roll(domain, level, below), values)
-
-
-def drop(conn: Connection, domain: Domain, before: datetime) -> None:
-    """Remove the rollups of readings that were dropped, in the caller's transaction. Continuous aggregates find out by
-    themselves at their next refresh.
-    """
-    for level in Level:
-        row = conn.execute(statements.CONTINUOUS, (relation(domain, level),)).fetchone()
-        if row is not None and not row[0]:
-            conn.execute(statements.drop(domain, level), {"before": before})
 
 
 def _settled(now: datetime) -> datetime:

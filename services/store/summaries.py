@@ -31,6 +31,7 @@ from services.store.columns import Columns, neighbours, spans, values_in
 from services.store.connection import Connection
 from services.store.pieces import Pieces, pieces_of, snapshot
 from services.store.question import Block, Question
+from services.store.rolled import finest_levels
 from services.store.rollup_level import Level
 from services.store.wire import Integers, columnar
 
@@ -67,8 +68,12 @@ def summaries(
     """
     edges = question.edges_us()
     sensors = np.asarray(question.sensors, np.int32)
-    cadence_us = cadences(conn, sensors)
-    for place, window in blocks_of(question, edges, cadence_us, most_rows):
+    cadence_us, row_us = cadences(conn, sensors), None
+    level = level_of(question, edges)
+    if level is not None:
+        finest = finest_levels(conn, question.domain, sensors, question.start_us)
+        row_us = np.where(finest <= level, level.unit_us, 0)
+    for place, window in blocks_of(question, edges, cadence_us, most_rows, row_us=row_us):
         yield _block(conn, question, sensors[place], cadence_us[place], edges[window])
 
 
@@ -88,11 +93,17 @@ def blocks_of(
     edges: NDArray[np.int64],
     cadence_us: NDArray[np.float64],
     most_rows: int,
+    *,
+    row_us: NDArray[np.int64] | None = None,
 ) -> Iterator[tuple[slice, slice]]:
-    """Sensors and edges (one more than buckets) of each block."""
-    rows = (question.end_us - question.start_us) / np.where(
-        np.isnan(cadence_us), _USUAL_CADENCE_US, cadence_us
-    )
+    """Sensors and edges (one more than buckets) of each block.
+
+    Args:
+        row_us: (k,) for how long one row stands, where that is longer than the cadence.
+    """
+    every = np.where(np.isnan(cadence_us), _USUAL_CADENCE_US, cadence_us)
+    every = every if row_us is None else np.maximum(every, row_us)
+    rows = (question.end_us - question.start_us) / every
     buckets = len(edges) - 1
     most_sensors = max(1, MOST_CELLS // buckets)
     first, n = 0, len(cadence_us)
