@@ -1,0 +1,1 @@
+"""What other programs import of Citygauge: its client. The services are an application and no library."""
