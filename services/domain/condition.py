@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 
 class Rule(StrEnum):
@@ -24,9 +25,14 @@ class Rule(StrEnum):
     CONGESTION = "congestion"
     INCIDENT = "incident"
     SENSOR_FAULT = "sensor_fault"
+    REGISTER = "register"
     ZONE_LEAK = "zone_leak"
     ALERT_FLOOD = "alert_flood"
     """Too many alerts at once: said by the alarm system of its own alerts, by no detector."""
+
+
+NOTES: Final = frozenset({Rule.REGISTER})
+"""What is kept in a sensor's history and asks nobody to act: it is no alarm, and nobody is told of it."""
 
 
 class Severity(StrEnum):

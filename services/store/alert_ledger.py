@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.alert_event import MACHINES, SYSTEM
 from services.domain.alert_fold import fold
-from services.domain.condition import Rule
+from services.domain.condition import NOTES, Rule
 from services.domain.errors import InvalidTransition, UnknownAlert
 from services.domain.holding import Hold, Holding
 from services.domain.suppression import NOWHERE
@@ -141,7 +141,7 @@ class Ledger:
         as_bad = group_told and any(each.rank >= alert.severity.rank for each in known)
         match event.kind:
             case EventKind.RAISED:
-                return held is not None or as_bad
+                return held is not None or as_bad or alert.rule in NOTES
             case EventKind.ESCALATED:
                 return alert.suppressed_by is not None or as_bad
             case EventKind.CLEARED:

@@ -119,3 +119,11 @@ def test_a_group_is_found_by_its_id(street: Street) -> None:
     street.say(Change.RAISE, "S9")
     page = street.alerts.page(limit=10, now=first.raised_at, group=first.group_id)
     assert [alert.id for alert in page.items] == [second.id, first.id]
+
+
+def test_a_note_is_kept_and_nobody_is_told_of_it_nor_has_to_look(street: Street) -> None:
+    note = street.say(Change.RAISE, "m1", rule=Rule.REGISTER, severity=Severity.INFO)
+    after = street.say(Change.CLEAR, "m1", note, rule=Rule.REGISTER, severity=Severity.INFO)
+    assert street.told() == []
+    assert not after.latched
+    assert street.alerts.get(note.id).rule is Rule.REGISTER

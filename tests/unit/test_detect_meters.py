@@ -215,3 +215,42 @@ def test_hours_that_nobody_heard_make_no_burst_of_a_pool() -> None:
     assert raised(said(use.copy()), Rule.BURST)
     use[at : at + 9] = [np.nan] * 8 + [9 * 420.0]
     assert not raised(said(use), Rule.BURST)
+
+
+def test_a_register_that_begins_anew_is_a_note_with_both_readings() -> None:
+    use = home(WEEKS3)
+    use[310] = -9_000.0  # the new meter begins at what the old one read less 9 m3
+    note, over = (c for c in said(use) if c.rule is Rule.REGISTER)
+    assert (note.change, note.severity, over.change) == (Change.RAISE, Severity.INFO, Change.CLEAR)
+    assert 0 < hours_after(note, 310) <= 4
+    old, new = note.evidence.baseline, note.evidence.value
+    assert old is not None
+    assert new is not None
+    assert (new - old, old) == (-9_000.0, 10_000.0 + use[:310].sum())
+    words = sentence(note, meters(1)[0][1])
+    assert (
+        f"exchanged or reset: {old:,.0f} L on Sat 14 Mar 21:00, {new:,.0f} L on Sat 14 Mar 22:00"
+        in words
+    )
+    assert sentence(over, meters(1)[0][1]).startswith("Over at")
+
+
+def test_a_register_that_passes_its_end_is_a_note_and_no_loss() -> None:
+    core = Core(DetectorSettings(), meters(1))
+    register = (99_950.0 + np.cumsum(np.full(40, 5.0))) % 100_000
+    at = [START_US + h * HOUR_US for h in range(40)]
+    conditions = core.step(batch(Domain.WATER, [0] * 40, at, register_litres=register.tolist()), 0)
+    (note,) = raised(conditions, Rule.REGISTER)
+    assert (note.evidence.baseline, note.evidence.value) == (99_995.0, 0.0)
+    assert note.evidence.numbers["between_litres"] == 5.0
+    assert "The 5 L between them are counted as use" in sentence(note, meters(1)[0][1])
+
+
+def test_one_wrong_register_is_no_exchange() -> None:
+    register = 70_000 + np.cumsum(home(200, 3))
+    register[100] = 12.0
+    register[150:152] = [9.0, 70_000.0]
+    at = [START_US + h * HOUR_US for h in range(200)]
+    core = Core(DetectorSettings(), meters(1))
+    told = core.step(batch(Domain.WATER, [0] * 200, at, register_litres=register.tolist()), 0)
+    assert raised(told, Rule.REGISTER) == []

@@ -28,7 +28,7 @@ from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.alert_fold import fold
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
-from services.domain.condition import Condition, Rule
+from services.domain.condition import NOTES, Condition, Rule
 from services.domain.instant import SECOND_US, isoformat, to_us
 from services.domain.sensor import Sensor
 from services.domain.subject import SubjectKind, kind_of_subject
@@ -47,6 +47,7 @@ RECORDED_NAMES: Final[Mapping[Rule, str]] = {
     Rule.SENSOR_FAULT: "detector_malfunction",
     Rule.ZONE_LEAK: "dma_leak",
     Rule.ALERT_FLOOD: "alert_flood",
+    Rule.REGISTER: "register_change",
 }
 """Rule -> the word for it in labelled recordings."""
 
@@ -191,6 +192,8 @@ class Rehearsal:
         told_us = to_us(told)
         if kind_of_subject(alert.subject) is not SubjectKind.SENSOR:
             return  # the nights that a recording leaves out are silences of its feed, and nobody labels them
+        if alert.rule in NOTES:
+            return
         if self._start_us is None or told_us >= self._start_us:
             line = _line(alert, self._sensors[alert.subject])
             yield line | {"detected_at": isoformat(told_us)}

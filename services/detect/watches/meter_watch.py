@@ -15,6 +15,7 @@ from services.detect.detectors.burst import Burst
 from services.detect.detectors.continuous_flow import ContinuousFlow
 from services.detect.detectors.intermittent_leak import IntermittentLeak
 from services.detect.detectors.night_flow import NightFlow
+from services.detect.detectors.register_change import RegisterChange
 from services.detect.detectors.stuck_meter import StuckMeter
 from services.detect.detectors.unit_jump import UnitJump
 from services.detect.emission import Subjects
@@ -67,6 +68,7 @@ class MeterWatch:
         self.night = NightFlow(settings)
         self.intermittent = IntermittentLeak(settings)
         self.unit = UnitJump(settings)
+        self.register = RegisterChange(settings)
 
     def tables(self) -> dict[str, Table]:
         """All state by name."""
@@ -80,7 +82,7 @@ class MeterWatch:
         }
         for detector in (
             self.backflow, self.continuous, self.burst, self.stuck, self.night, self.intermittent,
-            self.unit,
+            self.unit, self.register,
         ):  # fmt: skip
             for name, table in detector.tables.items():
                 named[f"{detector.rule.value}.{name}"] = table
@@ -105,11 +107,13 @@ class MeterWatch:
     def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
         """One reading of each of `rows` (distinct)."""
         register, consumption, flow = values
+        before = self.intervals.table["register"][rows]
         intervals = self.intervals.step(rows, at_us, register, consumption, flow)
         if self.hear is not None:
             self.hear(rows, intervals)
         subjects = Subjects(self.ids, rows)
         out = self.backflow.step(subjects, intervals, self.intervals.table["resolution"])
+        out += self.register.step(subjects, intervals, before, register)
         out += self.unit.register(
             subjects, intervals, self.intervals.table["factor"][rows], register
         )

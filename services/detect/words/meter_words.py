@@ -1,11 +1,13 @@
 """Words for meters that need more than a line: a register in another unit, uses that are a power of ten too large, days
-that no longer fall as low as they did. It refuses to find the sensor's name; the caller has it.
+that no longer fall as low as they did, a register that begins anew. It refuses to find the sensor's name: the caller
+has it.
 """
 
 from __future__ import annotations
 
-from services.detect.words.phrases import litres, number, rate, since, span, value
+from services.detect.words.phrases import litres, number, rate, since, span, time, value
 from services.domain.condition import Condition
+from services.domain.instant import SECOND_US
 from services.domain.sensor import Sensor
 
 
@@ -43,4 +45,20 @@ def days_risen(c: Condition, s: Sensor, where: str) -> str:
         f"{litres(number(c, 'litres_so_far'))} so far, is likely. "
         "First: call the customer and have the stop valve closed for ten minutes; if the meter still turns, "
         "the leak is on the service pipe."
+    )
+
+
+def register_begun_anew(c: Condition, s: Sensor, where: str) -> str:
+    """A register that passed its end, or was reset or exchanged: what it read before and after."""
+    before = time(c.onset_us - int(c.evidence.window_s * SECOND_US), s)
+    read = f"{c.evidence.baseline or 0.0:,.0f} L on {before}, {value(c):,.0f} L on {since(c, s)}"
+    if number(c, "rollover_1"):
+        return (
+            f"The register of {where} has passed its end and begun again: {read}. "
+            f"The {litres(number(c, 'between_litres'))} between them are counted as use; nothing is lost."
+        )
+    return (
+        f"The register of {where} was exchanged or reset: {read}, and it counts on from there. "
+        "That is taken for neither use nor backflow; what ran between the two readings is not known. "
+        "First: note the work order; where nobody has changed the meter, have it looked at."
     )

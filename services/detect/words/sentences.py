@@ -9,7 +9,7 @@ from typing import Final
 
 from services.detect.price import price_words
 from services.detect.words.feed_sentences import feed, feed_over
-from services.detect.words.meter_words import days_risen, unit_fault
+from services.detect.words.meter_words import days_risen, register_begun_anew, unit_fault
 from services.detect.words.phrases import litres as _litres
 from services.detect.words.phrases import number as _number
 from services.detect.words.phrases import rate as _rate
@@ -230,6 +230,7 @@ _RAISES: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
     Rule.INCIDENT: _incident,
     Rule.SENSOR_FAULT: _fault,
     Rule.ZONE_LEAK: _zone,
+    Rule.REGISTER: lambda c, s: register_begun_anew(c, s, _where(s)),
 }
 _CLEARS: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
     Rule.CONTINUOUS_FLOW: _over("water pauses again at"),
@@ -244,4 +245,5 @@ _CLEARS: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
     Rule.INCIDENT: _over("the incident has dissolved near"),
     Rule.SENSOR_FAULT: _over("the readings make sense again at"),
     Rule.ZONE_LEAK: _over("inflow is back to normal at"),
+    Rule.REGISTER: _over("the register counts on at"),
 }

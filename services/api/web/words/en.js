@@ -7,7 +7,7 @@ export default {
     continuous_flow: "Water never stops flowing", burst: "Sudden high flow: possible burst",
     night_flow: "Too much water flows at night", intermittent_leak: "Water flows again and again",
     zone_leak: "The zone loses water", backflow: "Water flows backwards", silent: "Sensor is silent",
-    alert_flood: "Too many alerts at once",
+    alert_flood: "Too many alerts at once", register: "Register began anew",
     feed_silent: "Readings no longer come", stuck: "Sensor repeats one value",
     sensor_fault: "Sensor gives impossible values", congestion: "Traffic is jammed",
     incident: "Sudden jam: possible accident",

@@ -5,7 +5,7 @@ export default {
     continuous_flow: "El agua nunca deja de correr", burst: "Caudal alto repentino: posible rotura",
     night_flow: "Corre demasiada agua de noche", intermittent_leak: "El agua corre una y otra vez",
     zone_leak: "La zona pierde agua", backflow: "El agua corre al revés", silent: "El sensor no responde",
-    alert_flood: "Demasiados avisos a la vez",
+    alert_flood: "Demasiados avisos a la vez", register: "El contador empezó de nuevo",
     feed_silent: "Ya no llegan lecturas", stuck: "El sensor repite un mismo valor",
     sensor_fault: "El sensor da valores imposibles", congestion: "Tráfico congestionado",
     incident: "Atasco repentino: posible accidente",
