@@ -12,7 +12,7 @@ import pytest
 
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
-from services.domain.condition import Change, Condition, Evidence, Rule
+from services.domain.condition import NOTES, Change, Condition, Evidence, Rule
 from services.domain.instant import HOUR_US
 from tests.oracles.feeds import START_US, feed_hourly, home, meters
 
@@ -85,7 +85,9 @@ CASES: Mapping[Rule, Callable[[], np.ndarray]] = {
     Rule.SILENT: quiet,
     Rule.SENSOR_FAULT: foreign,
 }
-NOT_OF_METERS = {Rule.CONGESTION, Rule.INCIDENT, Rule.ZONE_LEAK, Rule.FEED_SILENT, Rule.ALERT_FLOOD}
+NOT_OF_METERS = NOTES | {
+    Rule.CONGESTION, Rule.INCIDENT, Rule.ZONE_LEAK, Rule.FEED_SILENT, Rule.ALERT_FLOOD,
+}  # fmt: skip
 LOW_IS_BAD = {Rule.BACKFLOW, Rule.INTERMITTENT_LEAK}
 
 

@@ -147,3 +147,21 @@ def test_more_use_by_customers_is_no_leak_in_the_balance() -> None:
     columns[3][3 * WEEK_H :] += 80.0
     columns[0][3 * WEEK_H :] += 80.0
     assert [c for c in feed(sensors, columns) if c.subject == "I"] == []
+
+
+def late_risers(weeks: int, holidays: tuple[int, ...]) -> np.ndarray:
+    """L/h of homes that rise at 6 h on working days, and at 9 h, all together, at weekends and on holidays."""
+    random = np.random.default_rng(11)
+    work = np.array([4.0] * 6 + [14, 18, 14] + [9.0] * 9 + [13, 15, 13] + [7.0] * 3)
+    rest = np.array([4.0] * 8 + [12, 19, 19, 16] + [11.0] * 6 + [13, 14, 13] + [8.0] * 3)
+    days = [rest if day % 7 >= 5 or day in holidays else work for day in range(weeks * 7)]
+    return 1000.0 * np.concatenate(days) * (1.0 + random.normal(0, 0.02, weeks * WEEK_H))
+
+
+def test_a_public_holiday_is_no_burst_and_hides_none() -> None:
+    holiday = 7 * 7 + 2
+    flow = late_risers(8, (holiday,))
+    assert feed([inlet()], [flow]) == []
+    flow[holiday * 24 + 9 :] += 5_000.0
+    told = [c for c in feed([inlet()], [flow]) if c.rule is Rule.BURST]
+    assert 0 < hours_after(told[0], holiday * 24 + 9) <= 9

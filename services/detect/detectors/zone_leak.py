@@ -155,6 +155,12 @@ class ZoneLeak:
         day, hour = np.divmod(local_hour - DAY_BEGINS_H, HOURS)
         return self.habit.expected(rows, (day + 3) % 7, hour) + self.table["known"][rows]
 
+    def most(self, rows: Rows, local_hour: Array) -> Array:
+        """(n,) L/h as `expected`, on the day of the week that uses most at this hour."""
+        return (
+            self.habit.most(rows, (local_hour - DAY_BEGINS_H) % HOURS) + self.table["known"][rows]
+        )
+
     def level(self, rows: Rows) -> Array:
         """(n,) L/h, the level of the last weeks; NaN where unknown."""
         return self.habit.table["level"][rows]

@@ -206,7 +206,8 @@ class ZoneWatch(ZoneFlows):
             subjects = Subjects(self.ids, rest)
             out += self.burst.step(
                 subjects, start, told, net[left], self.leak.expected(rest, hours),
-                self.leak.level(rest), hours % 24, seen.take(left), self.pressure.by_hours(rest),
+                self.leak.most(rest, hours), self.leak.level(rest), hours % 24, seen.take(left),
+                self.pressure.by_hours(rest),
             )  # fmt: skip
             out += self.leak.step(
                 subjects, start, told, net[left], hours, seen.take(left), nights.take(left)

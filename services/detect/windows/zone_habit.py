@@ -43,6 +43,13 @@ class ZoneHabit:
         place = (rows, weekday, hour)
         return np.where(t["weight"][place] > 0, t["level"][rows] * t["shape"][place], np.nan)
 
+    def most(self, rows: Rows, hour: Array) -> Array:
+        """(n,) L/h usual at the hour of the day on whichever day of the week uses most then; NaN where unknown."""
+        t = self.table
+        known = t["weight"][rows, :, hour] > 0
+        shape = np.where(known, t["shape"][rows, :, hour], -np.inf).max(axis=1)
+        return np.where(np.isfinite(shape), t["level"][rows] * shape, np.nan)
+
     def witnesses(
         self, rows: Rows, weekday: Array, net: Array
     ) -> tuple[Array, Array, Array, Array]:
