@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -27,17 +27,21 @@ class Endpoint:
         self.requests: list[Request] = []
         self.answers: list[int] = []
         self.body = b""
+        self.refuses: Callable[[Request], bool] = lambda request: False
         self.hold: threading.Event | None = None
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                owner.requests.append(Request(self.path, dict(self.headers.items()), body))
+                request = Request(self.path, dict(self.headers.items()), body)
+                owner.requests.append(request)
                 hold = owner.hold
                 if hold is not None:
                     hold.wait(20)
                 status = owner.answers.pop(0) if owner.answers else 200
+                if owner.refuses(request):
+                    status = 400
                 try:
                     self.send_response(status)
                     self.send_header("Location", "/elsewhere")

@@ -72,7 +72,9 @@ class Couriers:
                         news.clear()
                         delivered = courier.deliver()
                         failures = 0
-                        if not delivered:
+                        if pause := courier.pause_s():
+                            self._stop.wait(pause)
+                        elif not delivered:
                             news.wait(self._settings.poll_s)
             except Unavailable as error:
                 failures += 1

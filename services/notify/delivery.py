@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,6 +20,7 @@ from services.notify.digest import DigestMessage, Told
 from services.notify.due import needless
 from services.notify.message import GROWING, Message, message_of, one_line
 from services.notify.metrics import NotifyMetrics
+from services.notify.patience import Patience
 from services.notify.routing import held_until
 from services.notify.settings import NotifySettings, Route
 from services.store import outbox
@@ -50,6 +51,7 @@ class Courier:
     settings: NotifySettings
     metrics: NotifyMetrics
     clock: Callable[[], datetime]
+    patience: Patience = field(default_factory=Patience)
 
     def deliver(self) -> int:
         """Make deliveries that are due, at most `BATCH` and a digest; returns how many were in hand.
@@ -63,16 +65,35 @@ class Courier:
         lent = outbox.due(
             self.conn, began, BATCH, lease=lease, channel=self.route.name, gathers=gathers
         )
+        if self.patience.away and lent:
+            # one asks for all: the one least often tried, so that what alone is never taken stops nobody
+            probe = min(lent, key=lambda item: item.attempts)
+            self._give_back([item for item in lent if item is not probe])
+            lent = [probe]
         for place, item in enumerate(lent):
-            if place and self.clock() - began > lease / 2:
-                for left in lent[
-                    place:
-                ]:  # sending late could send twice; they are due again at once
-                    outbox.postpone(self.conn, left, self.clock())
+            late = self.clock() - began > lease / 2  # who sends late could send twice
+            if place and (late or self.patience.away):
+                self._give_back(lent[place:])
                 break
             if self._wanted(item):
                 self._tell([item], self._message(item))
-        return len(lent) + (self._digest(lease) if gathers else 0)
+        digests = gathers and not (lent and self.patience.away)
+        return len(lent) + (self._digest(lease) if digests else 0)
+
+    def _give_back(self, items: Sequence[Due]) -> None:
+        """What was not tried is due again at once, with the attempts that it had."""
+        now = self.clock()
+        for item in items:
+            outbox.postpone(self.conn, item, now)
+
+    def pause_s(self) -> float:
+        """Seconds to leave the channel alone now; 0 unless it has failed several times in a row."""
+        settings = self.settings
+        pause = self.patience.pause_s(
+            settings.first_retry_s, settings.longest_retry_s, random.random()
+        )
+        self.metrics.away.labels(self.route.name).set(self.patience.away)
+        return pause
 
     def _digest(self, lease: timedelta) -> int:
         """Tell what was held back and is due as one message; returns how many deliveries that were."""
@@ -127,6 +148,7 @@ class Courier:
             )
             self._failed(items, one_line(f"{type(error).__name__}: {error}", 500))
         else:
+            self.patience.took()
             self._sent(items, receipt)
         finally:
             self.metrics.send_seconds.labels(name).observe(time.perf_counter() - started)
@@ -165,6 +187,7 @@ class Courier:
 
     def _failed(self, items: Sequence[Due], problem: str) -> None:
         name, now = self.route.name, self.clock()
+        self.patience.refused()
         self.metrics.failed.labels(name).inc()
         # one pause for all: those of a digest come back together
         pause = pause_after(items[0].attempts, self.settings, random.random())

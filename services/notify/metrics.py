@@ -65,7 +65,14 @@ class NotifyMetrics:
         self.undelivered = Gauge(
             "citygauge_notify_undelivered", "messages that wait for an attempt", registry=r
         )
+        self.away = Gauge(
+            "citygauge_notify_route_away",
+            "1 while a route failed several times in a row and is asked only once in a while",
+            ["route"],
+            registry=r,
+        )
         for route in routes:
+            self.away.labels(route)
             for counter in (self.sent, self.failed, self.given_up):
                 counter.labels(route)
             self.send_seconds.labels(route)

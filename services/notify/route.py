@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ssl
 from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -153,19 +155,25 @@ def readable_authority(path: str | None) -> str | None:
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """A client's context that checks the server's certificate and name.
+    """A client's context that checks the server's certificate and name; made once for each state of the file.
 
     Raises:
         ValueError: the file cannot be read or holds no certificate.
     """
     try:
-        context = ssl.create_default_context(cafile=ca_file)
+        changed_ns = 0 if ca_file is None else Path(ca_file).stat().st_mtime_ns
+        return _context(ca_file, changed_ns)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         if isinstance(error, ssl.SSLError):
             why = "it holds no certificate in PEM"
         raise ValueError(f"the certificates in {ca_file} cannot be used: {why}") from error
-    return context
+
+
+@lru_cache(maxsize=64)
+def _context(ca_file: str | None, changed_ns: int) -> ssl.SSLContext:
+    """Reading the system's authorities takes tens of milliseconds: not for each message."""
+    return ssl.create_default_context(cafile=ca_file)
 
 
 def http_address(url: str) -> str:

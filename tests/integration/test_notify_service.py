@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -19,10 +20,13 @@ from services.domain.alert import EventKind
 from services.domain.condition import Change, Severity
 from services.embedded.database import EmbeddedDatabase
 from services.embedded.processes import free_port
+from services.notify.channels import sender
 from services.notify.couriers import Couriers
+from services.notify.delivery import Courier
 from services.notify.metrics import NotifyMetrics
+from services.notify.routing import route_waiting
 from services.notify.service import run
-from services.notify.settings import LogRoute, NotifySettings
+from services.notify.settings import LogRoute, NotifySettings, WebhookRoute
 from services.store.connection import connect
 from services.store.migrations import migrate
 from services.store.outbox import backlog
@@ -185,6 +189,54 @@ def test_a_dead_channel_delays_nobody_else(database_url: str, endpoint: Endpoint
             wait_until(lambda: len(keys(dead, "/dead")) == 30, 20, what="the channel to catch up")
     finally:
         dead.close()
+
+
+@contextmanager
+def courier_of(
+    url: str, settings: NotifySettings, route: WebhookRoute, at: datetime
+) -> Iterator[Courier]:
+    """A courier of the route whose clock goes a second further with each look, and what waits routed."""
+    metrics = NotifyMetrics([route.name])
+    clock = (at + timedelta(seconds=n) for n in itertools.count())
+    with connect(url, "test", autocommit=True) as conn:
+        route_waiting(conn, settings.routes, at, metrics)
+        yield Courier(conn, route, sender(route), settings, metrics, lambda: next(clock))
+
+
+def test_a_channel_that_is_away_is_asked_once_in_a_while_and_nobody_loses_attempts(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    events = [say(database_url, Change.RAISE, subject=f"m{i}")[0] for i in range(12)]
+    endpoint.answers = [503] * 5
+    route = hook(endpoint)
+    settings = settings_of(route, lease_s=3600.0)
+    with courier_of(database_url, settings, route, datetime.now(UTC)) as courier:
+        courier.deliver()
+        assert len(endpoint.requests) == 3, "it was asked on after three failures in a row"
+        assert 0 < courier.pause_s() <= settings.longest_retry_s
+        for asked in (4, 5):
+            courier.deliver()
+            assert len(endpoint.requests) == asked, "one message asks for all"
+        tries = [state(database_url, event.id)[0].attempts for event in events]
+        assert sorted(tries) == [0] * 7 + [1] * 5
+        for _ in range(3):
+            courier.deliver()
+        assert courier.pause_s() == 0
+    assert set(keys(endpoint)) == {str(event.id) for event in events}
+    assert all(state(database_url, event.id)[0].sent_at for event in events)
+
+
+def test_messages_that_are_never_taken_stop_no_other(database_url: str, endpoint: Endpoint) -> None:
+    events = [say(database_url, Change.RAISE, subject=f"m{i}")[0] for i in range(12)]
+    poison = {str(event.id) for event in events[:4]}
+    endpoint.refuses = lambda request: request.headers["Idempotency-Key"] in poison
+    route = hook(endpoint)
+    settings = settings_of(route, lease_s=3600.0, first_retry_s=60.0, longest_retry_s=1800.0)
+    with courier_of(database_url, settings, route, datetime.now(UTC)) as courier:
+        for _ in range(10):
+            courier.deliver()
+    done = [bool(state(database_url, event.id)[0].sent_at) for event in events]
+    assert done == [False] * 4 + [True] * 8
 
 
 def test_killed_between_sending_and_recording_it_is_sent_again_with_the_same_id(
