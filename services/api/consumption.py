@@ -15,12 +15,12 @@ from services.api.database import Database
 from services.api.forms.answer import respond
 from services.api.forms.negotiation import STREAMED, TABLES, choose
 from services.api.forms.table import Block, Column, ColumnKind, Table, Words
-from services.api.forms.writers import contents
 from services.api.lengths import Bucket, Length
 from services.api.parameters import SensorId
 from services.api.problems import documented
 from services.api.reading_buckets import MOST_CELLS, refuse_too_many
 from services.api.reading_documents import ConsumptionColumns, ConsumptionRows
+from services.api.reading_examples import CONSUMPTION, contents
 from services.api.reading_parameters import (
     LARGEST_PAGE,
     USUAL_PAGE,
@@ -52,7 +52,7 @@ _COLUMNS: Final = (
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Litres by buckets; JSON by columns unless asked otherwise",
-        "content": contents(ConsumptionColumns, ConsumptionRows),
+        "content": contents(CONSUMPTION, ConsumptionColumns, ConsumptionRows),
     },
     304: {"description": "Nothing has changed since the answer that If-None-Match names"},
     **documented(401, 403, 404, 406, 422, 501, 503),

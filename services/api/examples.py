@@ -46,7 +46,6 @@ ROWS: Final[dict[str, Any]] = {
         {"time": "2026-01-01T02:00:00Z", "flow_litres_per_h": 9.0},
     ],
 }
-CSV: Final = "time,flow_litres_per_h\r\n2026-01-01T00:00:00Z,12.5\r\n2026-01-01T01:00:00Z,\r\n"
 LATEST: Final[dict[str, Any]] = {
     "sensor_id": "M-17",
     "time": "2026-01-01T02:00:00Z",
@@ -157,3 +156,26 @@ ACCOUNTING: Final[dict[str, Any]] = {
         }
     ],
 }
+EXPORT: Final[dict[str, Any]] = {
+    "id": "0192f0c1-7c1e-7a55-9d1a-6c1b1f0c9a11",
+    "state": "done",
+    "asked": {
+        "domain": "water",
+        "zone": "Zone 3",
+        "start": "2026-01-01T00:00:00Z",
+        "end": "2026-04-01T00:00:00Z",
+        "metrics": ["flow"],
+        "format": "parquet",
+    },
+    "asked_by": "Ana Torres",
+    "created_at": "2026-04-01T08:00:00Z",
+    "progress": 1.0,
+    "rows": 3_110_400,
+    "bytes": 21_450_112,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "problem": None,
+    "finished_at": "2026-04-01T08:00:21Z",
+    "expires_at": "2026-04-03T08:00:21Z",
+    "file": "/v1/exports/0192f0c1-7c1e-7a55-9d1a-6c1b1f0c9a11/file",
+}
+EXPORTS: Final[dict[str, Any]] = {"items": [EXPORT], "next": None, "has_more": False}

@@ -20,11 +20,12 @@ from services.api.documents import LatestDocument
 from services.api.forms.answer import respond
 from services.api.forms.negotiation import TABLES, choose
 from services.api.forms.table import NO_TIME, Block, Column, ColumnKind, Table, Values, Words
-from services.api.forms.writers import FormParameters, contents
+from services.api.forms.writers import FormParameters
 from services.api.parameters import SensorId
 from services.api.parameters import Words as Text
 from services.api.problems import documented
 from services.api.reading_documents import LatestColumns, LatestRows
+from services.api.reading_examples import LATEST, contents
 from services.api.reading_parameters import MOST_SENSORS, MetricName
 from services.api.reading_question import metric_names, one_domain
 from services.domain.batch import ReadingBatch
@@ -41,7 +42,7 @@ router = APIRouter(tags=["readings"], dependencies=[Depends(read)])
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "One row for each sensor, in the order of ids; JSON by columns unless asked otherwise",
-        "content": contents(LatestColumns, LatestRows),
+        "content": contents(LATEST, LatestColumns, LatestRows),
     },
     304: {"description": "Nothing has changed since the answer that If-None-Match names"},
     **documented(401, 403, 404, 406, 422, 501, 503),

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from services.api import examples, reading_documents
+from services.api import examples, reading_documents, reading_examples
 from services.api.problems import MEDIA_TYPE, Problem, documented
 
 DESCRIPTION: Final = (
@@ -33,6 +33,8 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "AlertPage": examples.ALERTS,
     "AlertDetail": examples.CASE,
     "EventDocument": examples.EVENT,
+    "ExportDocument": examples.EXPORT,
+    "ExportPage": examples.EXPORTS,
     "AccountingDocument": examples.ACCOUNTING,
 }
 
@@ -90,6 +92,9 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
             answers |= always
     for name, example in EXAMPLES.items():  # put in late: the framework would drop their nulls
         schemas[name]["examples"] = [example]
+    for path, example in reading_examples.BY_PATH.items():
+        answer = document["paths"][path]["get"]["responses"]["200"]
+        answer["content"]["application/json"]["example"] = example
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return document

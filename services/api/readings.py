@@ -12,16 +12,16 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.api.access import read
-from services.api.examples import CSV
+from services.api.examples import READINGS
 from services.api.forms.answer import respond
 from services.api.forms.negotiation import STREAMED, TABLES, Form, choose
 from services.api.forms.table import Table
-from services.api.forms.writers import contents
 from services.api.gaps import Gaps
 from services.api.parameters import SensorId
 from services.api.problems import documented
 from services.api.reading_buckets import Layout
 from services.api.reading_documents import ReadingColumns, ReadingRows
+from services.api.reading_examples import contents
 from services.api.reading_parameters import (
     OF_RAW,
     USUAL_PAGE,
@@ -43,7 +43,7 @@ router = APIRouter(tags=["readings"], dependencies=[Depends(read)])
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Readings in the form asked for; JSON by columns otherwise",
-        "content": contents(ReadingColumns, ReadingRows, example=CSV),
+        "content": contents(READINGS, ReadingColumns, ReadingRows),
     },
     304: {"description": "Nothing has changed since the answer that If-None-Match names"},
     **documented(401, 403, 404, 406, 422, 501, 503),

@@ -19,12 +19,12 @@ from services.api.forms.answer import respond, whole_answer
 from services.api.forms.negotiation import TABLES, Form, choose
 from services.api.forms.table import Block, Column, ColumnKind, Table, Words
 from services.api.forms.text import array
-from services.api.forms.writers import contents
 from services.api.lengths import Bucket, Length
 from services.api.parameters import Words as Text
 from services.api.problems import documented
 from services.api.reading_buckets import answered, refuse_too_many
 from services.api.reading_documents import Contour, TravelTimeColumns, TravelTimeRows
+from services.api.reading_examples import CONTOUR_ROWS, TRAVEL_TIME, contents
 from services.api.reading_parameters import RangeParameters, Wanted
 from services.api.reading_question import Question, question
 from services.api.reading_raw import DOUBTFUL
@@ -94,7 +94,10 @@ def _answers(content: dict[str, Any], description: str) -> dict[int | str, dict[
     "/v1/roads/contour",
     summary="Speed by time and distance",
     response_class=Response,
-    responses=_answers(contents(Contour), "Speeds as a matrix; other forms: a row for each cell"),
+    responses=_answers(
+        contents(CONTOUR_ROWS, Contour),
+        "Speeds as a matrix; other forms: a row for each cell",
+    ),
 )
 def contour(request: Request, chosen: Annotated[RoadParameters, Query()]) -> Response:
     """Give the mean speed of every station of a road in every step of time, in the order of travel."""
@@ -134,7 +137,9 @@ def contour(request: Request, chosen: Annotated[RoadParameters, Query()]) -> Res
     "/v1/roads/travel-time",
     summary="Travel time and delay of a road",
     response_class=Response,
-    responses=_answers(contents(TravelTimeColumns, TravelTimeRows), "A row for each step of time"),
+    responses=_answers(
+        contents(TRAVEL_TIME, TravelTimeColumns, TravelTimeRows), "A row for each step of time"
+    ),
 )
 def travel_time(request: Request, chosen: Annotated[TravelTimeParameters, Query()]) -> Response:
     """Give the time from the first to the last station at the speeds of each step, without traffic, and the delay.

@@ -15,12 +15,12 @@ from services.api.access import read
 from services.api.forms.answer import respond
 from services.api.forms.negotiation import TABLES, choose
 from services.api.forms.table import Block, Column, ColumnKind, Table
-from services.api.forms.writers import contents
 from services.api.lengths import Bucket, Length
 from services.api.parameters import Words
 from services.api.problems import documented
 from services.api.reading_buckets import refuse_too_many
 from services.api.reading_documents import ZoneColumns, ZoneRows
+from services.api.reading_examples import BALANCE, NIGHT, Example, contents
 from services.api.reading_parameters import RangeParameters
 from services.api.reading_question import span
 from services.api.zone_water import nights, water
@@ -77,21 +77,22 @@ class NightParameters(ZoneParameters):
     last_hour: int = Field(4, ge=1, le=23, description="Local hour at which it ends.")
 
 
-_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "A row for each bucket or night; JSON by columns unless asked otherwise",
-        "content": contents(ZoneColumns, ZoneRows),
-    },
-    304: {"description": "Nothing has changed since the answer that If-None-Match names"},
-    **documented(401, 403, 404, 406, 422, 501, 503),
-}
+def _answers(example: Example) -> dict[int | str, dict[str, Any]]:
+    return {
+        200: {
+            "description": "A row for each bucket or night; JSON by columns unless asked otherwise",
+            "content": contents(example, ZoneColumns, ZoneRows),
+        },
+        304: {"description": "Nothing has changed since the answer that If-None-Match names"},
+        **documented(401, 403, 404, 406, 422, 501, 503),
+    }
 
 
 @router.get(
     "/v1/zones/balance",
     summary="Inflow, metered consumption and balance of a zone",
     response_class=Response,
-    responses=_ANSWERS,
+    responses=_answers(BALANCE),
 )
 def balance(request: Request, chosen: Annotated[BalanceParameters, Query()]) -> Response:
     """Give what flowed in, out and into storage, the sum of the meters, and what of the inflow no meter saw.
@@ -120,7 +121,7 @@ def balance(request: Request, chosen: Annotated[BalanceParameters, Query()]) -> 
     "/v1/zones/night-flow",
     summary="Night flow of a zone",
     response_class=Response,
-    responses=_ANSWERS,
+    responses=_answers(NIGHT),
 )
 def night_flow(request: Request, chosen: Annotated[NightParameters, Query()]) -> Response:
     """Give, for each local night, the lowest hour of the net inflow, the mean of the hours, and what the meters say.

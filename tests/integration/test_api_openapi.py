@@ -67,3 +67,21 @@ def test_examples_are_what_the_models_say(document: dict[str, Any]) -> None:
         schema = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
         for example in schemas[name]["examples"]:
             jsonschema.validate(example, schema)
+
+
+HISTORY = ("/v1/readings", "/v1/latest", "/v1/consumption", "/v1/roads/", "/v1/zones/", "/readings")
+
+
+def test_every_text_form_of_history_has_an_example_that_is_true(document: dict[str, Any]) -> None:
+    seen = 0
+    for path, verbs in document["paths"].items():
+        if not path.startswith(HISTORY) and not path.endswith(HISTORY):
+            continue
+        for media_type, content in verbs["get"]["responses"]["200"]["content"].items():
+            if content["schema"].get("format") == "binary":
+                continue
+            assert content["example"], (path, media_type)
+            schema = {**content["schema"], "components": document["components"]}
+            jsonschema.validate(content["example"], schema)
+            seen += 1
+    assert seen >= 20

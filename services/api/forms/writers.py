@@ -6,12 +6,12 @@ It refuses a form without a writer: the completeness test holds this mapping aga
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from services.api.forms import arrow, text
-from services.api.forms.negotiation import MEDIA_TYPES, TABLES, Form
+from services.api.forms.negotiation import Form
 from services.api.forms.table import Table
 from services.api.forms.text import TimeForm
 from services.api.parameters import Parameters
@@ -63,16 +63,3 @@ def written(table: Table, form: Form, times: TimeForm) -> Iterator[bytes]:
     if form in NEEDS_ARROW:
         arrow.require(form)
     return WRITERS[form](table, times)
-
-
-def contents(*models: type[BaseModel], example: str | None = None) -> dict[str, Any]:
-    """The OpenAPI `content` of an answer in every form of a table; the models describe the JSON ones."""
-    binary = {"schema": {"type": "string", "format": "binary"}}
-    text: dict[str, Any] = {"schema": {"type": "string"}}
-    references = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in models]
-    return {
-        MEDIA_TYPES[Form.JSON]: {"schema": {"anyOf": references}},
-        MEDIA_TYPES[Form.NDJSON]: text,
-        MEDIA_TYPES[Form.CSV]: text | ({"example": example} if example else {}),
-        **{MEDIA_TYPES[form]: binary for form in TABLES if form in NEEDS_ARROW},
-    }
