@@ -22,11 +22,15 @@ from services.domain.instant import HOUR_US, from_us
 from services.domain.statistic import Part, Parts
 from services.store.columns import Spans
 from services.store.connection import Connection
+from services.store.feed import Position, committed_position
+from services.store.feed_statements import EPOCH
 from services.store.rollup_level import CONSUMER, Level, relation
 from services.store.wire import Integers, Times, columnar
 
 _MOST_UNFOLLOWED: Final = 2_000_000
 """Readings of the feed that a question looks through; where the keeper is further behind, readings are read."""
+
+_MOST_BATCHES: Final = 20_000
 
 FINEST: Final[LiteralString] = """
     SELECT array_agg(coalesce(r.finest, -1::int2) ORDER BY wanted.ordinal),
@@ -34,18 +38,16 @@ FINEST: Final[LiteralString] = """
       FROM unnest(%(sensors)s) WITH ORDINALITY AS wanted (sensor, ordinal)
       LEFT JOIN rollup_sensor AS r ON r.domain = %(domain)s AND r.sensor = wanted.sensor
 """
-# Everything that this snapshot sees beyond the keeper's position; nothing else can be missing from its marks.
-UNFOLLOWED: Final[LiteralString] = """
-    SELECT p.epoch = cluster_epoch(), coalesce(sum(f.readings), 0)::bigint
-      FROM feed_position AS p
-      LEFT JOIN batch_feed AS f ON f.epoch = p.epoch AND (f.xid, f.id) > (p.xid, p.id)
-     WHERE p.consumer = %(consumer)s GROUP BY 1
+# Everything that this snapshot sees beyond the keeper's position; nothing else can be missing from its marks. The order
+# and the limit keep the planner on the index, which knows nothing of how little that is.
+_BEYOND: Final[LiteralString] = f"""
+    SELECT domain, readings, columns FROM batch_feed
+     WHERE epoch = %(epoch)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s) ORDER BY xid, id LIMIT {_MOST_BATCHES}
 """
-FEED: Final[LiteralString] = """
-    SELECT f.columns FROM feed_position AS p
-      JOIN batch_feed AS f ON f.epoch = p.epoch AND (f.xid, f.id) > (p.xid, p.id)
-     WHERE p.consumer = %(consumer)s AND f.domain = %(domain)s
-"""
+UNFOLLOWED: Final[LiteralString] = (
+    f"SELECT count(*)::bigint, coalesce(sum(readings), 0)::bigint FROM ({_BEYOND}) AS f"
+)
+FEED: Final[LiteralString] = f"SELECT columns FROM ({_BEYOND}) AS f WHERE domain = %(domain)s"
 DIRTY: Final[LiteralString] = """
     SELECT array_agg(d.sensor), array_agg(d.hour) FROM rollup_dirty AS d
      WHERE d.domain = %(domain)s AND d.sensor = ANY(%(sensors)s) AND d.hour >= %(start)s AND d.hour < %(end)s
@@ -147,15 +149,27 @@ def finest_levels(
     conn: Connection, domain: Domain, sensors: NDArray[np.int32], start_us: int
 ) -> NDArray[np.int64]:
     """(k,) the finest level kept of each sensor since `start_us`; 9 where none is, or the keeper is too far behind."""
-    nothing = np.full(len(sensors), 9)
-    lag = conn.execute(UNFOLLOWED, {"consumer": CONSUMER}).fetchone()
-    if lag is None or not lag[0] or lag[1] > _MOST_UNFOLLOWED or not len(sensors):
-        return nothing
+    position = committed_position(conn, CONSUMER)
+    if position is None or not len(sensors) or not _is_near(conn, position):
+        return np.full(len(sensors), 9)
     with columnar(conn) as cursor:
         values = {"domain": domain.value, "sensors": Integers(sensors)}
         row = cursor.execute(FINEST, values).fetchone()
     assert row is not None
     return np.where((row[0] < 0) | (row[1] > start_us), 9, row[0].astype(np.int64))
+
+
+def _is_near(conn: Connection, position: Position) -> bool:
+    """Whether what the keeper has not followed is of this cluster, and little enough to look through."""
+    (epoch,) = conn.execute(EPOCH).fetchone() or (None,)
+    if epoch != position.epoch:
+        return False
+    row = conn.execute(UNFOLLOWED, _values(position)).fetchone()
+    return row is not None and row[0] < _MOST_BATCHES and row[1] <= _MOST_UNFOLLOWED
+
+
+def _values(position: Position) -> dict[str, Any]:
+    return {"epoch": position.epoch, "xid": str(position.xid), "id": position.id}
 
 
 def trust(
@@ -171,7 +185,9 @@ def trust(
     finest = finest_levels(conn, domain, sensors, start_us)
     if (finest == 9).all():
         return nothing
-    values: dict[str, Any] = {"domain": domain.value, "consumer": CONSUMER}
+    position = committed_position(conn, CONSUMER)
+    assert position is not None, "one snapshot sees one position"
+    values: dict[str, Any] = {"domain": domain.value, **_values(position)}
     keys = []
     try:
         for (columns,) in conn.execute(FEED, values):
