@@ -152,7 +152,7 @@ class Incident:
         self.arrivals.forget(rows[road.doubtful[rows]])
         looked = t["looked_us"][rows]
         since_us = end_us - np.where(looked == NEVER, end_us, looked)
-        gap = (looked == NEVER) | (since_us > np.maximum(_GAP_US, 3 * cadence))
+        gap = (looked == NEVER) | (since_us > np.maximum(_GAP_US, 3 * cadence)) | (since_us < 0)
         t["looked_us"][rows] = end_us
         slow = np.where(gap, np.nan, t["slow"][rows])
         d = road.downstream[rows]
