@@ -59,9 +59,9 @@ from services.domain.instant import HOUR_US, SECOND_US
 _NEAR: Final = 18.0
 _BEYOND_KM_PER_H, _FREE_KM_PER_H, _FREE_SHARE = 55.0, 60.0, 0.85
 _SLOW_S: Final = 900.0
-_CLEARLY, _STARVED, _BEYOND_LEFT, _FELT_KM_PER_H = 0.93, 0.7, 0.85, 15.0
+_CLEARLY, _CHOKED, _STARVED, _BEYOND_LEFT, _FELT_KM_PER_H = 0.93, 0.75, 0.7, 0.85, 15.0
 _STORED_VEH: Final = 25.0
-_BOTTLENECK, _HEAD_LEFT = 0.3, 0.8
+_BOTTLENECK, _HEAD_LEFT, _DISCHARGES = 0.3, 0.8, 0.9
 _WARNING, _CRITICAL = 1, 2
 _STALE_US: Final = 90 * SECOND_US
 _GAP_US: Final = 600 * SECOND_US
@@ -112,6 +112,7 @@ class Incident:
                 "queued": Field("u1"),
                 "clearly": Field("u1"),
                 "starved": Field("u1"),
+                "choked": Field("u1"),
                 "began_us": Field("i8", NEVER),
             }
         )
@@ -165,9 +166,16 @@ class Incident:
         left = self.arrivals.left(safe)
         head = (v < HEAD_KM_PER_H) & (apart > APART)
         around = self.heads.around(rows, hour)
+        room = self.slowdown.room(rows, self.arrivals) & ~self.slowdown.jammed(safe, end_us)
         queue = (
             (slow - v >= DROP) & (v <= SHARE * slow) & (apart >= APART) & (vd >= _BEYOND_KM_PER_H)
-            & ~(left >= 1.0) & fit & ((around < _BOTTLENECK) | (left <= _STARVED))
+            & (room | ~(left >= 1.0)) & fit & ((around < _BOTTLENECK) | (left <= _STARVED))
+        )  # fmt: skip
+        discharge = self.heads.discharging(rows, self.arrivals.table["flow"][rows])
+        through = np.fmin(left, discharge)
+        choked = (
+            (v <= HEAD_KM_PER_H) & (apart >= APART) & (vd >= _BEYOND_KM_PER_H) & fit
+            & (through <= _CHOKED) & (left <= _CLEARLY)
         )  # fmt: skip
         jam = self.closure.feel(rows, v, slow)
         empty = fit & self.closure.empty(safe, end_us, road.cadence_us[safe])
@@ -176,9 +184,11 @@ class Incident:
             rows, safe, road, gap, since_us / SECOND_US, free, empty, slow, v, jam, end_us
         )
         closed = self.closure.closed(rows, jam, empty, denied, self.arrivals)
-        queued, clearly, dry = (
+        queued, clearly, dry, tight = (
             recent(t[name], rows, gap, sign)
-            for name, sign in (("queued", queue), ("clearly", queue & (left <= _CLEARLY)), ("starved", starved))
+            for name, sign in (
+                ("queued", queue), ("clearly", queue & (left <= _CLEARLY)), ("starved", starved), ("choked", choked),
+            )
         )  # fmt: skip
         shut = recent(self.closure.table["signs"], rows, gap, closed)
         dt_s = np.where(gap, 0.0, since_us / SECOND_US)
@@ -186,33 +196,37 @@ class Incident:
         rare = cadence >= _RARE_US
         counted = np.isfinite(left)
         bad = enough(clearly, 0x07, np.where(rare, 1, 2)) | enough(dry, 0x07, np.full(len(rows), 2))
-        bad |= np.where(rare, enough(queued, 0x07, 2), enough(queued, 0x1F, 4))
+        for kept in (queued, tight):
+            bad |= np.where(rare, enough(kept, 0x07, 2), enough(kept, 0x1F, 4))
         bad |= ~counted & enough(queued, 0x0F, 3)
         bad |= enough(shut, 0x07, np.where(rare | self.closure.sure(safe), 1, 2))
         severity = np.where(bad, _CRITICAL, _WARNING).astype(np.int8)
         only = slowed & ~bad
-        sign = queue | starved | closed
-        first = sign & (((queued | dry | shut) & 0x1E) == 0)
+        sign = queue | starved | closed | choked
+        first = sign & (((queued | dry | shut | tight) & 0x1E) == 0)
         last_us = self.closure.table["vehicle_us"][safe]
         began = np.where(first, np.where(empty, last_us, end_us), t["began_us"][rows])
         t["began_us"][rows] = began
         onset, told = self.episodes.onset_us(rows), np.full(len(rows), end_us, np.int64)
         began = np.where(only, self.slowdown.since_us(rows, end_us), began)
-        good = (apart < _NEAR) & ~(sign | self.slowdown.lasts(rows))
+        usual = (around >= _BOTTLENECK) & head & (discharge >= _DISCHARGES)
+        good = ((apart < _NEAR) | usual) & ~(sign | self.slowdown.lasts(rows))
         changes = self.episodes.step(rows, told, bad | slowed, good | gap, began, severity)
         out: list[Condition] = []
         if changes:
             flows = self.arrivals.table
             seen = Looked(
                 rows, safe, v, vd, slow, flows["flow"][safe], flows["long_flow"][safe], left, expected,
-                stored, (starved | empty) & ~queue, around, road.congested[rows],
+                stored, (starved | empty) & ~(queue | choked), around, road.congested[rows],
                 empty & (starved | closed), (end_us - last_us) / (60 * SECOND_US), self.closure.table["before"][safe],
                 only, self.slowdown.table["recent"][rows], self.slowdown.filled(rows, self.arrivals),
             )  # fmt: skip
             out = self._say(ids, end_us, road, changes, seen, np.where(on, onset, began), severity)
         beyond = np.where(road.downstream[safe] >= 0, road.downstream[safe], safe)
         near = self.episodes.active(safe) | self.episodes.active(beyond)
-        self.heads.learn(rows, end_us, hour, head & ~near & ~(left <= _HEAD_LEFT) & fit)
+        self.heads.learn(
+            rows, end_us, hour, head & ~near & ~(left <= _HEAD_LEFT) & fit, self.arrivals.table["flow"][rows], dt_s
+        )  # fmt: skip
         self.closure.halt(np.flatnonzero(self.episodes.active(np.arange(t.n))), road.downstream)
         quiet = ((queued | shut) == 0) & ~self.episodes.active(rows) & np.isfinite(v)
         a = 1.0 - np.exp(-np.clip(cadence / SECOND_US, 20.0, 900.0) / _SLOW_S)

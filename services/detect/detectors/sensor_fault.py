@@ -7,7 +7,8 @@ Question: does one of these hold for long enough?
     chatter: speed jumps of more than 35 km/h from reading to reading in 30 % of the last quarter of an hour,
     or of some twenty readings where those come more rarely (a jam that arrives between two of them is no chatter);
     misfit: occupancy x speed / flow, the length that a vehicle seems to have, is off its own habit by a factor of
-    2 for 10 min (in free traffic; lost or doubled counts; without a speed, occupancy / flow up to 8 % of occupancy).
+    2 for 10 min (in free traffic, from 70 km/h and up to 15 % of occupancy: beside a queue on one lane alone the means
+    over all lanes do not fit each other; lost or doubled counts; without a speed, occupancy / flow up to 8 %).
 Formula: each sign is a run in time; raised when any run is long enough; cleared after 10 minutes without a sign.
 Units: minutes, shares. Source: PeMS diagnostics (Chen 2003), IRIS (No Hits, Chatter, Locked On).
 Missing: a metric that is absent gives no sign; a pause of four readings and half an hour ends one. Late readings do
@@ -35,7 +36,7 @@ _LARGEST = 0.05
 _MISFIT, _FACTOR, _FREE_KM_PER_H = 10 * _MINUTE, 2.0, 70.0
 _FIT_SHORT, _FIT_LONG, _FIT_KNOWN = 5 * _MINUTE, 24 * 60 * _MINUTE, 24
 _USUAL_VEHICLES = 30.0
-_LIGHT_PCT = 8.0
+_LIGHT_PCT, _FREE_PCT = 8.0, 15.0
 _BEGINS = ("ghost_us", "locked_us", "dead_us", "chatter_us", "misfit_us")
 SIGNS = ("occupied_without_vehicles", "locked_on", "zero_in_daytime", "chatter", "misfit")
 
@@ -191,7 +192,8 @@ class SensorFault:
             occupancy <= _LIGHT_PCT
         )  # no speed is told: free traffic, by its occupancy
         speed = np.where(light, FREE_KM_PER_H, speed)
-        known = (vehicles >= 3) & (speed >= _FREE_KM_PER_H) & (occupancy >= 0.5) & (dt_us > 0)
+        known = (vehicles >= 3) & (speed >= _FREE_KM_PER_H) & (dt_us > 0)
+        known &= (occupancy >= 0.5) & (occupancy <= _FREE_PCT)
         if not known.any():
             return self._run(4, rows, at_us, known, halted, present)
         length = np.log(

@@ -92,8 +92,8 @@ class Slowdown:
         habit, spread, seen = t["habit"][rows], t["spread"][rows], t["seen_s"][rows]
         excess = apart - np.where(np.isnan(habit), apart, habit)
         z = np.where(seen >= _KNOWN_S, np.clip(excess / spread, -_FAR, _FAR), 0.0)
-        room = (np.fmax(mid, long) <= _ROOM * t["most"][rows]) & (t["days"][rows] > 0)
-        moves = ~(self._jammed(rows, end_us) | self._jammed(safe, end_us))
+        room = self.room(rows, arrivals)
+        moves = ~(self.jammed(rows, end_us) | self.jammed(safe, end_us))
         free = vd >= _FREE_SHARE * t["free"][safe]
         counts = known & room & moves & free & (mid >= _PASSING * long)
         total = t["sum"][rows]
@@ -115,6 +115,11 @@ class Slowdown:
         learn = known & (early | (room & ~on & (total < _LIMIT / 2)))
         self._learn(rows, learn, dt_s, apart, excess)
         return np.asarray(counts & (total >= _LIMIT) & (recent >= LEAST_KM_PER_H))
+
+    def room(self, rows: Rows, arrivals: Arrivals) -> Array:
+        """(n,) bool, the station has carried clearly more than now on other days: it is no bottleneck at this flow."""
+        t = self.table
+        return np.asarray((arrivals.usual(rows) <= _ROOM * t["most"][rows]) & (t["days"][rows] > 0))
 
     def lasts(self, rows: Rows) -> Array:
         """(n,) bool, it is still clearly slower than its habit."""
@@ -142,7 +147,8 @@ class Slowdown:
         t["free"][rows] = np.where(np.isfinite(v), moved, free)
         t["jam_us"][rows] = np.where(v < _JAM_SHARE * free, end_us, t["jam_us"][rows])
 
-    def _jammed(self, rows: Rows, end_us: int) -> Array:
+    def jammed(self, rows: Rows, end_us: int) -> Array:
+        """(n,) bool, below .6 of its free speed within the last five minutes."""
         at = self.table["jam_us"][rows]
         return np.asarray((at != NEVER) & (end_us - np.where(at == NEVER, 0, at) < _JAM_US))
 
