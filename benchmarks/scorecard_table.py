@@ -212,10 +212,11 @@ ROWS: Final[tuple[Row, ...]] = (
     ),
     Row(
         "incidents, 1 km apart",
-        ("traffic/*",),
+        ("traffic/*", "simulated/corridor*"),
         (
             Measure("recall", _recall, 0.85),
             Measure("false alarms a corridor-day", _per_day, 0.6, higher=False),
+            Measure("median time", _median_minutes, 5, higher=False, unit="min"),
         ),
         families=frozenset({"incident"}),
         spacing_m=(900, inf),

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.corridor import corridor_case
 from benchmarks.practice import practice_folder
 from benchmarks.scorecard import FLOOR, Line, lines, read_floor, regressions
 from benchmarks.scorecard_table import ROWS, Judged, Measure, Row
@@ -173,3 +174,14 @@ def test_a_line_says_whether_the_aim_and_the_baseline_are_met() -> None:
     assert Line(row, recall, None, 0).verdict == "no case here"
     assert Line(row, recall, None, 2).verdict == "nothing found"
     assert Line(row, Measure("nab", None, 55.5), None, 1).verdict == "nothing computes it yet"
+
+
+def test_incidents_between_stations_1_km_apart_are_found_as_often_as_before(tmp_path: Path) -> None:
+    name, folder = corridor_case(tmp_path)
+    alerts = tmp_path / "alerts.jsonl"
+    write_alerts(folder, alerts)
+    found = list(lines([score_case(name, folder, alerts)]))
+    (recall,) = [each for each in found if each.key == "incidents, 1 km apart: recall"]
+    assert recall.cases == 1
+    assert recall.verdict == "met"
+    assert regressions([each for each in found if each.cases], read_floor()) == []

@@ -225,7 +225,7 @@ def test_what_ends_a_fault_tells_its_own_readings() -> None:
     def passing(i: int, k: int, v: Values) -> Values:
         return locked(i, k, v) if i < 140 else v
 
-    told = feed(road(1), 190, passing, lambda i: i == 165)
+    told = feed(road(1), 190, passing, lambda i: i == 150)
     (over,) = [c for c in told if c.change is Change.CLEAR and c.rule is Rule.SENSOR_FAULT]
     assert over.evidence.window_s == 600
     assert over.evidence.readings == 20

@@ -4,9 +4,12 @@ Question: does station u stand in a queue that ends before its neighbour d downs
     clearly fewer vehicles than pass u, or is u slow for minutes where the road has room?
 Formula, at each half minute (flows are means that fade with 2 min; 'left' is the flow at d over that of the last 7 or
     20 minutes, whichever is less):
-    Queue: slow(u) - v(u) >= 30 km/h, v(u) <= .75 slow(u), v(d) - v(u) >= 30 km/h, v(d) >= 55 km/h and left < 1; slow is
-        the mean of the last 15 minutes without signs. Raised by two of three looks where left <= .93, by four of
-        five elsewhere, by one and two of three where readings come every 3 minutes or more seldom.
+    Queue: slow(u) - v(u) >= 30 km/h, v(u) <= .75 slow(u), v(d) - v(u) >= 30 km/h, v(d) >= 55 km/h, and left < 1, which
+        is not asked where u carries at most 80 % of the most it has carried; slow is the mean of the last 15 minutes
+        without signs. Raised by two of three looks where left <= .93, by four of five elsewhere, by one and two of
+        three where readings come every 3 minutes or more seldom.
+    Choked: in a standing queue, v(u) <= 64 km/h, v(d) as above, left <= .93, and left, or the flow at u over that which
+        passes when u is the head of a queue, is at most .75. Raised as the queue is by four of five.
     Storage: E = r q(u) is what should arrive at d, with the least q(u) of the last 4 looks and the pair's own ratio r
         of free traffic (90 min); stored += (.88 E - q(d)) dt, never below 0, and 0 while d is not free (85 % of
         slow(d), 60 km/h). Raised by two of three looks with stored >= 25 + sqrt(.02 E) vehicles and q(d) <= .78 E,
@@ -15,7 +18,7 @@ Formula, at each half minute (flows are means that fade with 2 min; 'left' is th
         Raised by two of three looks; by one where 30 vehicles are missed. Storage counts where d is empty too, if u is
         jammed or the emptiness reaches the station beyond d later than d (left <= .5).
     Slowdown: the sum of what v(d) - v(u) exceeds its habit (`slowdown.py`); a warning, until another sign joins it.
-    Cleared when none holds and v(d) - v(u) < 18 km/h for ten minutes.
+    Cleared when none holds and v(d) - v(u) < 18 km/h, now or as a mean of 3 min, for ten minutes.
     A station that was the head of a queue for four minutes at this hour (or the one beside it) on 30 % of the days,
     with at least .8 of the flow left and no incident told further downstream, is a learned bottleneck. There a queue
     raises nothing unless left <= .7: a bottleneck goes on to discharge about 90 % of its capacity, a blocked lane of
@@ -61,7 +64,7 @@ _BEYOND_KM_PER_H, _FREE_KM_PER_H, _FREE_SHARE = 55.0, 60.0, 0.85
 _SLOW_S: Final = 900.0
 _CLEARLY, _CHOKED, _STARVED, _BEYOND_LEFT, _FELT_KM_PER_H = 0.93, 0.75, 0.7, 0.85, 15.0
 _STORED_VEH: Final = 25.0
-_BOTTLENECK, _HEAD_LEFT, _DISCHARGES = 0.3, 0.8, 0.9
+_BOTTLENECK, _HEAD_LEFT = 0.3, 0.8
 _WARNING, _CRITICAL = 1, 2
 _STALE_US: Final = 90 * SECOND_US
 _GAP_US: Final = 600 * SECOND_US
@@ -171,8 +174,7 @@ class Incident:
             (slow - v >= DROP) & (v <= SHARE * slow) & (apart >= APART) & (vd >= _BEYOND_KM_PER_H)
             & (room | ~(left >= 1.0)) & fit & ((around < _BOTTLENECK) | (left <= _STARVED))
         )  # fmt: skip
-        discharge = self.heads.discharging(rows, self.arrivals.table["flow"][rows])
-        through = np.fmin(left, discharge)
+        through = np.fmin(left, self.heads.discharging(rows, self.arrivals.table["flow"][rows]))
         choked = (
             (v <= HEAD_KM_PER_H) & (apart >= APART) & (vd >= _BEYOND_KM_PER_H) & fit
             & (through <= _CHOKED) & (left <= _CLEARLY)
@@ -209,8 +211,8 @@ class Incident:
         t["began_us"][rows] = began
         onset, told = self.episodes.onset_us(rows), np.full(len(rows), end_us, np.int64)
         began = np.where(only, self.slowdown.since_us(rows, end_us), began)
-        usual = (around >= _BOTTLENECK) & head & (discharge >= _DISCHARGES)
-        good = ((apart < _NEAR) | usual) & ~(sign | self.slowdown.lasts(rows))
+        near = (apart < _NEAR) | (self.slowdown.apart(rows) < _NEAR)
+        good = near & ~(sign | self.slowdown.lasts(rows))
         changes = self.episodes.step(rows, told, bad | slowed, good | gap, began, severity)
         out: list[Condition] = []
         if changes:

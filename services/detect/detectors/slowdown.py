@@ -127,6 +127,10 @@ class Slowdown:
             (self.table["sum"][rows] > 0) & (self.table["recent"][rows] >= LEAST_KM_PER_H / 2)
         )
 
+    def apart(self, rows: Rows) -> Array:
+        """(n,) km/h by which the neighbour is faster, a mean that fades with 3 min; NaN not known."""
+        return np.asarray(self.table["recent"][rows] + self.table["habit"][rows])
+
     def since_us(self, rows: Rows, end_us: int) -> Array:
         """(n,) when the slowdown began in the data; `end_us` where none is."""
         since = self.table["since_us"][rows]
