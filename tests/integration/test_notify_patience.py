@@ -18,6 +18,7 @@ from services.notify.delivery import Courier
 from services.notify.metrics import NotifyMetrics
 from services.notify.routing import route_waiting
 from services.notify.service import REMOVED_GRACE, give_up_removed
+from services.store import outbox
 from services.store.connection import connect
 from services.store.delivery import Reason
 from services.store.sensors import SensorRepository
@@ -238,3 +239,43 @@ def test_a_slow_channel_gives_back_what_it_had_no_time_for(
     assert left
     assert {each.attempts for each in left} == {0}
     assert max(each.next_attempt_at for each in left) < NOW + timedelta(minutes=10)
+
+
+def test_a_digest_is_in_one_hand_at_a_time_and_keeps_its_id(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    """What a killed notifier had gathered is gathered again as the same digest, without what came since."""
+    settings = settings_of(hook(endpoint, digest="hourly"))
+    lease, due = timedelta(seconds=30), NOW + 60 * MINUTE
+    metrics = NotifyMetrics(["hook"])
+    with (
+        connect(database_url, "test", autocommit=True) as one,
+        connect(database_url, "test", autocommit=True) as other,
+    ):
+        for number in range(3):
+            say(database_url, Change.RAISE, subject=f"m{number}")
+        route_waiting(one, settings.routes, NOW, metrics)
+        assert outbox.gather(one, due - MINUTE, "hook", lease=lease) is None
+        first = outbox.gather(one, due, "hook", lease=lease)
+        assert outbox.gather(other, due, "hook", lease=lease) is None
+        assert outbox.due(other, due, 20, channel="hook", gathers=True) == []
+        say(database_url, Change.RAISE, subject="m9")
+        route_waiting(one, settings.routes, due - MINUTE, metrics)
+        again = outbox.gather(other, due + lease, "hook", lease=lease)
+        late = outbox.gather(one, due + lease, "hook", lease=lease)
+    assert first is not None
+    assert again is not None
+    assert late is not None
+    assert first.id == again.id != late.id
+    assert [len(each.items) for each in (first, again, late)] == [3, 3, 1]
+
+
+def test_two_that_sent_the_same_plan_one_repetition(database_url: str, endpoint: Endpoint) -> None:
+    [raised] = say(database_url, Change.RAISE)
+    with connect(database_url, "test", autocommit=True) as conn:
+        outbox.route(conn, raised.id, ["hook"], at=NOW)
+        for minutes in (0, 1):
+            at = NOW + minutes * MINUTE
+            outbox.record_sent(conn, raised.id, "hook", at, again_at=at + 30 * MINUTE)
+    first, second = state(database_url, raised.id)
+    assert (first.sent_at, second.next_attempt_at) == (NOW, NOW + 30 * MINUTE)
