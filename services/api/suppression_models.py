@@ -18,6 +18,9 @@ from services.domain.suppression import SuppressionKind
 _MOST: Final = 500
 
 
+_CLOCK: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
+
 def _clock(value: object) -> time:
     try:
         found = time.fromisoformat(str(value))
@@ -33,7 +36,7 @@ def _clock(value: object) -> time:
 LocalTime = Annotated[
     time,
     BeforeValidator(_clock),
-    WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}),
+    WithJsonSchema({"type": "string", "pattern": _CLOCK}),
 ]
 
 
@@ -95,8 +98,11 @@ class HoursDocument(Document):
     """Hours that come back every week."""
 
     days: list[int] = Field(description="ISO weekdays: 1 Monday to 7 Sunday.")
-    start: time = Field(description="Local time at which they begin.")
-    end: time = Field(description="Local time at which they end; not after start: on the next day.")
+    start: str = Field(description="Local time at which they begin: 09:00.", pattern=_CLOCK)
+    end: str = Field(
+        description="Local time at which they end; not after start: on the next day.",
+        pattern=_CLOCK,
+    )
 
 
 class SuppressionDocument(Document):

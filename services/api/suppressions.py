@@ -120,6 +120,10 @@ def _documents(
         {
             **{name: getattr(each, name) for name in Suppression.__dataclass_fields__},
             "name": each.name,
+            "hours": [
+                {"days": hours.days, "start": f"{hours.start:%H:%M}", "end": f"{hours.end:%H:%M}"}
+                for hours in each.hours
+            ],
             "live": each.live(now),
             "held": held[each.id],
         }

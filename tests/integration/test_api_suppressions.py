@@ -27,6 +27,7 @@ def test_an_exemption_from_the_first_day_to_the_last(api: Api, operator: httpx.C
     assert made.headers["location"] == f"/v1/exemptions/{found['id']}"
     assert (found["time_zone"], found["created_by"]) == ("Europe/Madrid", "Ana Torres")
     assert (found["live"], found["held"]) == (True, 1)
+    assert found["hours"] == hours
     shown = operator.get(f"/v1/alerts/{alert.id}").json()
     assert shown["suppressed_by"] == f"exemption/{found['id']}"
     assert shown["suppressed_reason"] == "Exempt: Flushed =on Tuesdays"
