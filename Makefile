@@ -1,6 +1,6 @@
 # The commands of a developer's day. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check bench bench-detect bench-ingest scorecard setup browser screenshots lock clean
+.PHONY: help demo test faults check bench bench-api bench-detect bench-ingest scorecard setup browser screenshots lock clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -29,6 +29,9 @@ check: $(READY) ## style, types and the direction of imports
 
 bench: $(READY) ## measure the hot paths
 	@$(BIN)/python -m benchmarks
+
+bench-api: $(READY) ## the query API on 100 million readings; BENCH_ARGS="--rows 3400000" for a quick look
+	@$(BIN)/python -m benchmarks api -- $(BENCH_ARGS)
 
 bench-detect: $(READY) ## detection's speed, and beside river, pandas, polars and numba in one run
 	@$(BIN)/python -m benchmarks detect detect_peers -- $(BENCH_ARGS)

@@ -19,6 +19,7 @@ QUICK: Final[Mapping[str, str]] = {
 """Name -> module; run when no name is given."""
 
 LONG: Final[Mapping[str, str]] = {
+    "api": "benchmarks.bench_api",
     "backlog": "benchmarks.bench_backlog",
     "detect_peers": "benchmarks.bench_detect_peers",
     "ingest_peers": "benchmarks.bench_ingest_peers",

@@ -1,5 +1,6 @@
 """The parts of the benchmarks that could be wrong without anybody noticing: payloads, acknowledgements, accounts."""
 
+import itertools
 import json
 import os
 import socket
@@ -8,9 +9,10 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 
-from benchmarks import accounts, bench_scaling, load, mqtt_wire, report
+from benchmarks import accounts, api_city, api_http, bench_scaling, load, mqtt_wire, report
 from benchmarks.payloads import FIRST_VALUE, FORMS, TIME_WIDTH, Form, probe
 from benchmarks.site import Cost
 from services.domain.instant import parse_time
@@ -180,3 +182,44 @@ def test_a_table_refuses_a_row_that_does_not_fit() -> None:
     assert text.splitlines()[3] == "x          1,234"
     with pytest.raises(ValueError, match="2 headings"):
         report.table("title", ("a", "b"), [("x",)])
+
+
+def test_a_city_holds_about_as_many_readings_as_asked() -> None:
+    for rows in (3_400_000, 20_000_000, 100_000_000):
+        city = api_city.city_of(rows)
+        assert rows * 0.9 <= city.readings <= rows
+    assert api_city.city_of(1) == api_city.City(1, 1, 1)
+
+
+def test_batches_of_a_city_hold_its_readings_in_the_order_of_time() -> None:
+    batches = list(itertools.islice(api_city.batches(api_city.City(1, 1, 1)), 8))
+    assert {len(batch) for batch in batches} == {360}
+    times = np.concatenate([batch.observed_us for batch in batches])
+    assert (np.diff(times) == api_city.MINUTE_US).all()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_client_of_the_api_reads_whole_answers(chunked: bool) -> None:
+    body = b"x" * 70_000
+    heads = {
+        False: b"Content-Length: 70000\r\n\r\n" + body,
+        True: b"Transfer-Encoding: chunked\r\n\r\n11170\r\n" + body + b"\r\n0\r\n\r\n",
+    }
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                for _ in range(2):
+                    connection.recv(10_000)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nETag: a\r\n" + heads[chunked])
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        client = api_http.Client(f"http://127.0.0.1:{server.getsockname()[1]}", {"X": "y"})
+        for _ in range(2):
+            got = client.get("/")
+            assert (got.status, got.headers["etag"]) == (200, "a")
+            assert got.size >= 70_000
+        client.close()
+        thread.join(30)

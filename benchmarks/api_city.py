@@ -1,0 +1,157 @@
+"""The readings that the API is measured on: meters by the hour, traffic stations by the minute; loaded, not measured.
+
+Written by binary COPY in the order of time, as ingest would over months, and rolled up by the product's own keeper.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from psycopg import sql
+
+from services.domain.batch import ReadingBatch
+from services.domain.catalogue import CATALOGUE, Domain, SensorKind
+from services.domain.instant import DAY_US, HOUR_US, from_us, to_us
+from services.domain.sensor import Sensor
+from services.store import feed
+from services.store.connection import Connection, transaction
+from services.store.readings import COPY, ReadingWriter
+from services.store.rollup import Rollups
+from services.store.sensors import SensorRepository
+from services.store.wire import copy_stream
+
+METERS, STATIONS, CORRIDOR = 10_000, 1_000, 40
+END_US = to_us(datetime(2026, 6, 1, tzinfo=UTC))
+"""A Monday; the newest readings are of the minute before."""
+MINUTE_US = HOUR_US // 60
+ROAD, DIRECTION = "M-30", "north"
+
+
+@dataclass(frozen=True)
+class City:
+    """How much there is.
+
+    Attributes:
+        station_days: days of each traffic station; year_stations: how many of them have a whole year.
+        meter_days: days of each meter.
+    """
+
+    station_days: int
+    year_stations: int
+    meter_days: int
+
+    @property
+    def readings(self) -> int:
+        """All of them."""
+        stations = STATIONS - self.year_stations
+        minutes = stations * self.station_days + self.year_stations * 365
+        return minutes * 1440 + METERS * self.meter_days * 24
+
+
+def city_of(rows: int) -> City:
+    """The city of about so many readings, at least 2.2 million: a day of each, and a year of one station."""
+    days, years = (5, 10) if rows >= 15_000_000 else (1, 1)
+    city = City(days, years, 1)
+    more = (rows - city.readings) // (METERS * 24)
+    return City(days, years, 1 + int(np.clip(more, 0, 364)))
+
+
+def sensors() -> list[Sensor]:
+    """Stations first, the corridor's at their head, 500 m apart; then the meters."""
+    stations = [
+        Sensor(
+            f"T-{n:05}",
+            SensorKind.TRAFFIC_STATION,
+            cadence_s=60.0,
+            road=ROAD if n < CORRIDOR else f"R-{n // 20}",
+            direction=DIRECTION,
+            position_m=500.0 * n if n < CORRIDOR else 500.0 * (n % 20),
+            time_zone="Europe/Madrid",
+        )
+        for n in range(STATIONS)
+    ]
+    meters = [
+        Sensor(
+            f"W-{n:05}", SensorKind.WATER_METER, cadence_s=3600.0, zone=f"Z-{n // 500}", time_zone="Europe/Madrid"
+        )
+        for n in range(METERS)
+    ]  # fmt: skip
+    return stations + meters
+
+
+def load(conn: Connection, city: City) -> float:
+    """Write the city into an empty, migrated database; returns readings a second of COPY."""
+    repository = SensorRepository(conn)
+    repository.upsert(sensors()[:STATIONS])
+    repository.upsert(sensors()[STATIONS:])
+    began, written = time.perf_counter(), 0
+    for batch in batches(city):
+        statement = COPY.format(
+            table=sql.Identifier(CATALOGUE[batch.domain].table),
+            metrics=sql.SQL(", ").join(map(sql.Identifier, batch.metrics)),
+        )
+        with transaction(conn), conn.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(copy_stream(batch))
+        written += len(batch)
+    speed = written / (time.perf_counter() - began)
+    for domain, first, number in (
+        (Domain.TRAFFIC, 1, STATIONS),
+        (Domain.WATER, STATIONS + 1, METERS),
+    ):
+        newest = _rows(domain, np.arange(first, first + number), np.array([END_US - MINUTE_US]), 9)
+        with transaction(conn):
+            ReadingWriter(conn).write(newest)
+            feed.append(conn, newest)
+    conn.execute("ANALYZE")
+    return speed
+
+
+def roll_up(conn: Connection) -> float:
+    """Let the keeper do all that it finds; returns seconds."""
+    began = time.perf_counter()
+    keeper = Rollups(conn)
+    keeper.claim()
+    while keeper.round(from_us(END_US) + timedelta(hours=2)).any:
+        pass
+    keeper.release()
+    conn.execute("ANALYZE")
+    return time.perf_counter() - began
+
+
+def batches(city: City) -> Iterator[ReadingBatch]:
+    """Day after day, so that chunks fill as they would."""
+    years = np.arange(1, city.year_stations + 1)
+    stations = np.arange(city.year_stations + 1, STATIONS + 1)
+    meters = np.arange(STATIONS + 1, STATIONS + METERS + 1)
+    for back in range(365, 0, -1):
+        day = END_US - back * DAY_US
+        for quarter in range(4):
+            minutes = day + (quarter * 360 + np.arange(360)) * MINUTE_US
+            speaking = np.concatenate([years, stations]) if back <= city.station_days else years
+            yield _rows(Domain.TRAFFIC, speaking, minutes, back * 4 + quarter)
+        if back <= city.meter_days:
+            yield _rows(Domain.WATER, meters, day + np.arange(24) * HOUR_US + 30_000_000, back)
+
+
+def _rows(domain: Domain, numbers: np.ndarray, times: np.ndarray, seed: int) -> ReadingBatch:
+    """A reading of each sensor at each time, in the order of time."""
+    random = np.random.default_rng(seed)
+    sensor = np.tile(numbers.astype(np.int32), len(times))
+    at = np.repeat(times.astype(np.int64), len(numbers))
+    n = len(sensor)
+    if domain is Domain.WATER:
+        hour = (at - (END_US - 400 * DAY_US)) / HOUR_US
+        metrics = {"register_litres": np.round(sensor * 1000.0 + hour * (8 + sensor % 9))}
+    else:
+        rush = 0.5 - 0.5 * np.cos(4 * np.pi * (at % DAY_US) / DAY_US)
+        count = random.poisson(2 + 20 * rush).astype(float)
+        metrics = {
+            "count_veh": count,
+            "speed_km_per_h": np.round(random.normal(90 - 35 * rush, 4), 1),
+            "occupancy_pct": np.round(count * 0.6 + random.random(n), 1),
+        }
+    return ReadingBatch(domain, sensor, at, at + 900_000, np.zeros(n, np.int16), metrics)

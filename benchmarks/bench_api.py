@@ -1,0 +1,293 @@
+"""The query API on a city's history: questions of a traffic engineer, forms, live lists and exports, with their limits.
+
+make bench-api [BENCH_ARGS="--rows 20000000 --folder DIR"]  ->  build/bench/api.json
+
+It loads the readings into an embedded database (100 million by default: 13 GB, about 10 minutes on two idle cores; a
+folder keeps them for the next run), lets the keeper roll them up, and asks the API over HTTP, one worker, warm. Beside
+milliseconds stands the processor time of API and database together: that one hardly depends on who else works here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from urllib.parse import urlencode
+
+from benchmarks import report
+from benchmarks.api_city import (
+    CORRIDOR,
+    DIRECTION,
+    END_US,
+    METERS,
+    MINUTE_US,
+    ROAD,
+    STATIONS,
+    City,
+    city_of,
+    load,
+    roll_up,
+)
+from benchmarks.api_http import Client, Latency, timed
+from services.domain.alert import event_of_condition
+from services.domain.condition import Change, Condition, Evidence, Rule, Severity
+from services.domain.instant import DAY_US, isoformat
+from services.embedded.database import EmbeddedDatabase
+from services.store.alerts import AlertRepository
+from services.store.api_keys import ApiKeyRepository
+from services.store.connection import Connection, connect
+from services.store.migrations import migrate
+
+POINTS, ALERTS = 10_000, 50
+_KEY = "bench"
+_LOADED = (
+    "SELECT EXISTS (SELECT FROM traffic_reading), (SELECT count(*)::bigint FROM rollup_sensor)"
+)
+_COPY = "COPY (SELECT * FROM {table}) TO '/dev/null' (FORMAT binary)"
+_BACKENDS = """
+    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+       AND backend_type = 'client backend'
+"""
+
+
+def range_of(days: float) -> dict[str, str]:
+    """Parameters of the last days."""
+    return {"start": isoformat(END_US - int(days * DAY_US)), "end": isoformat(END_US)}
+
+
+def questions() -> dict[str, tuple[str, str, float]]:
+    """Row of the table -> path, what is accepted, the most milliseconds of the 99th percentile."""
+    every = [("sensor_id", f"T-{n:05}") for n in range(STATIONS)]
+    speed = {"metrics": "speed_km_per_h"}
+    year = urlencode({**range_of(365), **speed, "bucket": "PT1H", "limit": 10_000})
+    day = urlencode(
+        [*every, *{**range_of(1), **speed, "bucket": "PT15M", "limit": 100_000}.items()]
+    )
+    contour = urlencode({**range_of(1), "road": ROAD, "direction": DIRECTION, "bucket": "PT5M"})
+    newest = urlencode({"domain": "water", "kind": "water_meter", "metrics": "register_litres"})
+    arrow = "application/vnd.apache.arrow.stream"
+    return {
+        "a year of one sensor by hour": (f"/v1/sensors/T-00000/readings?{year}", "application/json", 50),
+        f"a day of {STATIONS:,} sensors by 15 min": (f"/v1/readings?{day}", arrow, 200),
+        f"contour of {CORRIDOR} stations' day by 5 min": (f"/v1/roads/contour?{contour}", "application/json", 300),
+        f"latest of {METERS:,} sensors": (f"/v1/latest?{newest}", "application/json", 100),
+    }  # fmt: skip
+
+
+@contextmanager
+def served(which: str, url: str) -> Iterator[tuple[str, int]]:
+    """A server's address and process."""
+    command = [sys.executable, "-m", "benchmarks.api_server", which, url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield server.stdout.readline().strip(), server.pid
+        finally:
+            server.kill()
+
+
+def raise_alerts(conn: Connection) -> None:
+    """Fifty open alerts."""
+    repository = AlertRepository(conn)
+    evidence = Evidence("flow_litres_per_h", "L/h", 1840.0, 600.0, 35.0, 600.0, 10, 0.0, {})
+    for n in range(ALERTS):
+        at = END_US - n * MINUTE_US
+        subject = f"W-{n:05}"
+        condition = Condition(
+            Rule.BURST, subject, Change.RAISE, at - MINUTE_US, at, Severity.CRITICAL, 0.9, evidence
+        )
+        if repository.open_alert(Rule.BURST, subject) is None:
+            event = event_of_condition(condition, f"Flow at {subject} jumped to 1,840 L/h.", None)
+            assert event is not None
+            repository.apply([event])
+
+
+class Bench:
+    """One loaded database and what is measured on it."""
+
+    def __init__(self, conn: Connection, url: str) -> None:
+        self.conn, self.url = conn, url
+        self.rows: list[list[report.Cell]] = []
+        self.facts: dict[str, object] = {}
+
+    def note(self, what: str, aim: str, *cells: report.Cell) -> None:
+        """One row of the table: median, 99th percentile, processor time, and what counts."""
+        self.rows.append([what, aim, *cells])
+        print(f"  {what}: {', '.join(report.figure(cell) for cell in cells)}", flush=True)
+
+    def backends(self) -> list[int]:
+        """The database's processes that serve others than us."""
+        return [pid for (pid,) in self.conn.execute(_BACKENDS)]
+
+    def latency(
+        self, client: Client, pid: int, path: str, accept: str, times: int
+    ) -> tuple[Latency, int]:
+        """Of one question; and the answer's bytes."""
+        headers = {"Accept": accept}
+        first = client.get(path, headers)
+        if first.status != 200:
+            raise SystemExit(f"{path[:200]} was answered {first.status}")
+        found = timed(lambda: client.get(path, headers), times, [pid, *self.backends()])
+        return found, first.size
+
+    def ask(self, times: int) -> None:
+        """Everything that the API answers."""
+        secret = ApiKeyRepository(self.conn).create(f"{_KEY} {time.time_ns()}", ("read",))
+        headers = {"Authorization": f"Bearer {secret}"}
+        with served("ours", self.url) as (address, pid):
+            client = Client(address, headers)
+            for what, (path, accept, most) in questions().items():
+                found, size = self.latency(client, pid, path, accept, times)
+                self.facts[what] = {**asdict(found), "bytes": size}
+                self.note(
+                    what, f"p99 < {most:g} ms", found.p50_ms, found.p99_ms, found.cpu_ms, None
+                )
+            points = self._forms(client, pid, times)
+            client.close()
+            self._alerts(address, headers, pid)
+        with served("peer", self.url) as (address, pid):
+            client = Client(address, {})
+            path = "/readings?" + urlencode({"sensor": 1, **_points()})
+            found, _ = self.latency(client, pid, path, "application/json", times)
+            ratio = found.cpu_ms / points.cpu_ms
+            self.facts["response_model"] = asdict(found)
+            self.note(
+                f"{POINTS:,} points, FastAPI response_model, and its CPU over columns'", ">= 5",
+                found.p50_ms, found.p99_ms, found.cpu_ms, ratio,
+            )  # fmt: skip
+            client.close()
+
+    def _forms(self, client: Client, pid: int, times: int) -> Latency:
+        """Raw points by columns and as Arrow: the same rows, interleaved; returns the columns'."""
+        query = urlencode({**_points(), "metrics": "speed_km_per_h", "limit": POINTS})
+        path = f"/v1/sensors/T-00000/readings?{query}"
+        forms = {
+            "Arrow": "application/vnd.apache.arrow.stream",
+            "JSON by columns": "application/json",
+        }
+        found: dict[str, list[Latency]] = {name: [] for name in forms}
+        for _ in range(3):
+            for name, accept in forms.items():
+                found[name].append(self.latency(client, pid, path, accept, times)[0])
+        best = {name: min(each, key=lambda one: one.cpu_ms) for name, each in found.items()}
+        self.facts["points"] = {name: asdict(each) for name, each in best.items()}
+        for name, each in best.items():
+            ratio = each.cpu_ms / best["Arrow"].cpu_ms
+            aim = "<= 1.5" if name != "Arrow" else ""
+            cells = (each.p50_ms, each.p99_ms, each.cpu_ms, ratio)
+            self.note(f"{POINTS:,} points, {name}, and its CPU over Arrow's", aim, *cells)
+        return best["JSON by columns"]
+
+    def _alerts(self, address: str, headers: Mapping[str, str], pid: int) -> None:
+        """The list of open alerts against the smallest answer of the same server."""
+        path, seconds = f"/v1/alerts?state=open&limit={ALERTS}", 5.0
+        client = Client(address, headers, connections=8)
+        first = client.get(path)
+        tag = {"If-None-Match": first.headers["etag"]} if "etag" in first.headers else {}
+        ping = client.rate("/healthz", seconds)
+        fresh = client.rate(path, seconds)
+        same = client.rate(path, seconds, tag)
+        client.close()
+        self.facts["alerts"] = {"ping": ping, "open": fresh, "unchanged": same, "etag": bool(tag)}
+        self.note("requests/s of a ping", "", None, None, None, ping)
+        self.note(f"requests/s of {ALERTS} open alerts", ">= 1,500", None, None, None, fresh)
+        share = same / ping if tag else None
+        self.note("open alerts unchanged, share of the ping", ">= .80", None, None, None, share)
+
+    def export(self, city: City, copied: float | None) -> None:
+        """All readings of the larger table to Parquet, through the command; rate against COPY of the same rows."""
+        domain, table = (
+            ("water", "water_reading") if city.meter_days > 60 else ("traffic", "traffic_reading")
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.perf_counter()
+            rows = self.conn.execute(_COPY.replace("{table}", table).encode()).rowcount
+            rate = rows / (time.perf_counter() - began)
+            command = [
+                sys.executable, "-c", _PEAK, "export", f"{folder}/all.parquet", "--domain", domain,
+                "--start", isoformat(END_US - 366 * DAY_US), "--end", isoformat(END_US),
+            ]  # fmt: skip
+            began = time.perf_counter()
+            done = subprocess.run(
+                command, env=_environment(self.url), capture_output=True, text=True, check=False
+            )
+            took = time.perf_counter() - began
+            if done.returncode:
+                raise SystemExit(f"the export failed: {done.stderr[-600:]}")
+            size = (Path(folder) / "all.parquet").stat().st_size
+        peak = float(done.stderr.rpartition("peak_mb=")[2].split()[0])
+        self.facts["export"] = {
+            "rows": rows, "seconds": took, "rows_s": rows / took, "copy_rows_s": rate, "peak_mb": peak, "bytes": size,
+            "loaded_rows_s": copied,
+        }  # fmt: skip
+        self.note(
+            f"export of {rows:,} rows to Parquet, MB of memory", "< 300", None, None, None, peak
+        )
+        self.note(
+            "export, COPY's rows/s over its own", "<= 3", None, None, None, rate * took / rows
+        )
+
+
+_PEAK = """
+import resource, sys
+from services.cli import main
+try:
+    main()
+finally:
+    print(f"peak_mb={resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}", file=sys.stderr)
+"""
+
+
+def _environment(url: str) -> dict[str, str]:
+    return {**os.environ, "DATABASE_URL": url}
+
+
+def _points() -> dict[str, str]:
+    return {"start": isoformat(END_US - POINTS * MINUTE_US), "end": isoformat(END_US)}
+
+
+def main(arguments: list[str]) -> int:
+    """The command: see the module's first lines."""
+    parser = argparse.ArgumentParser(prog="benchmarks api")
+    parser.add_argument(
+        "--rows", type=int, default=100_000_000, help="readings, at least 2.2 million"
+    )
+    parser.add_argument("--requests", type=int, default=200, help="of each question")
+    parser.add_argument("--folder", type=Path, help="keeps the database, and uses what is there")
+    options = parser.parse_args(arguments)
+    city = city_of(options.rows)
+    settings = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
+    with EmbeddedDatabase(options.folder, unsafe=True, settings=settings) as server:
+        url = server.create()
+        migrate(url)
+        with connect(url, "citygauge-bench", autocommit=True) as conn:
+            bench = Bench(conn, url)
+            copied = rolled = None
+            loaded = conn.execute(_LOADED).fetchone()
+            assert loaded is not None
+            if not loaded[0]:
+                copied = load(conn, city)
+                rolled = roll_up(conn)
+                print(
+                    f"  loaded {city.readings:,} readings, {copied:,.0f}/s; rolled up in {rolled:,.0f} s"
+                )
+            raise_alerts(conn)
+            bench.ask(options.requests)
+            bench.export(city, copied)
+    head = ["", "aim", "p50 ms", "p99 ms", "CPU ms", "figure"]
+    print(report.table(f"The API on {city.readings:,} readings", head, bench.rows))
+    report.write(
+        "api", {**asdict(city), "readings": city.readings, "rolled_s": rolled, **bench.facts}
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
