@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import httpx
 import numpy as np
 
+from services.api.rules import Rules
 from services.api.service import run
 from services.api.settings import ApiSettings
 from services.domain.alert import Alert, alert_id, event_of_condition
@@ -59,17 +60,19 @@ class Api:
 
 
 @contextmanager
-def serving(database_url: str, **settings: object) -> Iterator[Api]:
+def serving(database_url: str, *, rules: Rules | None = None, **settings: object) -> Iterator[Api]:
     """Run the API in a thread; it must end in time when it is told to."""
     with (
         TemporaryDirectory(prefix="citygauge-exports-") as folder,
-        _serving(database_url, {"export_folder": folder, **settings}) as running,
+        _serving(database_url, {"export_folder": folder, **settings}, rules) as running,
     ):
         yield running
 
 
 @contextmanager
-def _serving(database_url: str, settings: Mapping[str, object]) -> Iterator[Api]:
+def _serving(
+    database_url: str, settings: Mapping[str, object], rules: Rules | None
+) -> Iterator[Api]:
     stop, listening = threading.Event(), threading.Event()
     urls: list[str] = []
     failures: list[BaseException] = []
@@ -80,7 +83,8 @@ def _serving(database_url: str, settings: Mapping[str, object]) -> Iterator[Api]
 
     def serve() -> None:
         try:
-            run(ApiSettings.model_validate({"port": 0, **settings}), database_url, stop, told)
+            chosen = ApiSettings.model_validate({"port": 0, **settings})
+            run(chosen, database_url, stop, told, rules=rules)
         except BaseException as error:
             failures.append(error)
             listening.set()

@@ -27,6 +27,7 @@ from services.api import (
     quality,
     readings,
     roads,
+    rules,
     sensors,
     session,
     stream,
@@ -41,17 +42,21 @@ from services.api.metrics import ApiMetrics
 from services.api.openapi import describe
 from services.api.places import Places
 from services.api.reading_tail import ReadingTail
+from services.api.rules import Rules
 from services.api.sessions import Sessions
 from services.api.settings import ApiSettings
 from services.api.tail import AlertTail
 
 
-def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
+def create_app(
+    settings: ApiSettings, database_url: str, rules_in_force: Rules | None = None
+) -> FastAPI:
     """The ASGI application; it connects when it starts, not here.
 
     Args:
         settings: limits, sessions, streams.
         database_url: a PostgreSQL address; the database may be away, requests then get 503.
+        rules_in_force: what the rules are set to, for people to read.
     """
 
     @asynccontextmanager
@@ -81,6 +86,7 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
         secret.get_secret_value() if secret else None, token.get_secret_value() if token else None
     )
     app.state.settings = settings
+    app.state.rules = rules_in_force or {}
     app.state.database = database
     app.state.metrics = ApiMetrics()
     app.state.places = Places()
@@ -109,6 +115,7 @@ def create_app(settings: ApiSettings, database_url: str) -> FastAPI:
         ingest,
         city_map,
         quality,
+        rules,
         catalogue,
         session,
         health,

@@ -11,6 +11,7 @@ from typing import Final
 import uvicorn
 
 from services.api.app import create_app
+from services.api.rules import Rules
 from services.api.settings import ApiSettings
 from services.domain.errors import SettingError
 
@@ -26,6 +27,7 @@ def run(
     database_url: str,
     stop: threading.Event,
     on_listening: Callable[[str], None] | None = None,
+    rules: Rules | None = None,
 ) -> None:
     """Serve until `stop` is set; requests that are under way get a few seconds to end.
 
@@ -33,6 +35,7 @@ def run(
         settings: where to listen, and everything else.
         database_url: a PostgreSQL address.
         stop: ends the service.
+        rules: what the rules are set to, for people to read.
         on_listening: told the address (http://127.0.0.1:8080) as soon as connections are taken.
 
     Raises:
@@ -40,7 +43,7 @@ def run(
     """
     listener = _listen(settings)
     port = listener.getsockname()[1]
-    app = create_app(settings, database_url)
+    app = create_app(settings, database_url, rules)
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -92,7 +92,7 @@ def visitor(browser: Browser, console_api: Api) -> Iterator[Console]:
         viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="UTC"
     )
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE_MS)
     console = Console(console_api, context, page)
     page.on("pageerror", lambda error: console.complaints.append(f"error: {error}"))
     page.on(

@@ -25,6 +25,7 @@ async function route() {
   view?.destroy?.();
   const mine = (view = {});
   const page = PAGES.find((each) => each.name === name && each.load) ?? (id ? VIEWS[name] : null);
+  delete document.body.dataset.shown;
   standOn(name);
   const onBoard = !page?.load;
   byId("board").hidden = !onBoard;
@@ -37,6 +38,7 @@ async function route() {
     queue.draw();
     const { items } = await get("/v1/sensors", { limit: 1 }).catch(() => ({ items: [null] }));
     if (view === mine && !items.length && !cases.listed("all").length) { byId("board").dataset.view = "start"; place.replaceChildren(start()); }
+    document.body.dataset.shown = "now";
     return;
   }
   place.replaceChildren(loading());
@@ -57,6 +59,7 @@ async function route() {
     place.append(failed(problem, route));
   }
   queue.draw();
+  if (view === mine) document.body.dataset.shown = [name, id].filter(Boolean).join("/");
 }
 
 // The heading takes the focus of a person who came by a link; nobody's who is typing or choosing.

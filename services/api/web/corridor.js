@@ -33,6 +33,7 @@ export default class Corridor {
     this.names = new Map(stations.map((sensor) => [sensor.id, sensor.name ?? sensor.id]));
     const { columns } = await get("/v1/latest", { domain: "traffic", road: this.road, metrics: "speed_km_per_h" });
     const newest = Math.max(0, ...columns.time.filter(Boolean).map((time) => Date.parse(time)));
+    if (stations.filter((sensor) => sensor.direction === this.direction && sensor.position_m !== null).length < 2) { this.element.replaceChildren(this.#head(this.direction), empty(t("corridor.few"), t("places.no_corridors_how"))); return; }
     this.body = h("div", { class: "stack" }, loading());
     if (!newest) { this.element.replaceChildren(this.#head(this.direction), empty(t("quality.none"), t("quality.none_how"))); return; }
     const turn = period({ spans: [["day", 1, t("period.day")], ["six", 0.25, t("period.six")], ["week", 7, t("period.week")]], end: newest + 1000, zone: this.zone, query: this.query, onTurn: (...when) => this.#load(...when) });
@@ -128,6 +129,6 @@ function bottlenecks(grid) {
   }
   found.sort((a, b) => b.seconds - a.seconds);
   if (!found.length) return h("p", { class: "soft" }, t("corridor.no_bottleneck"));
-  return h("div", { class: "table-wrap tall" }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("corridor.between")), h("th", { scope: "col" }, t("corridor.stood")))),
+  return h("div", { class: "table-wrap tall", tabIndex: 0 }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("corridor.between")), h("th", { scope: "col" }, t("corridor.stood")))),
     h("tbody", {}, found.slice(0, 8).map(({ from, to, seconds }) => h("tr", {}, h("td", {}, t("corridor.from_to", { from, to })), h("td", {}, span(seconds)))))));
 }

@@ -41,7 +41,7 @@ export function heat(page, measure) {
       });
       return row;
     })));
-  return h("section", { class: "panel" },
+  return h("section", { class: "panel" }, h("h2", {}, t(`quality.${measure}_title`)),
     h("ul", { class: "heat-key" }, ["l0", "l1", "l2", "l3", "l4", "l5", "unknown"].map((name) => h("li", {}, h("i", { class: name }), t(`quality.${name}`)))),
     h("div", { class: "heat-wrap", tabIndex: 0, role: "region", "aria-label": t(`quality.${measure}`) }, table), about);
 }

@@ -60,6 +60,7 @@ export default class CityMap {
     this.dots = new Dots(map);
     this.#lines();
     map.on("moveend", () => {
+      if (this.gone) return; // Leaflet tells of a resize a moment later
       const { lat: y, lng: x } = map.getCenter();
       keep({ at: `${y.toFixed(5)},${x.toFixed(5)},${map.getZoom()}` });
       this.#rows();

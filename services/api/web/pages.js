@@ -7,8 +7,8 @@ export const PAGES = [
   { name: "zones", key: "z", icon: "zone", load: () => import("./zones.js") },
   { name: "sensors", key: "s", icon: "sensor", load: () => import("./sensors.js") },
   { name: "quality", key: "q", icon: "quality", load: () => import("./quality.js") },
-  // { name: "performance", key: "p", icon: "performance", load: () => import("./performance.js") },
-  // { name: "rules", key: "r", icon: "rules", load: () => import("./rules.js") },
+  { name: "performance", key: "p", icon: "performance", load: () => import("./performance.js") },
+  { name: "rules", key: "r", icon: "rules", load: () => import("./rules.js") },
 ];
 
 // Views of one thing, and the page under which they stand.

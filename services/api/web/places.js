@@ -24,7 +24,7 @@ export class Places {
     const box = h("input", { type: "search", maxLength: 100 });
     const body = h("tbody", {});
     const note = h("div", {});
-    const table = h("div", { class: "table-wrap tall" }, h("table", { class: "list" }, h("caption", { class: "unseen" }, t(`nav.${this.kind}`)),
+    const table = h("div", { class: "table-wrap tall", tabIndex: 0 }, h("table", { class: "list" }, h("caption", { class: "unseen" }, t(`nav.${this.kind}`)),
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t(`places.${this.kind}_name`)), h("th", { scope: "col" }, t("places.state")), h("th", { scope: "col", class: "num" }, t("places.alerts")), h("th", { scope: "col", class: "num" }, t("places.sensors")))), body));
     this.draw = later(() => {
       const { states } = statesOf(town, this.cases);

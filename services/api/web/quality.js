@@ -48,11 +48,11 @@ export default class Quality {
           PARTS.map((part) => { const piece = h("i", { class: `p-${part}` }); piece.style.flexGrow = String(total[part]); return total[part] ? piece : null; })),
         h("p", { class: balanced ? "verdict good" : "verdict warning" }, icon(balanced ? "good" : "warning", 18), balanced ? t("quality.balanced") : t("quality.off", { count: Math.abs(sum - total.received) })),
         this.note),
-      h("section", { class: "panel" }, h("h2", {}, t("quality.more")), h("div", { class: "table-wrap tall" }, h("table", { class: "list" },
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), h("th", { scope: "col", class: "num" }, t("quality.ever")), h("th", { scope: "col", class: "num" }, t("quality.day")))),
+      h("section", { class: "panel" }, h("h2", {}, t("quality.more")), h("div", { class: "table-wrap tall", tabIndex: 0 }, h("table", { class: "list" },
+        h("thead", {}, h("tr", {}, h("td", {}), h("th", { scope: "col", class: "num" }, t("quality.ever")), h("th", { scope: "col", class: "num" }, t("quality.day")))),
         h("tbody", {}, ["received", "messages", "stored", "merged", "revised", "late", "duplicate", "conflicting", "rejected"].map((part) => h("tr", {},
           h("th", { scope: "row" }, t(`quality.${part}_long`)), h("td", { class: "num" }, number(total[part])), h("td", { class: "num" }, number(day.total[part])))))))),
-      h("section", { class: "panel" }, h("h2", {}, t("quality.workers")), workers.length ? h("div", { class: "table-wrap tall" }, h("table", { class: "list" },
+      h("section", { class: "panel" }, h("h2", {}, t("quality.workers")), workers.length ? h("div", { class: "table-wrap tall", tabIndex: 0 }, h("table", { class: "list" },
         h("thead", {}, h("tr", {}, ["worker", "heard", "holds"].map((name) => h("th", { scope: "col", class: name === "holds" ? "num" : "" }, t(`quality.${name}`))))),
         h("tbody", {}, workers.map((worker) => h("tr", {}, h("td", {}, worker.name),
           h("td", {}, worker.silent_s > SILENT_S ? h("span", { class: "chip warning" }, icon("warning", 16), t("quality.gone", { time: ago(worker.seen_at) })) : t("quality.lives")),
@@ -99,7 +99,7 @@ export default class Quality {
     const rows = h("tbody", {});
     const note = h("div", {});
     const more = h("button", { type: "button", class: "more", hidden: true, onclick: () => load(true) }, t("quality.older"));
-    const table = h("div", { class: "table-wrap tall" }, h("table", { class: "list" }, h("caption", { class: "unseen" }, t("quality.rejected")),
+    const table = h("div", { class: "table-wrap tall", tabIndex: 0 }, h("table", { class: "list" }, h("caption", { class: "unseen" }, t("quality.rejected")),
       h("thead", {}, h("tr", {}, ["came", "reason", "detail", "topic", "state"].map((name) => h("th", { scope: "col" }, t(`quality.${name}`))))), rows));
     let next = null;
     const load = async (older = false) => {

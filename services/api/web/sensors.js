@@ -22,7 +22,7 @@ export default class Sensors {
     this.body = h("tbody", {});
     this.more = h("button", { type: "button", class: "more", hidden: true, onclick: () => this.#load(true) }, t("sensors.more"));
     this.note = h("div", {});
-    this.table = h("div", { class: "table-wrap tall" }, h("table", { class: "list" }, h("caption", { class: "unseen" }, t("nav.sensors")),
+    this.table = h("div", { class: "table-wrap tall", tabIndex: 0 }, h("table", { class: "list" }, h("caption", { class: "unseen" }, t("nav.sensors")),
       h("thead", {}, h("tr", {}, ["name", "kind", "zone", "road", "cadence"].map((name) => h("th", { scope: "col" }, t(`sensors.${name}`))))), this.body));
     const again = later(() => { this.query = { ...this.query, q: box.value.trim(), kind: kind.value }; keep({ q: this.query.q, kind: this.query.kind }); this.#load(); }, 200);
     box.addEventListener("input", again);

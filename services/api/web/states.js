@@ -8,7 +8,7 @@ export const loading = () => h("div", { class: "loading", role: "status" }, h("s
 export const empty = (title, sentence, ...rest) => h("div", { class: "note" }, h("b", {}, title), sentence, ...rest);
 
 export const failed = (problem, again) => h("div", { class: "note", role: "alert" },
-  problem.status === 404 || problem.status === 422 ? `${t("states_page.gone")} ` : problem.status === undefined ? `${t("states_page.failed")} ${problem.message}` : problem.message,
+  problem.status === 404 ? `${t("states_page.gone")} ` : problem.status === undefined ? `${t("states_page.failed")} ${problem.message}` : problem.message,
   h("div", {}, h("button", { type: "button", onclick: again }, t("states_page.retry"))));
 
 const SIMULATE = "citygauge simulate city";

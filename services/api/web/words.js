@@ -71,6 +71,7 @@ function manyOf(alert) {
   const name = String(alert.subject ?? "").replace(/^[^/]*\//, "");
   if (alert.subject_kind === "feed") return knows("domains", name) ? say("subjects", name) : t("subjects.feed", { name });
   if (alert.subject_kind === "flood") return knows("domains", name) ? say("subjects", name) : name;
+  if (alert.subject_kind === "flood") return t("subjects.flood", { name: say("domains", name) });
   return alert.subject_kind === "gateway" ? t("subjects.gateway", { name }) : null;
 }
 

@@ -20,11 +20,12 @@ export default class Zone {
   constructor({ id, query }) { this.name = id; this.query = query; }
 
   async show() {
-    const [{ items }, { columns }] = await Promise.all([get("/v1/sensors", { zone: this.name, limit: 1 }), get("/v1/latest", { domain: "water", zone: this.name })]);
+    const [{ items }, inlets, { columns }] = await Promise.all([get("/v1/sensors", { zone: this.name, limit: 1 }), get("/v1/sensors", { zone: this.name, kind: "dma_inlet", limit: 1 }), get("/v1/latest", { domain: "water", zone: this.name })]);
     const newest = Math.max(0, ...(columns.time ?? []).filter(Boolean).map((time) => Date.parse(time)));
     this.zone = items[0]?.time_zone ?? "UTC";
     const head = (tools = null) => h("header", { class: "head" }, h("div", {}, h("a", { class: "back always quiet", href: "#/zones" }, icon("back", 20), t("nav.zones")), h("h1", { tabIndex: -1 }, this.name)), tools);
     if (!items.length || !newest) { this.element.replaceChildren(head(), empty(t(items.length ? "quality.none" : "zone.none"), t("quality.none_how"))); return; }
+    if (!inlets.items.length) { this.element.replaceChildren(head(), empty(t("zone.no_inlet_title"), t("zone.no_inlet"), h("div", {}, h("a", { href: address("sensors", "", { zone: this.name }) }, t("nav.sensors"))))); return; }
     this.body = h("div", { class: "stack" }, loading());
     const turn = period({ spans: [["month", 30, t("period.month")], ["week", 7, t("period.week")], ["quarter", 91, t("period.quarter")]], end: newest + 1000, zone: this.zone, query: this.query, onTurn: (...when) => this.#load(...when) });
     this.element.replaceChildren(head(turn.element), this.body);
@@ -67,7 +68,6 @@ export default class Zone {
         tile(t("zone.inflow"), amount(came, "L"), t("zone.days", { count: days })), tile(t("zone.metered"), amount(sum(balance.metered_litres), "L")),
         tile(t("zone.lost"), amount(lost, "L"), came ? t("zone.of_inflow", { share: share(lost / came, 1) }) : ""), tile(t("zone.a_day"), amount(days ? lost / days : null, "L")),
         tile(t("zone.night"), amount(last < 0 ? null : night.night_flow_litres_per_h[last], "L/h"), last < 0 ? "" : day(night.time[last], this.zone))),
-      ...(given ? [] : [h("p", { class: "note" }, t("zone.no_inlet"))]),
       h("section", { class: "panel" }, h("h2", {}, t("zone.flow")), first.element),
       h("div", { class: "pair" },
         h("section", { class: "panel" }, h("h2", {}, t("zone.between")), h("p", { class: "soft small" }, t("zone.between_how")), second.element),

@@ -25,7 +25,7 @@ export default {
   units: {
     "L": "litres", "L/h": "litres per hour", "m3": "m³", "m3/h": "m³ per hour", "gal": "gallons", "gal/h": "gallons per hour",
     "kPa": "kPa", "bar": "bar", "psi": "psi", "m": "metres", "Cel": "°C", "%": "%", "{veh}": "vehicles",
-    "{veh}/h": "vehicles per hour", "km/h": "km/h", "mph": "mph", "km": "km", "mi": "miles", "s": "seconds", "min": "minutes", "V": "volts",
+    "{veh}/h": "vehicles per hour", "km/h": "km/h", "mph": "mph", "km": "km", "mi": "miles", "s": "seconds", "min": "minutes", "h": "hours", "d": "days", "V": "volts",
   },
   metrics: {
     register_litres: "Meter reading", consumption_litres: "Consumption", flow_litres_per_h: "Flow", pressure_kpa: "Pressure",
@@ -55,7 +55,7 @@ export default {
     was: "Was {severity}",
   },
   subjects: {
-    water: "All water sensors", traffic: "All traffic sensors", feed: "All {name} sensors", gateway: "Gateway {name}",
+    water: "All water sensors", traffic: "All traffic sensors", feed: "All {name} sensors", gateway: "Gateway {name}", flood: "Alerts of {name}",
   },
   nav: {
     label: "Pages", now: "Now", map: "Map", corridors: "Corridors", zones: "Zones", sensors: "Sensors", quality: "Data quality",
@@ -108,7 +108,7 @@ export default {
     rows: { one: "1 value, times in {zone}", other: "{count} values, times in {zone}" }, newest: "The newest {shown} of {count} values, times in {zone}",
   },
   sensor: {
-    reports: "Reports", last: "Last reading", none_yet: "None yet", every: "every {time}", alerts: "Alerts of this sensor", never: "It never raised an alert.",
+    reports: "Reports", last: "Last reading", none_yet: "None yet", every: "every {time}", alerts: "Alerts of this sensor", gateway: "Gateway", stale: "Stale", never: "It never raised an alert.",
     day: "Last day", week: "Last week", month: "Last month", year: "Last year",
   },
   search: {
@@ -136,7 +136,8 @@ export default {
     conflicting_long: "of these, with another value than the stored one", rejected_long: "Readings rejected",
     workers: "Who takes the readings in", worker: "Worker", heard: "Last heard", holds: "Holds now", lives: "Just now", gone: "{time}",
     no_worker: "Nobody takes readings in", no_worker_how: "Start one: citygauge ingest",
-    complete: "Complete", valid: "Valid", timely: "In time", measure: "What to show", period: "Which days", span: "Last {count} days",
+    complete: "Complete", valid: "Valid", timely: "In time", complete_title: "How much of what was due came", valid_title: "How much of what came was valid", timely_title: "How much of what came was in time",
+    measure: "What to show", period: "Which days", span: "Last {count} days",
     none: "No readings yet", none_how: "As soon as a sensor reports, its days appear here.", whole: "All days",
     hover: "Point at a day to read its numbers.", cell: "{sensor}, {day}: {share}; {received} came, {due} were due.",
     l0: "All", l1: "95 % and more", l2: "75 % and more", l3: "25 % and more", l4: "Less", l5: "Nothing came", unknown: "Not known",
@@ -159,7 +160,7 @@ export default {
     before: "Earlier", after: "Later", six: "6 hours", day: "1 day", week: "1 week", month: "30 days", quarter: "3 months",
   },
   corridor: {
-    none: "No such road", picture: "Speeds of {count} stations by time and distance; the same is there as a table.", hover: "Point at the picture to read a speed.", no_reading: "no reading",
+    none: "No such road", few: "Too few stations with a position for a picture", picture: "Speeds of {count} stations by time and distance; the same is there as a table.", hover: "Point at the picture to read a speed.", no_reading: "no reading",
     under: "under {speed}", over: "{speed} and more", length: "Length", free: "Without traffic", now: "Takes now", worst: "Longest delay", measured: "Measured",
     speeds: "Speed by time and distance", time: "Time for the whole way", bottlenecks: "Where it jams", bottlenecks_how: "Upstream slower than {slow}, and downstream faster by more than {drop}.",
     between: "Between", stood: "For", from_to: "{from} and {to}", no_bottleneck: "No bottleneck in this time.", alerts: "Alerts in this time", no_alerts: "No alert in this time.",
@@ -167,9 +168,33 @@ export default {
   },
   zone: {
     none: "No such zone", inflow: "Flowed in", metered: "Metered", lost: "Not accounted for", of_inflow: "{share} of the inflow", a_day: "The same a day", night: "Last night flow",
-    days: { one: "1 whole day", other: "{count} whole days" }, no_inlet: "This zone has no inlet in the register, so nothing can be said about losses.",
+    days: { one: "1 whole day", other: "{count} whole days" }, no_inlet_title: "No inlet, no balance", no_inlet: "This zone has no inlet in the register, so nothing can be said about losses.",
     flow: "What flowed in, and what the meters add up to", between: "Between inlet and meters", between_how: "Inflow less outflow, less what tanks took, less the sum of meters. Leaks, theft and slow meters.",
     nights: "Night flow", nights_how: "The lowest lasting inflow between 2 and 4 in the morning, and what the meters took then.", table: "Day by day", day: "Day", part: "(not whole)", alerts: "Alerts in this time",
+  },
+  history: {
+    closer: "Closer", wider: "Wider", about: "{from} to {to}, {each}. Drag over a part to look closer.", means: "means of {time}", every: "every reading",
+    file: "Exactly this as a file:", file_register: "The meter readings behind this as a file:",
+  },
+  performance: {
+    intro: "How many alerts people were told, and what became of them, week by week.", domain: "Of", both: "Water and traffic", operators: "People on duty", span: "How long", weeks: "{count} weeks",
+    alarms: "The alarm system", alarms_how: "Targets for one person on duty: ISA-18.2 and EEMUA 191.", work: "The work", work_how: "From how people closed the cases; times are medians.",
+    figure: "Figure", target: "Good is", at_most: "at most {value}", beyond: "beyond its target: ",
+    told: "Alerts told to people", per_operator_hour: "Alerts a person and hour", peak_10_min: "Most in ten minutes", flood_share: "Time in a flood of alerts", chattering: "Alerts that flutter on and off", stale: "On for more than a day",
+    held: "Held back by a rule", standing: "Still on at the week's end", real: "Closed as real", sensor_fault: "Closed as a sensor's fault", legitimate_use: "Closed as used on purpose", open: "Not closed",
+    precision: "Right, of those judged", awareness_h: "From its beginning to the alert", acknowledgement_min: "From the alert to a person", repair_h: "From the alert to repaired or normal",
+    litres_lost: "Water lost", litres_saved: "Water not lost", vehicle_hours: "Vehicle-hours lost in jams", rules: "Rule by rule", frequent: "What spoke most often", none: "Nothing spoke.",
+    r_rule: "Rule", r_raised: "Began", r_told: "Told", r_right: "Right", r_wrong: "Wrong", r_precision: "Right, of judged", r_subject: "Where", files: "The same as a file:", by_week: "by week", by_rule: "by rule", zone: "weeks begin on Mondays in {zone}",
+  },
+  ruled: {
+    intro: "What each rule asks, how often it was right, and what it is set to.", record: "Over the last 26 weeks: {raised} began, {told} were told, {right} judged right, {wrong} judged wrong.", no_record: "It has not spoken in the last 26 weeks.",
+    settings: "Settings", value: "Is", default: "Usually", decides: "What it decides", changed: "changed here",
+    learned: "Nothing to set: it decides by what it learned at each place and by published constants.", how: "Settings are in the table [detectors] of the settings file and are read at a start. Try a change on recorded data first:",
+    continuous_flow: "Has the water at a meter not paused for longer than its own habit explains?", burst: "Does far more water flow than this meter ever took?", night_flow: "Do a meter's nights take more than they used to?",
+    intermittent_leak: "Has a meter become much busier than by its own habit?", zone_leak: "Does a zone take more than its meters and its own past explain?", backflow: "Does a meter count backwards?", silent: "Has a sensor not reported for longer than its interval allows?",
+    feed_silent: "Have most sensors of a feed or gateway stopped at once?", stuck: "Has a sensor repeated one value for longer than can be chance?", sensor_fault: "Does a sensor say what cannot be?", congestion: "Is traffic slow, or slower than usual here at this hour?",
+    alert_flood: "Do more alerts come than people can look at?",
+    incident: "Did traffic break down suddenly between two stations?",
   },
   pulse: {
     away: "Not connected", wait: "Connecting", connected: "Connected", still: "Connected, no readings arriving",

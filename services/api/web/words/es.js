@@ -23,7 +23,7 @@ export default {
   units: {
     "L": "litros", "L/h": "litros por hora", "m3": "m³", "m3/h": "m³ por hora", "gal": "galones", "gal/h": "galones por hora",
     "kPa": "kPa", "bar": "bar", "psi": "psi", "m": "metros", "Cel": "°C", "%": "%", "{veh}": "vehículos",
-    "{veh}/h": "vehículos por hora", "km/h": "km/h", "mph": "mph", "km": "km", "mi": "millas", "s": "segundos", "min": "minutos", "V": "voltios",
+    "{veh}/h": "vehículos por hora", "km/h": "km/h", "mph": "mph", "km": "km", "mi": "millas", "s": "segundos", "min": "minutos", "h": "horas", "d": "días", "V": "voltios",
   },
   metrics: {
     register_litres: "Lectura del contador", consumption_litres: "Consumo", flow_litres_per_h: "Caudal", pressure_kpa: "Presión",
@@ -53,7 +53,7 @@ export default {
     was: "Fue {severity}",
   },
   subjects: {
-    water: "Todos los sensores de agua", traffic: "Todos los sensores de tráfico", feed: "Todos los sensores {name}", gateway: "Pasarela {name}",
+    water: "Todos los sensores de agua", traffic: "Todos los sensores de tráfico", feed: "Todos los sensores {name}", gateway: "Pasarela {name}", flood: "Alertas de {name}",
   },
   nav: {
     label: "Páginas", now: "Ahora", map: "Mapa", corridors: "Corredores", zones: "Zonas", sensors: "Sensores", quality: "Calidad de datos",
@@ -106,7 +106,7 @@ export default {
     rows: { one: "1 valor, horas en {zone}", other: "{count} valores, horas en {zone}" }, newest: "Los {shown} más nuevos de {count} valores, horas en {zone}",
   },
   sensor: {
-    reports: "Informa", last: "Última lectura", none_yet: "Ninguna aún", every: "cada {time}", alerts: "Alertas de este sensor", never: "Nunca dio una alerta.",
+    reports: "Informa", last: "Última lectura", none_yet: "Ninguna aún", every: "cada {time}", alerts: "Alertas de este sensor", gateway: "Pasarela", stale: "Sin novedades hace tiempo", never: "Nunca dio una alerta.",
     day: "Último día", week: "Última semana", month: "Último mes", year: "Último año",
   },
   search: {
@@ -134,7 +134,8 @@ export default {
     conflicting_long: "de ellas, con otro valor que el guardado", rejected_long: "Lecturas rechazadas",
     workers: "Quién recibe las lecturas", worker: "Proceso", heard: "Última señal", holds: "Tiene ahora", lives: "Ahora mismo", gone: "{time}",
     no_worker: "Nadie recibe lecturas", no_worker_how: "Arranque uno: citygauge ingest",
-    complete: "Completas", valid: "Válidas", timely: "A tiempo", measure: "Qué mostrar", period: "Qué días", span: "Últimos {count} días",
+    complete: "Completas", valid: "Válidas", timely: "A tiempo", complete_title: "Cuánto de lo debido llegó", valid_title: "Cuánto de lo que llegó era válido", timely_title: "Cuánto de lo que llegó llegó a tiempo",
+    measure: "Qué mostrar", period: "Qué días", span: "Últimos {count} días",
     none: "Aún no hay lecturas", none_how: "En cuanto un sensor informe, sus días aparecen aquí.", whole: "Todos los días",
     hover: "Señale un día para leer sus cifras.", cell: "{sensor}, {day}: {share}; llegaron {received}, se debían {due}.",
     l0: "Todo", l1: "95 % o más", l2: "75 % o más", l3: "25 % o más", l4: "Menos", l5: "No llegó nada", unknown: "No se sabe",
@@ -157,7 +158,7 @@ export default {
     before: "Antes", after: "Después", six: "6 horas", day: "1 día", week: "1 semana", month: "30 días", quarter: "3 meses",
   },
   corridor: {
-    none: "No hay tal vía", picture: "Velocidades de {count} estaciones por hora y distancia; lo mismo está como tabla.", hover: "Señale la imagen para leer una velocidad.", no_reading: "sin lectura",
+    none: "No hay tal vía", few: "Muy pocas estaciones con posición para una imagen", picture: "Velocidades de {count} estaciones por hora y distancia; lo mismo está como tabla.", hover: "Señale la imagen para leer una velocidad.", no_reading: "sin lectura",
     under: "menos de {speed}", over: "{speed} o más", length: "Longitud", free: "Sin tráfico", now: "Tarda ahora", worst: "Mayor demora", measured: "Medido",
     speeds: "Velocidad por hora y distancia", time: "Tiempo de todo el recorrido", bottlenecks: "Dónde se atasca", bottlenecks_how: "Antes más lento que {slow}, y después más rápido en más de {drop}.",
     between: "Entre", stood: "Durante", from_to: "{from} y {to}", no_bottleneck: "Ningún cuello de botella en este periodo.", alerts: "Alertas en este periodo", no_alerts: "Ninguna alerta en este periodo.",
@@ -165,9 +166,33 @@ export default {
   },
   zone: {
     none: "No hay tal zona", inflow: "Entró", metered: "Medido por contadores", lost: "Sin contabilizar", of_inflow: "{share} de la entrada", a_day: "Lo mismo por día", night: "Último caudal nocturno",
-    days: { one: "1 día completo", other: "{count} días completos" }, no_inlet: "Esta zona no tiene entrada en el registro, así que nada se puede decir de las pérdidas.",
+    days: { one: "1 día completo", other: "{count} días completos" }, no_inlet_title: "Sin entrada no hay balance", no_inlet: "Esta zona no tiene entrada en el registro, así que nada se puede decir de las pérdidas.",
     flow: "Lo que entró y lo que suman los contadores", between: "Entre la entrada y los contadores", between_how: "Entrada menos salida, menos lo que tomaron los depósitos, menos la suma de contadores. Fugas, hurto y contadores lentos.",
     nights: "Caudal nocturno", nights_how: "La menor entrada sostenida entre las 2 y las 4 de la madrugada, y lo que tomaron entonces los contadores.", table: "Día a día", day: "Día", part: "(incompleto)", alerts: "Alertas en este periodo",
+  },
+  history: {
+    closer: "Acercar", wider: "Ampliar", about: "{from} a {to}, {each}. Arrastre sobre una parte para verla de cerca.", means: "medias de {time}", every: "cada lectura",
+    file: "Exactamente esto como archivo:", file_register: "Las lecturas del contador detrás de esto como archivo:",
+  },
+  performance: {
+    intro: "Cuántas alertas se dieron a las personas y qué fue de ellas, semana a semana.", domain: "De", both: "Agua y tráfico", operators: "Personas de turno", span: "Cuánto tiempo", weeks: "{count} semanas",
+    alarms: "El sistema de alarmas", alarms_how: "Objetivos para una persona de turno: ISA-18.2 y EEMUA 191.", work: "El trabajo", work_how: "Según cómo se cerraron los casos; los tiempos son medianas.",
+    figure: "Cifra", target: "Bueno es", at_most: "a lo sumo {value}", beyond: "más allá de su objetivo: ",
+    told: "Alertas dadas a personas", per_operator_hour: "Alertas por persona y hora", peak_10_min: "Máximo en diez minutos", flood_share: "Tiempo en avalancha de alertas", chattering: "Alertas que parpadean", stale: "Activas más de un día",
+    held: "Retenidas por una regla", standing: "Aún activas al acabar la semana", real: "Cerradas como reales", sensor_fault: "Cerradas como fallo de sensor", legitimate_use: "Cerradas como uso a propósito", open: "Sin cerrar",
+    precision: "Acertadas, de las juzgadas", awareness_h: "Desde su comienzo hasta la alerta", acknowledgement_min: "Desde la alerta hasta una persona", repair_h: "Desde la alerta hasta reparado o normal",
+    litres_lost: "Agua perdida", litres_saved: "Agua no perdida", vehicle_hours: "Horas de vehículo perdidas en atascos", rules: "Regla por regla", frequent: "Lo que más habló", none: "Nada habló.",
+    r_rule: "Regla", r_raised: "Empezaron", r_told: "Dadas", r_right: "Acertadas", r_wrong: "Erróneas", r_precision: "Acertadas, de las juzgadas", r_subject: "Dónde", files: "Lo mismo como archivo:", by_week: "por semana", by_rule: "por regla", zone: "las semanas empiezan los lunes en {zone}",
+  },
+  ruled: {
+    intro: "Qué pregunta cada regla, cuántas veces acertó y a qué está ajustada.", record: "En las últimas 26 semanas: empezaron {raised}, se dieron {told}, {right} juzgadas acertadas, {wrong} juzgadas erróneas.", no_record: "No ha hablado en las últimas 26 semanas.",
+    settings: "Ajustes", value: "Es", default: "Habitual", decides: "Qué decide", changed: "cambiado aquí",
+    learned: "Nada que ajustar: decide por lo aprendido en cada lugar y por constantes publicadas.", how: "Los ajustes están en la tabla [detectors] del archivo de ajustes y se leen al arrancar. Pruebe antes un cambio con datos grabados:",
+    continuous_flow: "¿Lleva el agua de un contador más tiempo sin pausa del que explica su costumbre?", burst: "¿Corre mucha más agua de la que este contador tomó nunca?", night_flow: "¿Toman las noches de un contador más que antes?",
+    intermittent_leak: "¿Se volvió un contador mucho más activo de lo que es su costumbre?", zone_leak: "¿Toma una zona más de lo que explican sus contadores y su pasado?", backflow: "¿Cuenta un contador hacia atrás?", silent: "¿Lleva un sensor sin informar más de lo que permite su intervalo?",
+    feed_silent: "¿Callaron a la vez la mayoría de los sensores de un flujo o una pasarela?", stuck: "¿Repite un sensor un valor más tiempo del que puede ser azar?", sensor_fault: "¿Dice un sensor lo que no puede ser?", congestion: "¿Va lento el tráfico, o más lento de lo habitual aquí a esta hora?",
+    alert_flood: "¿Llegan más alertas de las que se pueden mirar?",
+    incident: "¿Se detuvo el tráfico de pronto entre dos estaciones?",
   },
   pulse: {
     away: "Sin conexión", wait: "Conectando", connected: "Conectado", still: "Conectado, no llegan lecturas",
