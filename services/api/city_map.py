@@ -36,7 +36,9 @@ class MapDocument(Document):
     position_m: list[float | None] = Field(description="Metres along the road.")
     kinds: list[str] = Field(description="Kinds of sensors.")
     zones: list[str] = Field(description="Zones, by name.")
-    roads: list[tuple[str, str | None]] = Field(description="Roads with their direction.")
+    roads: list[list[str | None]] = Field(
+        description="Roads with their direction: two entries each."
+    )
 
 
 @router.get(

@@ -11,7 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from services.domain.catalogue import Domain
-from services.domain.condition import Rule
+from services.domain.condition import NOTES, Rule
 from services.domain.errors import InvalidInput
 from services.domain.performance import (
     AlarmWeek,
@@ -87,6 +87,7 @@ def performance(
         "now": now,
         "domain": None if domain is None else domain.value,
         "of_sensors": [rule.value for rule in _OF_SENSORS],
+        "aside": [Rule.ALERT_FLOOD.value, *(rule.value for rule in NOTES)],
         "unnoticed_days": unnoticed_days,
     }
     heard = _by_week(conn, statements.HEARD, values)

@@ -34,7 +34,7 @@ HEARD: Final[LiteralString] = f"""
     WITH {_HEARD},
     ten AS (
         SELECT number, date_bin('10 minutes', at, starts_at) AS begins, count(*) AS alerts FROM heard
-         WHERE (told OR folded) AND rule <> 'alert_flood' GROUP BY 1, 2),
+         WHERE (told OR folded) AND rule <> ALL(%(aside)s) GROUP BY 1, 2),
     often AS (
         SELECT number, count(*) AS told, row_number() OVER (PARTITION BY number ORDER BY count(*) DESC) AS place
           FROM heard WHERE told GROUP BY number, rule, subject),
@@ -43,7 +43,7 @@ HEARD: Final[LiteralString] = f"""
           FROM heard WHERE kind = 'raised'),
     counted AS (
         SELECT number, count(*) FILTER (WHERE told) AS told,
-               count(*) FILTER (WHERE kind = 'raised' AND rule <> 'alert_flood') AS raised,
+               count(*) FILTER (WHERE kind = 'raised' AND rule <> ALL(%(aside)s)) AS raised,
                count(DISTINCT alert_id) FILTER (WHERE kind = 'suppressed') AS held,
                count(*) FILTER (WHERE folded) AS folded,
                count(*) FILTER (WHERE told AND severity = 'critical') AS critical,
@@ -89,7 +89,7 @@ _CASES: Final[LiteralString] = f"""
                       max((e.data #>> '{{evidence,numbers,litres_per_day}}')::float8) AS per_day,
                       max((e.data #>> '{{evidence,numbers,delay_vehicle_h}}')::float8) AS delay
                  FROM alert_event AS e WHERE e.alert_id = a.id) AS log
-         WHERE a.rule <> 'alert_flood' AND {_OF_DOMAIN})
+         WHERE a.rule <> ALL(%(aside)s) AND {_OF_DOMAIN})
 """
 WORK: Final[LiteralString] = f"""
     WITH {_CASES},
@@ -124,7 +124,7 @@ RULES: Final[LiteralString] = f"""
 FREQUENT: Final[LiteralString] = f"""
     WITH {_HEARD}
     SELECT h.rule, h.subject, s.name, count(*)::int FROM heard AS h LEFT JOIN sensor AS s ON s.id = h.subject
-     WHERE h.told AND h.rule <> 'alert_flood' GROUP BY h.rule, h.subject, s.name
+     WHERE h.told AND h.rule <> ALL(%(aside)s) GROUP BY h.rule, h.subject, s.name
      ORDER BY count(*) DESC, h.rule, h.subject LIMIT 20
 """
 SITE_ZONE: Final[LiteralString] = """
