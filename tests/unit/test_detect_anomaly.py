@@ -17,11 +17,12 @@ from services.detect.anomaly.score import AnomalyScore
 from services.detect.recorded.recordings import read_case
 from services.detect.recorded.scored import (
     Readings,
+    Scorer,
     readings_of_case,
     readings_of_file,
-    scores,
     write_scores,
 )
+from services.detect.recorded.sorted_rows import Rows
 from services.domain.instant import DAY_US, isoformat
 from tests.oracles.anomaly_pairs import Pair
 
@@ -40,6 +41,17 @@ def usual(seed: int = 3) -> Values:
     return 50 + 30 * np.sin(2 * np.pi * hour / 24) + random.normal(0, 2, N)
 
 
+def scores(
+    names: tuple[tuple[str, str], ...], at_us: np.ndarray, series: np.ndarray, values: np.ndarray
+) -> np.ndarray:
+    return Scorer(names).step(Rows(at_us, at_us, series.astype(np.int32), values))
+
+
+def scores_of(readings: Readings, name: tuple[str, str]) -> np.ndarray:
+    (block,) = readings.rows.blocks()
+    return Scorer(tuple(readings.names)).step(block)[block.series == readings.names[name]]
+
+
 def run(series: Sequence[Values], metric: str = "value") -> Values:
     """(len(series), N) scores, of all in one stream."""
     count = len(series)
@@ -47,7 +59,7 @@ def run(series: Sequence[Values], metric: str = "value") -> Values:
     names = tuple((f"s{i}", metric) for i in range(count))
     values = np.stack(series, axis=1).reshape(-1)
     rows = np.tile(np.arange(count), N)
-    return scores(Readings(names, at, rows, values, {})).reshape(N, count).T
+    return scores(names, at, rows, values).reshape(N, count).T
 
 
 def spike(x: Values) -> None:
@@ -120,7 +132,7 @@ def test_ten_years_of_nothing_and_time_that_goes_back_raise_no_error() -> None:
     x, at = usual(), START_US + np.arange(N, dtype=np.int64) * STEP_US
     at[STRANGE:] += 3650 * DAY_US
     at[STRANGE + 50 : STRANGE + 90] -= 20 * 3650 * DAY_US
-    found = scores(Readings((("s", "value"),), at, np.zeros(N, np.intp), x, {}))
+    found = scores((("s", "value"),), at, np.zeros(N, np.intp), x)
     assert np.isfinite(found).all()
     assert 0 <= found.min() <= found.max() < 1
 
@@ -152,14 +164,13 @@ def test_a_pair_out_of_its_plane_is_found_though_each_value_is_usual() -> None:
     found = joint.step(np.zeros(N, np.intp), at, flow, occupancy)
     assert (found[strange] >= 0.5).mean() > 0.7
     assert (found[:STRANGE] >= 0.5).mean() < 0.01
-    both = Readings(
+    both = scores(
         (("s", "volume_veh"), ("s", "occupancy_pct")),
         np.repeat(at, 2),
         np.tile([0, 1], N),
         np.stack([flow, occupancy], axis=1).reshape(-1),
-        {},
     )
-    rows = scores(both).reshape(N, 2)
+    rows = both.reshape(N, 2)
     assert (rows >= found[:, None]).all(), "either row has the joint score where it is higher"
 
 
@@ -224,7 +235,8 @@ def test_registers_are_scored_by_what_they_grow(tmp_path: Path) -> None:
     assert STRANGE <= int(np.argmax(found)) < STRANGE + 20
     lines = [f"{isoformat(START_US + i)},m,customer_meter,register_l,{i}\n" for i in (3, 1, 2)]
     readings = readings_of_file(write_case(tmp_path, lines))
-    assert readings.values.tolist() == [1.0, 2.0, 3.0], "in the order of time"
+    (block,) = readings.rows.blocks()
+    assert block.value.tolist() == [1.0, 2.0, 3.0], "in the order of time"
     out = tmp_path / "s.csv"
     assert write_scores(readings, out, end_us=START_US + 2) == 1
     assert write_scores(readings, out, START_US + 2, START_US + 9) == 2
@@ -241,8 +253,8 @@ def test_a_case_from_elsewhere_has_the_same_scores_as_its_file(tmp_path: Path) -
     folder = write_case(tmp_path, lines)
     file, case = readings_of_file(folder), readings_of_case(read_case(folder))
     assert sorted(sensor for sensor, _ in case.names) == ["A", "B"]
-    one = scores(file)[file.series == file.names.index(("A", "flow_m3h"))]
-    other = scores(case)[case.series == case.names.index(("A", "flow_litres_per_h"))]
+    one = scores_of(file, ("A", "flow_m3h"))
+    other = scores_of(case, ("A", "flow_litres_per_h"))
     assert len(one) == len(other) == 600
     assert np.array_equal(one >= 0.5, other >= 0.5)
     assert (np.abs(one - other) < 1e-3).mean() > 0.9

@@ -1,16 +1,16 @@
 """Writes the general anomaly score of every reading of a recording: time, sensor_id, metric, score, in order of time.
 
 Any kind and any metric will do, since the score does not know what is measured. Registers are scored by what they grew
-by, and flow with occupancy of one moment has a joint score: either row gets it where it is the higher. It raises no
-alert, and refuses to read truth.
+by, and flow with occupancy of one moment has a joint score: either row gets it where it is the higher. Readings are
+sorted on disk where they are many (`sorted_rows`) and scored hour by hour, so that memory holds the state of the series
+and no long recording. It raises no alert, and refuses to read truth.
 """
 
 from __future__ import annotations
 
 import csv
-from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from services.detect.anomaly.joint import JointScore
 from services.detect.anomaly.score import AnomalyScore
 from services.detect.recorded.backtest import Case
 from services.detect.recorded.lines import BadLines, readings_file, recorded_lines
+from services.detect.recorded.sorted_rows import IN_MEMORY, Rows, SortedRows
 from services.detect.table import Array
 from services.domain.catalogue import Domain
 from services.domain.instant import HOUR_US, isoformat
@@ -36,143 +37,125 @@ _BATCH: Final = 8192
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Values of many series, in the order of time.
+    """Values of many series.
 
     Attributes:
-        names: (sensor id, metric) of each series.
-        at_us: (n,) int64 microseconds since 1970, never falling.
-        series: (n,) index into `names`.
-        values: (n,) float64, NaN is missing.
+        rows: the values, to be read in the order of time.
+        names: (sensor id, metric) of each series, by its number.
         times: how an instant is written, where the recording has its own way.
     """
 
-    names: tuple[tuple[str, str], ...]
-    at_us: Array
-    series: Array
-    values: Array
-    times: dict[int, str]
-
-    def __len__(self) -> int:
-        return len(self.at_us)
-
-    def part(self, places: slice) -> Readings:
-        """Some of them, one after the other."""
-        return Readings(
-            self.names, self.at_us[places], self.series[places], self.values[places], self.times
-        )
+    rows: SortedRows
+    names: dict[tuple[str, str], int] = field(default_factory=dict)
+    times: dict[int, str] = field(default_factory=dict)
 
 
-def readings_of_file(case: Path) -> Readings:
+def readings_of_file(case: Path, in_memory: int = IN_MEMORY) -> Readings:
     """Every line of a case's readings file that is understood; lines of one time keep their order.
 
     Raises:
         InvalidInput: no readings file, or one that is mostly not understood.
     """
-    numbers: dict[tuple[str, str], int] = {}
-    times: dict[int, str] = {}
-    at, series, values = array("q"), array("q"), array("d")
+    found = Readings(SortedRows(in_memory))
     for line in recorded_lines(readings_file(case), BadLines()):
-        times.setdefault(line.at_us, line.when)
-        at.append(line.at_us)
-        series.append(numbers.setdefault((line.sensor_id, line.metric), len(numbers)))
-        values.append(line.value)
-    at_us = np.array(at, np.int64)
-    order = np.argsort(at_us, kind="stable")
-    return Readings(
-        tuple(numbers),
-        at_us[order],
-        np.array(series, np.intp)[order],
-        np.array(values, np.float64)[order],
-        times,
-    )
+        if line.when != isoformat(line.at_us):
+            found.times.setdefault(line.at_us, line.when)
+        series = found.names.setdefault((line.sensor_id, line.metric), len(found.names))
+        found.rows.add(line.at_us, line.at_us, series, line.value)
+    return found
 
 
-def readings_of_case(case: Case) -> Readings:
+def readings_of_case(case: Case, in_memory: int = IN_MEMORY) -> Readings:
     """Every measured value of any case, of the database say; metrics by the names of their columns."""
     sensors = {number: sensor.id for number, sensor in case.numbered}
-    numbers: dict[tuple[str, str], int] = {}
-    at, series, values = [], [], []
+    found = Readings(SortedRows(in_memory))
     for part in case.slices(dict.fromkeys(Domain, HOUR_US)):
         for batch in part.batches:
             for column, measured in batch.metrics.items():
                 known = np.isfinite(measured)
-                which, place = np.unique(batch.sensor[known], return_inverse=True)
-                of = [
-                    numbers.setdefault((sensors[n], column), len(numbers)) for n in which.tolist()
-                ]
-                at.append(batch.observed_us[known])
-                series.append(np.array(of, np.intp)[place])
-                values.append(measured[known])
-    if not at:
-        return Readings((), np.empty(0, np.int64), np.empty(0, np.intp), np.empty(0), {})
-    at_us = np.concatenate(at)
-    order = np.argsort(at_us, kind="stable")
-    return Readings(
-        tuple(numbers),
-        at_us[order],
-        np.concatenate(series)[order],
-        np.concatenate(values)[order],
-        {},
-    )
+                rows = (batch.sensor[known], batch.observed_us[known], measured[known])
+                for number, at_us, value in zip(*(each.tolist() for each in rows), strict=True):
+                    name = (sensors[number], column)
+                    series = found.names.setdefault(name, len(found.names))
+                    found.rows.add(at_us, at_us, series, value)
+    return found
 
 
-def scores(readings: Readings) -> Array:
-    """(n,) score 0..1 of each value, by the classes that score a live stream."""
-    values = _grown(readings)
-    scorer = AnomalyScore()
-    scorer.add(len(readings.names))
-    out = np.zeros(len(readings))
-    for i in range(0, len(readings), _BATCH):
-        part = slice(i, i + _BATCH)
-        out[part] = scorer.step(readings.series[part], readings.at_us[part], values[part])
-    flow, density, sensor = _pairs(readings)
-    joint = JointScore()
-    joint.add(len(readings.names))
-    for i in range(0, len(flow), _BATCH):
-        one, other = flow[i : i + _BATCH], density[i : i + _BATCH]
-        found = joint.step(
-            sensor[i : i + _BATCH],
-            readings.at_us[one],
-            readings.values[one],
-            readings.values[other],
-        )
-        out[one] = np.maximum(out[one], found)
-        out[other] = np.maximum(out[other], found)
-    return out
+class Scorer:
+    """The general score of many series, block by block in the order of time, as a live stream is scored."""
+
+    def __init__(self, names: tuple[tuple[str, str], ...]) -> None:
+        self._each, self._joint = AnomalyScore(), JointScore()
+        self._each.add(len(names))
+        self._joint.add(len(names))
+        self._register = np.array([metric in REGISTERS for _, metric in names], np.bool_)
+        self._last = np.full(len(names), np.nan)
+        self._last_us = np.zeros(len(names), np.int64)
+        self._pairs = _pairs(names)
+
+    def step(self, block: Rows) -> Array:
+        """(n,) score 0..1 of each value; no moment is divided between blocks."""
+        series = block.series.astype(np.intp)
+        values = self._grown(series, block)
+        out = np.zeros(len(block))
+        for i in range(0, len(block), _BATCH):
+            part = slice(i, i + _BATCH)
+            out[part] = self._each.step(series[part], block.at_us[part], values[part])
+        one, other, sensor = self._moments(series, block.at_us)
+        for i in range(0, len(one), _BATCH):
+            flow, density = one[i : i + _BATCH], other[i : i + _BATCH]
+            found = self._joint.step(
+                sensor[i : i + _BATCH], block.at_us[flow], block.value[flow], block.value[density]
+            )
+            out[flow] = np.maximum(out[flow], found)
+            out[density] = np.maximum(out[density], found)
+        return out
+
+    def _grown(self, series: Array, block: Rows) -> Array:
+        """(n,) the values; of registers what they grew by since the last value known, NaN at the first."""
+        mine = np.flatnonzero(self._register[series])
+        if mine.size == 0:
+            return block.value
+        values = block.value.copy()
+        for number in np.unique(series[mine]).tolist():
+            known = mine[(series[mine] == number) & np.isfinite(block.value[mine])]
+            if known.size == 0:
+                continue
+            first = np.isnan(self._last[number])
+            at = np.concatenate(([self._last_us[number]], block.at_us[known]))
+            register = np.concatenate(([self._last[number]], block.value[known]))
+            values[known] = np.diff(register) / np.maximum(np.diff(at) / HOUR_US, 1e-3)
+            if first:
+                values[known[0]] = np.nan
+            self._last[number], self._last_us[number] = register[-1], at[-1]
+        return values
+
+    def _moments(self, series: Array, at_us: Array) -> tuple[Array, Array, Array]:
+        """Places of flow and density of one moment, and the sensor, where both are known; in the order of time."""
+        found: list[tuple[Array, Array, Array]] = [(np.empty(0, np.intp),) * 3]
+        order = np.argsort(series, kind="stable")
+        edges = np.searchsorted(series[order], np.arange(len(self._last) + 1))
+        for number, flow, density in self._pairs:
+            one, other = (order[edges[k] : edges[k + 1]] for k in (flow, density))
+            if not (one.size and other.size):
+                continue
+            _, i, j = np.intersect1d(at_us[one], at_us[other], return_indices=True)
+            found.append((one[i], other[j], np.full(len(i), number)))
+        flows, densities, sensors = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        places = np.argsort(flows)
+        return flows[places], densities[places], sensors[places]
 
 
-def _grown(readings: Readings) -> Array:
-    """(n,) the values; of registers what they grew by since the last value known, NaN at the first."""
-    values = readings.values
-    for number, (_, metric) in enumerate(readings.names):
-        if metric not in REGISTERS:
-            continue
-        if values is readings.values:
-            values = values.copy()
-        mine = np.flatnonzero(readings.series == number)
-        known = mine[np.isfinite(readings.values[mine])]
-        hours = np.maximum(np.diff(readings.at_us[known]) / 3.6e9, 1e-3)
-        values[known[1:]] = np.diff(readings.values[known]) / hours
-        values[known[:1]] = np.nan
-    return values
-
-
-def _pairs(readings: Readings) -> tuple[Array, Array, Array]:
-    """Places of the flow and of the density of one moment, and the sensor, for all that have both, in order of time."""
-    series = {name: number for number, name in enumerate(readings.names)}
-    found: list[tuple[Array, Array, Array]] = [(np.empty(0, np.intp),) * 3]
-    for number, sensor in enumerate(dict.fromkeys(sensor for sensor, _ in readings.names)):
+def _pairs(names: tuple[tuple[str, str], ...]) -> list[tuple[int, int, int]]:
+    """(sensor, flow, density) by number, of the sensors that have both."""
+    series = {name: number for number, name in enumerate(names)}
+    found = []
+    for number, sensor in enumerate(dict.fromkeys(sensor for sensor, _ in names)):
         flow = next((series[sensor, m] for m in FLOWS if (sensor, m) in series), None)
         density = next((series[sensor, m] for m in DENSITIES if (sensor, m) in series), None)
-        if flow is None or density is None:
-            continue
-        one = np.flatnonzero(readings.series == flow)
-        other = np.flatnonzero(readings.series == density)
-        _, i, j = np.intersect1d(readings.at_us[one], readings.at_us[other], return_indices=True)
-        found.append((one[i], other[j], np.full(len(i), number)))
-    flows, densities, sensors = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(flows)
-    return flows[order], densities[order], sensors[order]
+        if flow is not None and density is not None:
+            found.append((number, flow, density))
+    return found
 
 
 def write_scores(
@@ -184,22 +167,28 @@ def write_scores(
         start_us: readings before it are the warm-up: they are scored, and not written.
         end_us: readings at or after it are not taken.
     """
-    low = 0 if start_us is None else int(np.searchsorted(readings.at_us, start_us))
-    high = len(readings) if end_us is None else int(np.searchsorted(readings.at_us, end_us))
-    taken = readings.part(slice(0, high))
-    found = scores(taken)
+    names = tuple(readings.names)
+    scorer, written = Scorer(names), 0
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(SCORE_COLUMNS)
-        writer.writerows(_lines(taken.part(slice(low, high)), found[low:]))
-    return max(high - low, 0)
+        for block in readings.rows.blocks():
+            low = 0 if start_us is None else int(np.searchsorted(block.at_us, start_us))
+            high = len(block) if end_us is None else int(np.searchsorted(block.at_us, end_us))
+            taken = block.take(slice(0, high))
+            found = scorer.step(taken)
+            writer.writerows(
+                _lines(names, readings.times, taken.take(slice(low, high)), found[low:])
+            )
+            written += max(high - low, 0)
+    return written
 
 
-def _lines(readings: Readings, found: Array) -> Iterator[tuple[Any, ...]]:
-    times = readings.times
+def _lines(
+    names: tuple[tuple[str, str], ...], times: dict[int, str], rows: Rows, found: Array
+) -> Iterator[tuple[Any, ...]]:
     for us, series, score in zip(
-        readings.at_us.tolist(), readings.series.tolist(), found.tolist(), strict=True
+        rows.at_us.tolist(), rows.series.tolist(), found.tolist(), strict=True
     ):
-        when = times.get(us) or isoformat(us)
-        yield (when, *readings.names[series], f"{score:.6g}")
+        yield (times.get(us) or isoformat(us), *names[series], f"{score:.6g}")

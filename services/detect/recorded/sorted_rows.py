@@ -64,7 +64,7 @@ class SortedRows:
         at.append(at_us)
         which.append(series)
         values.append(value)
-        if len(key) >= _CHUNK:
+        if len(key) >= min(_CHUNK, self._in_memory):
             self._settle()
 
     def blocks(self) -> Iterator[Rows]:
