@@ -26,6 +26,7 @@ OF_RULE: Final[Mapping[Rule, tuple[str, ...]]] = MappingProxyType(
         Rule.INCIDENT: (),
         Rule.SENSOR_FAULT: (),
         Rule.ALERT_FLOOD: (),
+        Rule.REGISTER: (),
         Rule.ZONE_LEAK: ("zone_", "balance_", "water_price_", "currency"),
     }
 )

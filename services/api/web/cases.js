@@ -3,13 +3,14 @@
 import { get } from "./api.js";
 
 const RANK = { critical: 2, warning: 1, info: 0 };
+const NOTES = new Set(["register"]); // kept in a sensor's history; they ask nobody to act
 const FIRST = 100;
 const PAGE = 1000;
 const FLOOD = 8; // so many alike from one place are one entry
 
 export const hidden = (alert) => Boolean(alert.shelved_until) && new Date(alert.shelved_until) > new Date();
 // What needs a person: it is still measured, or it was over before anybody looked; nobody closed, hid or held it back.
-export const open = (alert) => (alert.active || alert.latched) && alert.state !== "resolved" && !hidden(alert) && !alert.suppressed_by;
+export const open = (alert) => (alert.active || alert.latched) && alert.state !== "resolved" && !hidden(alert) && !alert.suppressed_by && !NOTES.has(alert.rule);
 const newest = (a, b) => (a.raised_at < b.raised_at ? 1 : a.raised_at > b.raised_at ? -1 : a.id < b.id ? -1 : 1); // RFC 3339 sorts as text
 // First what nobody has, then what was over before anybody looked, then what somebody has.
 const turn = (alert) => (alert.state === "acknowledged" ? 2 : alert.active ? 0 : 1);

@@ -194,6 +194,7 @@ export default {
     intermittent_leak: "Has a meter become much busier than by its own habit?", zone_leak: "Does a zone take more than its meters and its own past explain?", backflow: "Does a meter count backwards?", silent: "Has a sensor not reported for longer than its interval allows?",
     feed_silent: "Have most sensors of a feed or gateway stopped at once?", stuck: "Has a sensor repeated one value for longer than can be chance?", sensor_fault: "Does a sensor say what cannot be?", congestion: "Is traffic slow, or slower than usual here at this hour?",
     alert_flood: "Do more alerts come than people can look at?",
+    register: "Did a meter's register begin anew, because it was exchanged, reset or rolled over? A note; nobody is told.",
     incident: "Did traffic break down suddenly between two stations?",
   },
   pulse: {

@@ -192,6 +192,7 @@ export default {
     intermittent_leak: "¿Se volvió un contador mucho más activo de lo que es su costumbre?", zone_leak: "¿Toma una zona más de lo que explican sus contadores y su pasado?", backflow: "¿Cuenta un contador hacia atrás?", silent: "¿Lleva un sensor sin informar más de lo que permite su intervalo?",
     feed_silent: "¿Callaron a la vez la mayoría de los sensores de un flujo o una pasarela?", stuck: "¿Repite un sensor un valor más tiempo del que puede ser azar?", sensor_fault: "¿Dice un sensor lo que no puede ser?", congestion: "¿Va lento el tráfico, o más lento de lo habitual aquí a esta hora?",
     alert_flood: "¿Llegan más alertas de las que se pueden mirar?",
+    register: "¿Empezó de nuevo un contador por cambio, reinicio o vuelta a cero? Es una nota; no se avisa a nadie.",
     incident: "¿Se detuvo el tráfico de pronto entre dos estaciones?",
   },
   pulse: {
