@@ -35,9 +35,8 @@ class Client:
         self._common = "".join(
             f"{name}: {value}\r\n" for name, value in {"Host": parts.netloc, **headers}.items()
         )
-        self._sockets = [
-            socket.create_connection((parts.hostname, parts.port), 120) for _ in range(connections)
-        ]
+        place = (parts.hostname, parts.port)
+        self._sockets = [_connected(place) for _ in range(connections)]
         for each in self._sockets:
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -69,6 +68,18 @@ class Client:
     def _request(self, path: str, headers: Mapping[str, str]) -> bytes:
         own = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return f"GET {path} HTTP/1.1\r\n{self._common}{own}\r\n".encode()
+
+
+def _connected(place: tuple[str, int]) -> socket.socket:
+    """A connection, as soon as somebody listens."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return socket.create_connection(place, 120)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _received(connection: socket.socket) -> Got:

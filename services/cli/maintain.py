@@ -47,10 +47,9 @@ def maintain(
 ) -> None:
     """Drop readings beyond their retention, compress old ones, remove what is settled, and keep the rollups.
 
-    Needs DATABASE_URL. With --every it follows what is stored and rolls each hour up when it is over, so that long
-    ranges are answered at once; without it the answers are the same, only slower. Without a retention in the settings
-    or here, no reading is ever removed. It waits for nobody: what is locked is left for the next time. Exit status 1
-    if a step could not be done.
+    Needs DATABASE_URL. Rollups make long ranges quick and change no answer; `citygauge detect` keeps them too, and so
+    does this with --every, one process at a time. Without a retention in the settings or here, no reading is ever
+    removed. It waits for nobody: what is locked is left for the next time. Exit status 1 if a step could not be done.
     """
     from services.cli.maintain_metrics import MaintainMetrics
     from services.store.maintain_settings import MaintainSettings

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from threading import Event
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Final
 
 from services.domain.errors import Conflict, Unavailable
@@ -16,6 +19,8 @@ from services.store.rollup import Rollups
 log: Final = logging.getLogger("citygauge.maintain")
 _IDLE_S: Final = 1.0
 _RETRY_S: Final = 5.0
+_FAILED_S: Final = 60.0
+_END_S: Final = 5.0
 
 
 def keep_rollups(url: str, stop: Event, until: float) -> None:
@@ -37,6 +42,23 @@ def keep_rollups(url: str, stop: Event, until: float) -> None:
         except (Unavailable, Conflict) as error:
             log.warning("rollups wait: %s", error)
             stop.wait(max(0.0, min(_RETRY_S, until - time.monotonic())))
+        except (
+            Exception
+        ):  # whoever shares the process goes on; without rollups answers are slower, not wrong
+            log.exception("rollups failed, and are tried again")
+            stop.wait(max(0.0, min(_FAILED_S, until - time.monotonic())))
+
+
+@contextmanager
+def rollups_kept(url: str, stop: Event) -> Iterator[None]:
+    """Keep them in a thread of its own, until `stop` is set."""
+    thread = Thread(target=keep_rollups, args=(url, stop, math.inf), name="rollups", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(_END_S)
 
 
 def _paused(stop: Event, until: float, seconds: float) -> bool:

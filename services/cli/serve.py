@@ -65,10 +65,11 @@ def detect(
         None, help="Be ready, and begin when this file is there.", hidden=True
     ),
 ) -> None:
-    """Watch the stored readings for leaks, congestion and silent or stuck sensors, and raise alerts.
+    """Watch the stored readings for leaks, congestion and silent or stuck sensors, raise alerts, and keep the rollups.
 
     Needs DATABASE_URL. A restart goes on where it stopped: no alert is repeated and none is forgotten.
     """
+    from services.cli.rollups import rollups_kept
     from services.detect.detector_settings import DetectorSettings
     from services.detect.service import run
     from services.detect.settings import DetectSettings
@@ -81,7 +82,8 @@ def detect(
     stop = stop_on_signals()
     while wait_for is not None and not wait_for.exists() and not stop.wait(_LOOK_S):
         pass
-    run(settings, database, stop, detectors)
+    with rollups_kept(database, stop):
+        run(settings, database, stop, detectors)
 
 
 def api() -> None:

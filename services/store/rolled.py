@@ -27,7 +27,7 @@ from services.store.feed_statements import EPOCH
 from services.store.rollup_level import CONSUMER, Level, relation
 from services.store.wire import Integers, Times, columnar
 
-_MOST_UNFOLLOWED: Final = 2_000_000
+_MOST_UNFOLLOWED: Final = 200_000
 """Readings of the feed that a question looks through; where the keeper is further behind, readings are read."""
 
 _MOST_BATCHES: Final = 20_000

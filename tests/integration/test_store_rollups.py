@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -374,3 +375,21 @@ def test_a_range_that_ends_now_has_its_newest_readings(conn: Connection) -> None
     assert rolled_rows(conn, hours, Level.HOUR) == 47
     check(conn, hours)
     assert keep_up(conn, now).waiting(from_us(now) + timedelta(hours=2)) == (1, 0)
+
+
+def test_the_process_of_the_detectors_keeps_them(edition_url: str, conn: Connection) -> None:
+    """And ends when it is told to."""
+    clear(conn)
+    describe(conn)
+    store(conn, every_ten_minutes(3, 2))
+    days = question(T0, T0 + 3 * DAY_US, FixedBuckets(86_400))
+    environment = {**os.environ, "DATABASE_URL": edition_url, "CITYGAUGE_DETECT_METRICS_PORT": "0"}
+    command = [sys.executable, "-m", "services.cli", "detect"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until(lambda: rolled_rows(conn, days, Level.DAY) == 3, what="three days rolled up")
+            process.terminate()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+    check(conn, days)
