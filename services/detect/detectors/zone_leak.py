@@ -39,18 +39,12 @@ from services.detect.detectors.zone_pressure import ZonePressure
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.coverage import Seen, held
-from services.detect.windows.rolling import Rolling
-from services.detect.windows.zone_habit import HOURS, NEEDED_H, ZoneHabit, hours_mean, ring_spread
+from services.detect.windows.zone_habit import HOURS, NEEDED_H, ZoneHabit, hours_mean
+from services.detect.windows.zone_sums import SLACK, WITNESSES, ZoneSums
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import DAY_US, HOUR_US
 
 DAY_BEGINS_H: Final = 6
-_DAYS: Final = 28
-_K: Final = (0.75, 1.0)
-_CLIP: Final = 4.0
-_FLOORS: Final = (0.004, 0.02)
-_WITNESSES: Final = 2
-_KNOWN: Final = (14, 7)
 _NIGHT_H: Final = 4
 _ACCORD: Final = 0.55
 """By so much do pressures in full accord lower the limits."""
@@ -58,7 +52,6 @@ _ENDED: Final = 0.4
 """A leak that has fallen below this share of its largest rate has ended."""
 _NIGHT_LIMIT: Final = 0.8
 """The night's limit as a share of the offset's."""
-_ODD: Final = 3.0
 _HELD_US: Final = 28 * DAY_US
 """So long is the habit frozen in a leak; after that it goes on learning from inflow less leak."""
 _CRITICAL: Final = 0.4
@@ -76,16 +69,15 @@ class ZoneLeak:
         self.limits = settings.zone_cusum_h * np.array((1.0, _NIGHT_LIMIT))
         self.episodes = Episodes()
         self.habit = ZoneHabit()
-        self.rings = (Rolling(_DAYS, "f4"), Rolling(_DAYS, "f4"))
+        self.sums = ZoneSums(self.limits)
         self.table = Table(
             {
                 "day": Field("i4", -1),
                 "judged": Field("i4", -1),
                 "end_us": Field("i8", NEVER),
                 "start_us": Field("i8", NEVER),
-                "day_mark": Field("f8", 0.0, (_WITNESSES, 2)),
-                "last_mark": Field("f8", 0.0, (_WITNESSES, 2)),
-                "mark": Field("f8", 0.0, (_WITNESSES, 2, 2)),
+                "day_mark": Field("f8", 0.0, (WITNESSES, 2)),
+                "last_mark": Field("f8", 0.0, (WITNESSES, 2)),
                 "begun_mark": Field("f8", 0.0, (2,)),
                 "witness": Field("i1"),
                 "hours": Field("f4", np.nan, (HOURS,)),
@@ -96,10 +88,6 @@ class ZoneLeak:
                 "counted_us": Field("i8", NEVER),
                 "sure": Field("f8"),
                 "ease": Field("f8"),
-                "sums": Field("f8", 0.0, (_WITNESSES, 2)),
-                "totals": Field("f8", 0.0, (_WITNESSES, 2)),
-                "days": Field("i4", 0, (_WITNESSES, 2)),
-                "since_us": Field("i8", NEVER, (_WITNESSES, 2)),
             }
         )
 
@@ -110,9 +98,7 @@ class ZoneLeak:
             "zone": self.table,
             "habit": self.habit.table,
             "episodes": self.episodes.table,
-            "offsets": self.rings[0].table,
-            "nights": self.rings[1].table,
-        }
+        } | self.sums.tables
 
     def step(
         self, subjects: Subjects, start_us: Array, told_us: Array, rate: Array, local_hour: Array,
@@ -189,7 +175,9 @@ class ZoneLeak:
         weekday = (t["day"][rows] + 3) % 7
         net = hours - t["known"][rows][:, None]
         offset, night, today, level = self.habit.witnesses(rows, weekday, net)
-        sums, sigma, calm = self._accumulate(rows, (offset, night), level, t["start_us"][rows])
+        sums, sigma, calm = self.sums.add(
+            rows, (offset, night), level, t["start_us"][rows], t["day_mark"][rows]
+        )
         out = self._decide(subjects, told_us, hours, level, sums, sigma)
         began = self.episodes.onset_us(rows)
         held = self.episodes.active(rows) & (t["end_us"][rows] - began < _HELD_US)
@@ -197,54 +185,19 @@ class ZoneLeak:
         teach[enough] = calm & ~self.episodes.active(rows)
         return out, teach
 
-    def _accumulate(
-        self, rows: Rows, witnesses: tuple[Array, Array], level: Array, start_us: Array
-    ) -> tuple[Array, Array, Array]:
-        """(n, 2, 2) sums by witness and direction (up, down), (n, 2) sigma, (n,) whether the day is calm."""
-        quiet = np.ones(len(rows), np.bool_)
-        t = self.table
-        sums, totals, days = t["sums"][rows], t["totals"][rows], t["days"][rows]
-        since, mark = t["since_us"][rows], t["mark"][rows]
-        sigma = np.full((len(rows), _WITNESSES), np.nan)
-        for w, value in enumerate(witnesses):
-            ring = self.rings[w]
-            centre = np.nan_to_num(ring.median_mad(rows)[0]) if w == 1 else np.zeros(len(rows))
-            spread = ring_spread(ring, rows, centre)
-            sigma[:, w] = np.maximum(spread, _FLOORS[w] * np.abs(level))
-            ready = np.isfinite(value) & (ring.count(rows) >= _KNOWN[w])
-            excess = value - centre
-            z = np.where(ready, excess / np.where(ready, sigma[:, w], 1.0), 0.0)
-            for d, sign in enumerate((1.0, -1.0)):
-                before = sums[:, w, d]
-                step = np.minimum(sign * z, _CLIP) - _K[w]
-                after = np.where(ready, np.maximum(0.0, before + step), before)
-                begins = (before <= 0) & (after > 0)
-                since[:, w, d] = np.where(begins, start_us, since[:, w, d])
-                mark[:, w, d] = np.where(begins[:, None], t["day_mark"][rows, w], mark[:, w, d])
-                held = np.where(begins | (after <= 0), 0.0, totals[:, w, d])
-                count = np.where(begins | (after <= 0), 0, days[:, w, d])
-                grown = ready & (after > 0)
-                totals[:, w, d] = held + np.where(grown, excess, 0.0)
-                days[:, w, d] = count + grown
-                sums[:, w, d] = after
-            quiet &= (np.abs(z) <= _ODD) & (sums[:, w].max(axis=1) < 0.5 * self.limits[w])
-            calm = np.isfinite(value) & ~(ready & ((z > 2.5) | (z < -_CLIP)))
-            ring.push(rows[calm], value[calm])
-        t["sums"][rows], t["totals"][rows], t["days"][rows] = sums, totals, days
-        t["since_us"][rows], t["mark"][rows] = since, mark
-        return sums, sigma, quiet
-
     def _decide(
         self, subjects: Subjects, told_us: Array, hours: Array, level: Array, sums: Array,
         sigma: Array,
     ) -> list[Condition]:  # fmt: skip
-        t, rows = self.table, subjects.rows
+        t, run, rows = self.table, self.sums.table, subjects.rows
         index = np.arange(len(rows))
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         now = _ACCORD * self.pressure.by_days(rows)
         ease = np.where(active, t["ease"][rows], now)  # what little raised it ends it as well
         limits = self.limits[None, :, None] * np.ones((len(rows), 1, 2))
-        twice = t["days"][rows][:, :, 0] >= 2  # one day raises nothing, whatever the pressures say
+        twice = (
+            run["days"][rows][:, :, 0] >= 2
+        )  # one day raises nothing, whatever the pressures say
         limits[:, :, 0] *= 1.0 - np.where(active[:, None] | ~twice, 0.0, ease[:, None])
         limits[:, :, 1] *= (1.0 - np.where(active, ease, 0.0))[:, None]
         crossing = sums / limits
@@ -254,9 +207,9 @@ class ZoneLeak:
         direction = np.where(crossed[:, 0] & (top[:, 0] >= top[:, 1]), 0, 1)
         moved = crossed.any(axis=1)
         chosen = best[index, direction]
-        count = np.maximum(t["days"][rows][index, chosen, direction], 1)
-        mean = t["totals"][rows][index, chosen, direction] / count
-        since = t["since_us"][rows][index, chosen, direction]
+        count = np.maximum(run["days"][rows][index, chosen, direction], 1)
+        mean = run["totals"][rows][index, chosen, direction] / count
+        since = run["since_us"][rows][index, chosen, direction]
         believed = moved & (active | (direction == 0))
         known = t["known"][rows] + np.where(believed, mean, 0.0)
         base = t["base"][rows]
@@ -268,7 +221,7 @@ class ZoneLeak:
         severity = np.where(share >= _CRITICAL, 2, np.where(share >= _WARNING, 1, 0))
         begun = np.where(active, onset, np.where(since == NEVER, told_us, since))
         begun_mark = np.where(
-            active[:, None], t["begun_mark"][rows], t["mark"][rows][index, chosen, direction]
+            active[:, None], t["begun_mark"][rows], run["mark"][rows][index, chosen, direction]
         )
         witness = np.where(active, t["witness"][rows], chosen)
         end_us = t["end_us"][rows]
@@ -290,15 +243,12 @@ class ZoneLeak:
         t["known"][rows] = np.where(ended, base, known)
         t["peak"][rows] = np.where((active | up) & ~ended, peak, 0.0)
         t["litres"][rows] = np.where((active | up) & ~ended, litres, 0.0)
-        if moved.any():
-            for name in ("sums", "totals", "days"):
-                t[name][rows[moved]] = 0
-            t["since_us"][rows[moved]] = NEVER
+        self.sums.begin_anew(rows[moved])
         if not changes:
             return []
 
         limit = limits[index, chosen, direction]
-        least = (np.array(_K)[chosen] + limit / count) * sigma[index, chosen]
+        least = (np.array(SLACK)[chosen] + limit / count) * sigma[index, chosen]
         bound = usual + np.where(active, _ENDED * peak, leak - mean + least)
 
         def evidence(i: int) -> Evidence:
