@@ -1,11 +1,12 @@
 # The commands of a developer's day. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check bench bench-api bench-detect bench-ingest scorecard setup browser screenshots lock clean
+.PHONY: help demo test fuzz faults check bench bench-api bench-detect bench-ingest scorecard setup browser screenshots lock clean
 
 BIN := .venv/bin
 READY := .venv/ready
 PYTEST_ARGS ?=
 TEST_WORKERS ?= 2
+FUZZ_EXAMPLES ?= 300
 BENCH_ARGS ?=
 
 help: ## this list
@@ -17,6 +18,9 @@ demo: $(READY) ## a whole city in one process: database, broker, simulators, con
 test: $(READY) ## every test, TEST_WORKERS=2 files at a time; the browser's are skipped where no Chromium can be had
 	-@$(BIN)/python -m services.embedded.browser
 	@$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile $(PYTEST_ARGS)
+
+fuzz: $(READY) ## ask the API thousands of right and wrong questions made from its document; FUZZ_EXAMPLES=300 of each
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q --timeout=3600 tests/integration/test_api_fuzz.py $(PYTEST_ARGS)
 
 faults: $(READY) ## kill, freeze, fill and cut off each part under full load, as long as in the field (20 minutes)
 	@CITYGAUGE_FAULTS=full $(BIN)/python -m pytest -q -s tests/faults tests/acceptance/test_notify_storm.py $(PYTEST_ARGS)

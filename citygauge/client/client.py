@@ -82,6 +82,7 @@ class Client:
         compare: str | None = None,
         quality: Literal["any", "good"] | None = None,
         include: Several = None,
+        time_zone: str | None = None,
     ) -> Table:
         """Readings of sensors, of a zone or of a road: raw, or in buckets with statistics.
 
@@ -93,6 +94,7 @@ class Client:
             gaps: null (default), hold or interpolate; what is filled is marked in columns …_imputed.
             compare: an earlier period beside the data (P7D, P1Y), in columns …_before.
             include: share, baseline (of buckets); received_at, stored_at (of raw readings).
+            time_zone: whose days, weeks and months buckets are; the sensors' own by default.
         """
         return self._table(
             "/v1/readings",
@@ -112,6 +114,7 @@ class Client:
                 "compare": compare,
                 "quality": quality,
                 "include": include,
+                "time_zone": time_zone,
             },
         )
 

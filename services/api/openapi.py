@@ -81,13 +81,13 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         schemas[model.__name__] = model.model_json_schema(ref_template=_REF)
         schemas |= schemas[model.__name__].pop("$defs", {})
     always = {str(status): _entry(status) for status in (500,)}
-    for operations in document["paths"].values():
+    for path, operations in document["paths"].items():
         for operation in operations.values():
             answers = operation["responses"]
             for status, answer in answers.items():
                 if status.startswith(("4", "5")):
                     answers[status] = _entry(int(status))
-                elif "application/geo+json" in answer.get("content", {}):
+                elif path.endswith(".geojson") and "content" in answer:
                     answer["content"].pop("application/json", None)
             answers |= always
     for name, example in EXAMPLES.items():  # put in late: the framework would drop their nulls

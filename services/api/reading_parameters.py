@@ -5,13 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from services.api.forms.writers import FormParameters
 from services.api.gaps import Gaps
 from services.api.lengths import Bucket, Shift
 from services.api.parameters import Cursor, Instant, Parameters, SensorId, Words
+from services.domain.buckets import zone_of
 from services.domain.catalogue import SensorKind
+from services.domain.errors import InvalidInput
 from services.domain.statistic import Statistic
 
 MOST_SENSORS: Final = 1000
@@ -40,6 +43,18 @@ class Wanted(StrEnum):
     GOOD = "good"
 
 
+def _zone(value: object) -> object:
+    try:
+        zone_of(str(value))
+    except InvalidInput as error:
+        raise PydanticCustomError("time_zone", error.allowed) from None
+    return value
+
+
+ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_zone)]
+"""An IANA time zone."""
+
+
 class RangeParameters(FormParameters):
     """Which range of time, in which form."""
 
@@ -47,6 +62,11 @@ class RangeParameters(FormParameters):
         None, description="Start of the range, included; a day before `end` by default."
     )
     end: Instant | None = Field(None, description="End of the range, not included; now by default.")
+    time_zone: ZoneName | None = Field(
+        None,
+        description="IANA zone whose days, weeks and months buckets are; the sensors' own by default.",
+        examples=["Europe/Madrid"],
+    )
 
 
 class ReadingParameters(RangeParameters):

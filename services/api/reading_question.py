@@ -33,7 +33,7 @@ class Question:
         sensors: in the order of their numbers.
         names: metric columns, in the order asked for.
         start, end: the range [start, end).
-        zone: IANA zone of the sensors' local days; UTC where they have several.
+        zone: IANA zone of local days: the one asked for, or the sensors'; UTC where they have several.
     """
 
     sensors: Sequence[RegisteredSensor]
@@ -76,7 +76,7 @@ def question(
         names=metric_names(domain, metrics),
         start=start,
         end=end,
-        zone=zones.pop() if len(zones) == 1 else "UTC",
+        zone=chosen.time_zone or (zones.pop() if len(zones) == 1 else "UTC"),
     )
 
 

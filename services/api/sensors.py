@@ -15,6 +15,7 @@ from services.api.documents import (
     SensorDocument,
     SensorPage,
 )
+from services.api.forms.negotiation import Form, choose
 from services.api.parameters import Cursor, Parameters, SensorId, Words
 from services.api.problems import documented
 from services.domain.catalogue import Domain, SensorKind
@@ -61,12 +62,19 @@ def _page(request: Request, chosen: SensorParameters) -> Page[Sensor]:
     "/v1/sensors",
     summary="List sensors",
     responses={
-        200: {"model": SensorPage, "description": "One page of sensors"},
-        **documented(401, 403, 422, 503),
+        200: {
+            "model": SensorPage,
+            "description": "One page of sensors",
+            "content": {GEOJSON: {"schema": FeatureCollection.model_json_schema()}},
+        },
+        **documented(401, 403, 406, 422, 503),
     },
 )
 def sensors(request: Request, chosen: Annotated[SensorParameters, Query()]) -> Answer:
-    """List the registered sensors in the order of their ids, filtered, by pages."""
+    """List the registered sensors in the order of their ids, filtered, by pages; as GeoJSON if Accept asks for it."""
+    offered = (Form.JSON, Form.GEOJSON)
+    if choose(None, request.headers.get("accept"), offered) is Form.GEOJSON:
+        return geojson(request, chosen)
     page = _page(request, chosen)
     return Answer(
         {

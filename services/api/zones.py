@@ -133,7 +133,7 @@ def night_flow(request: Request, chosen: Annotated[NightParameters, Query()]) ->
     with request.app.state.database.connection() as connection:
         members = _members(connection, chosen.zone)
         day = _question(members, chosen, Length(0, 86_400))
-        zone = _zone(members)
+        zone = chosen.time_zone or _zone(members)
         hours = replace(day, buckets=LocalBuckets(Calendar.HOUR, zone))
         found = water(connection, members, hours)
     edges = day.edges_us()
@@ -159,7 +159,7 @@ def _zone(members: Sequence[RegisteredSensor]) -> str:
 
 def _question(members: Sequence[RegisteredSensor], chosen: ZoneParameters, bucket: Length) -> Asked:
     start, end = span(chosen)
-    zone = _zone(members)
+    zone = chosen.time_zone or _zone(members)
     refuse_too_many((start, end), bucket, zone, limit=MOST_BUCKETS, lanes=1)
     return Asked(
         Domain.WATER,

@@ -184,3 +184,18 @@ def test_what_only_buckets_have_is_refused_of_raw_readings(
     answer = reader.get(ONE, params={"start": text(MONDAY), "end": text(LAST), **more})
     assert answer.status_code == 422
     assert answer.json()["field"] == next(iter(more))
+
+
+def test_days_are_those_of_the_zone_asked_for(reader: httpx.Client) -> None:
+    params = asked(MONDAY, 48, bucket="P1D", aggregate="count", time_zone="America/New_York")
+    columns = reader.get(ONE, params=params).json()["columns"]
+    assert columns["time"] == [
+        "2026-03-01T05:00:00Z",
+        "2026-03-02T05:00:00Z",
+        "2026-03-03T05:00:00Z",
+    ]
+    for name in ("Mars/Olympus", "../etc/passwd"):
+        refused = reader.get(ONE, params={**params, "time_zone": name})
+        assert refused.status_code == 422
+        assert refused.json()["field"] == "time_zone"
+        assert "Europe/Madrid" in refused.json()["allowed"]

@@ -104,3 +104,12 @@ def test_quarantine_lists_who_is_not_registered(api: Api, reader: httpx.Client) 
         "next": None,
         "has_more": False,
     }
+
+
+def test_sensors_are_geojson_where_accept_asks_for_it(api: Api, reader: httpx.Client) -> None:
+    register(api.database_url, [METER])
+    asked = reader.get("/v1/sensors", headers={"Accept": "application/geo+json"})
+    assert asked.headers["content-type"] == "application/geo+json"
+    assert asked.json() == reader.get("/v1/sensors.geojson").json()
+    refused = reader.get("/v1/sensors", headers={"Accept": "text/html"})
+    assert refused.status_code == 406
