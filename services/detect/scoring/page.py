@@ -88,7 +88,9 @@ def _case(case: Scored, series: DrawnSeries) -> Iterator[str]:
     zones = {sensor.time_zone for sensor in series.sensors.values()}
     zone = ZoneInfo(zones.pop()) if len(zones) == 1 else UTC
     hits = [hit for hit in matching.hits if hit.event.scored]
-    counts = f"{len(matching.misses)} missed, {len(matching.false_alarms)} false alarms, {len(hits)} found"
+    false = len(matching.false_alarms)
+    alarms = "1 false alarm" if false == 1 else f"{false} false alarms"
+    counts = f"{len(matching.misses)} missed, {alarms}, {len(hits)} found"
     judged = (
         f"{words.moment(case.truth.start_us, zone, year=True)} to "
         f"{words.moment(case.truth.end_us, zone, year=True)}"
