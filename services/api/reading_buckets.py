@@ -121,6 +121,12 @@ class Layout:
         lanes = len(asked.sensors)
         refuse_too_many((asked.start, asked.end), self.bucket, asked.zone, limit=limit, lanes=lanes)
 
+    def cells(self) -> int:
+        """Sensors times buckets."""
+        between = (to_us(self.asked.start), to_us(self.asked.end))
+        edges = self.bucket.buckets(self.asked.zone).edges_us(*between)
+        return (len(edges) - 1) * len(self.asked.sensors)
+
     def blocks(self, database: Database) -> Iterator[Block]:
         """Group after group of sensors, one sensor after the other, each with all its buckets."""
         for sensors, edges, block in self._groups(database):

@@ -23,6 +23,7 @@ from services.api.reading_buckets import Layout
 from services.api.reading_documents import ReadingColumns, ReadingRows
 from services.api.reading_examples import contents
 from services.api.reading_parameters import (
+    LARGEST_PAGE,
     OF_RAW,
     USUAL_PAGE,
     Extra,
@@ -155,7 +156,8 @@ def _buckets(
     database = request.app.state.database
     if form in STREAMED and chosen.limit is None:
         layout.refuse_too_many(request.app.state.settings.direct_readings)
-        return Table(layout.columns(), layout.blocks(database), about), False
+        small = layout.cells() <= LARGEST_PAGE  # made at once, with an ETag
+        return Table(layout.columns(), layout.blocks(database), about), small
     block = layout.document(database, chosen.limit or USUAL_PAGE)
     return Table(layout.columns(), iter([block]), about), True
 
