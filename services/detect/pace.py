@@ -70,7 +70,7 @@ class Pace:
         """(n,) the clock after each reading, and from which position on it is credible."""
         start = self.clock_us
         if start == NEVER:
-            start, self.founder, self.founded = int(at_us[0]), int(sensor[0]), 0
+            start, self.founder, self.founded = int(at_us[0]), int(sensor[0]), 1
         running = np.maximum(np.maximum.accumulate(at_us), start)
         if running[-1] - start <= HOUR_US and self.claim_us == NEVER and self.founder < 0:
             return running, 0
@@ -79,10 +79,10 @@ class Pace:
         for i, (at, who) in enumerate(zip(at_us.tolist(), sensor.tolist(), strict=True)):
             ahead, behind = at > clock + HOUR_US, self.founder >= 0 and at < clock - HOUR_US
             if not ahead and not behind:
+                self._found(who, at > clock)
                 clock = max(clock, at)
                 if who != self.claimant:
                     self.claims = 0
-                self._found(who)
             elif self._believed(at, who):
                 clock, self.claim_us, self.claimant, self.claims = at, NEVER, -1, 0
                 self.founder = -1
@@ -94,12 +94,12 @@ class Pace:
                 solid = i + 1
         return out, solid
 
-    def _found(self, who: int) -> None:
+    def _found(self, who: int, newer: bool) -> None:
         """A reading near the clock: of the sensor on whose word alone it stands, or of another that agrees."""
-        if who == self.founder:
-            self.founded += 1
-        else:
+        if who != self.founder:
             self.founder = -1
+        elif newer and self.founded < _FOUNDED:
+            self.founded += 1
 
     def _believed(self, at_us: int, who: int) -> bool:
         if self.claim_us == NEVER:
