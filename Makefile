@@ -1,6 +1,6 @@
 # The commands of a developer's day. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz faults check bench bench-api bench-detect bench-ingest scorecard setup browser screenshots lock clean
+.PHONY: help demo test fuzz faults check bench bench-api bench-detect bench-ingest bench-console scorecard setup browser screenshots lock clean
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -42,6 +42,9 @@ bench-detect: $(READY) ## detection's speed, and beside river, pandas, polars an
 
 bench-ingest: $(READY) ## ingest beside its peers, in one run; BENCH_ARGS="--rounds 1" for a short one
 	@$(BIN)/python -m benchmarks ingest_peers -- $(BENCH_ARGS)
+
+bench-console: $(READY) ## the console in Chromium: 10,000 open alerts, live ones, zooming a year, 100,000 sensors on a map
+	@$(BIN)/python -m benchmarks console -- $(BENCH_ARGS)
 
 scorecard: $(READY) ## the detectors on labelled cases, against published figures and our aims
 	@$(BIN)/python -m benchmarks.scorecard

@@ -21,6 +21,7 @@ QUICK: Final[Mapping[str, str]] = {
 LONG: Final[Mapping[str, str]] = {
     "api": "benchmarks.bench_api",
     "backlog": "benchmarks.bench_backlog",
+    "console": "benchmarks.bench_console",
     "detect_peers": "benchmarks.bench_detect_peers",
     "ingest_peers": "benchmarks.bench_ingest_peers",
     "scaling": "benchmarks.bench_scaling",

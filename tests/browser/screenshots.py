@@ -1,5 +1,9 @@
-"""`make screenshots`: pictures of the console on the demo's city, in light, dark and on a phone, for docs/images."""
+"""`make screenshots`: pictures of every page of the console on the demo's city, for docs/images.
 
+All pages in light at a desk; some in dark, on a phone and in Spanish. They are made to be looked at one by one.
+"""
+
+import json
 import re
 import subprocess
 import sys
@@ -12,23 +16,73 @@ from services.embedded.browser import find_chromium
 from tests.browser.conftest import ARGUMENTS, driver
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "images"
-LEAK: Final = '#cards a[data-part="open"]:has-text("Water never stops flowing")'
 DESK: Final = {"width": 1440, "height": 900}
-PHONE: Final = {"width": 390, "height": 844}
+PHONE: Final = {"width": 360, "height": 740}
+PATIENCE_MS: Final = 90_000
+PAGES: Final = {
+    "map": "#/map",
+    "corridors": "#/corridors",
+    "corridor": "#/corridor/A-1?direction=N",
+    "zones": "#/zones",
+    "zone": "#/zone/DMA-1?span=week",
+    "sensors": "#/sensors",
+    "sensor": "#/sensor/A1N.S05?compare=week",
+    "quality": "#/quality",
+    "quality-days": "#/quality?tab=days&days=14",
+    "quality-rejected": "#/quality?tab=rejected",
+    "performance": "#/performance?weeks=4",
+    "rules": "#/rules",
+}
+"""Name -> address, of the pages that need nothing chosen; the alert's comes from the list."""
+DARK: Final = ("map", "corridor", "zone", "sensor", "quality-days")
+PHONES: Final = ("now", "map", "corridor", "zone", "sensor", "quality", "performance")
+SPANISH: Final = ("map", "corridor", "zone")
 
 
-def wait_for_city(page: Page, seconds: float) -> None:
-    """Wait until a leak and a jam have been told."""
-    page.locator(LEAK).first.wait_for(timeout=seconds * 1000)
-    page.get_by_text("Traffic is").first.wait_for(timeout=seconds * 1000)
-
-
-def take(page: Page, name: str) -> None:
-    """Open the newest leak and take its picture, when its chart is drawn."""
-    page.locator(LEAK).first.click()
-    page.locator("canvas").first.wait_for()
+def settle(page: Page) -> None:
+    """Until the page shows what it has."""
+    page.locator("body[data-shown]").wait_for()
+    waiting = page.locator("main").locator(".loading:visible, .ghost:visible, [aria-busy]:visible")
+    waiting.first.wait_for(state="hidden")
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=FOLDER / f"{name}.png")
+
+
+def take(page: Page, name: str, address: str) -> None:
+    """Open an address as a fresh page and take its picture."""
+    page.goto("about:blank")
+    page.goto("/" + address)
+    settle(page)
+    page.screenshot(path=FOLDER / f"console-{name}.png")
+
+
+def speak(page: Page, language: str) -> None:
+    """Choose the language as a reader would, without the clicks."""
+    kept = json.dumps({"language": language})
+    page.evaluate("(kept) => localStorage.setItem('citygauge preferences', kept)", kept)
+
+
+def pictures(page: Page) -> None:
+    """All of them, from a city in which alerts have been told."""
+    leak = page.locator('#cards a[data-part="open"]:has-text("Water never stops flowing")')
+    leak.first.wait_for()
+    alert = str(leak.first.get_attribute("href"))
+    pages = {"now": "#/", **PAGES}
+    for name, address in {"light": alert, **pages}.items():
+        take(page, name, address)
+    page.emulate_media(color_scheme="dark")
+    take(page, "dark", alert)
+    for name in DARK:
+        take(page, f"{name}-dark", pages[name])
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme="light")
+    take(page, "phone", alert)
+    for name in PHONES:
+        take(page, f"{name}-phone", pages[name])
+    page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    speak(page, "es")
+    take(page, "spanish", alert)
+    for name in SPANISH:
+        take(page, f"{name}-spanish", pages[name])
 
 
 def main() -> None:
@@ -37,7 +91,7 @@ def main() -> None:
     if chromium is None:
         sys.exit("There is no Chromium: make browser")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "services.cli", "demo", "--for", "60"]
+    command = [sys.executable, "-m", "services.cli", "demo", "--for", "600", "--speed", "5000"]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo,
         driver() as tools,
@@ -47,20 +101,17 @@ def main() -> None:
             found[0] for line in demo.stdout if (found := re.search(r"http\S+token=\S+", line))
         )
         browser = tools.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
-        context = browser.new_context(viewport=DESK, color_scheme="light", bypass_csp=True)
+        context = browser.new_context(
+            viewport=DESK,  # type: ignore[arg-type]
+            color_scheme="light",
+            locale="en-GB",
+            base_url=address.partition("/login")[0],
+        )
         page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(address)
         page.get_by_role("button", name="All", exact=True).click()
-        wait_for_city(page, 60)
-        take(page, "console-light")
-        page.emulate_media(color_scheme="dark")
-        page.reload()
-        page.get_by_role("button", name="All", exact=True).click()
-        take(page, "console-dark")
-        page.set_viewport_size(PHONE)
-        page.wait_for_function("document.querySelector('canvas').clientWidth < window.innerWidth")
-        page.evaluate("window.scrollTo(0, 0)")
-        page.screenshot(path=FOLDER / "console-phone.png", full_page=True)
+        pictures(page)
         browser.close()
         demo.terminate()
         demo.stdout.read()

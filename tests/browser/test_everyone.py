@@ -96,7 +96,9 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
             found[address] = wrong
         page.set_viewport_size({"width": 360, "height": 740})
         try:
-            page.wait_for_function("document.documentElement.scrollWidth <= 360", timeout=5_000)
+            page.wait_for_function(
+                "() => document.documentElement.scrollWidth <= 360", timeout=5_000
+            )
         except TooLate:
             found.setdefault(address, []).append("wider than a phone of 360 pixels")
     page.set_viewport_size({"width": 1440, "height": 900})
