@@ -54,21 +54,29 @@ export function history(sensor, { metrics, metric, end, alerts, query }) {
     place.setAttribute("aria-busy", "true");
     const extra = to - from <= BAND_DAYS * DAY || compare ? usual(sensor, name, from, to, { compare, signal }).catch(() => ({})) : {};
     try {
-      const [found, more] = await Promise.all([series(sensor, name, from, to, signal), extra]);
-      current?.destroy();
-      const until = Date.now() > to ? to : Date.now();
-      current = figure(found, {
-        zone: sensor.time_zone, range: [from / 1000, to / 1000], band: found.derived || to - from > BAND_DAYS * DAY ? null : more.band, beside: found.derived ? null : more.before,
-        alerts: alerts.map((alert) => ({ severity: alert.severity, from: Date.parse(alert.started_at) / 1000, to: (alert.cleared_at ? Date.parse(alert.cleared_at) : until) / 1000 })).filter((each) => each.to * 1000 >= from && each.from * 1000 <= to),
-        onZoom: (left, right) => { shown = { from: left, to: Math.max(right, left + LEAST) }; load(); },
-      });
+      const found = await series(sensor, name, from, to, signal);
       about.textContent = t("history.about", { from: clock(from, sensor.time_zone), to: clock(to, sensor.time_zone), each: found.bucket ? t("history.means", { time: exactly(found.bucket) }) : t("history.every") });
       offer(found);
-      draw();
+      paint(found, {});
+      place.removeAttribute("aria-busy");
+      const more = await extra; // the band comes a moment later: the readings do not wait for it
+      if (!signal.aborted && (more.band || more.before)) paint(found, more);
     } catch (problem) {
       if (problem.name === "AbortError") return;
       place.replaceChildren(failed(problem, load));
     } finally { if (!signal.aborted) place.removeAttribute("aria-busy"); }
+  }
+
+  function paint(found, { band = null, before = null }) {
+    const { from, to } = shown;
+    current?.destroy();
+    const until = Math.min(to, Date.now());
+    current = figure(found, {
+      zone: sensor.time_zone, range: [from / 1000, to / 1000], band: found.derived || to - from > BAND_DAYS * DAY ? null : band, beside: found.derived ? null : before,
+      alerts: alerts.map((alert) => ({ severity: alert.severity, from: Date.parse(alert.started_at) / 1000, to: (alert.cleared_at ? Date.parse(alert.cleared_at) : until) / 1000 })).filter((each) => each.to * 1000 >= from && each.from * 1000 <= to),
+      onZoom: (left, right) => { shown = { from: left, to: Math.max(right, left + LEAST) }; load(); },
+    });
+    draw();
   }
 
   function draw() {
