@@ -152,7 +152,7 @@ def test_the_alert_says_the_first_step_who_has_it_and_what_was_before(console: C
     alert = say(api.database_url, onset=ONSET, sentence=sentence)
     page = console.open(f"/#/alert/{alert.id}")
     view = page.locator("#view")
-    expect(view.locator(".first")).to_have_text("call the customer.")
+    expect(view.locator(".first")).to_have_text("Call the customer.")
     expect(view.locator(".lead")).to_have_text("Flow jumped to 1,840 litres per hour.")
     expect(page.locator(".card .spark canvas")).to_be_visible()
     expect(view.locator(".chip").filter(has_text="somebody used it on purpose")).to_be_visible()

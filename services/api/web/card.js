@@ -8,7 +8,7 @@ import { placeOf, say, stateOf, t } from "./words.js";
 // The sentence and what to do first, which the service writes behind "First:".
 export function parts(sentence) {
   const at = sentence.lastIndexOf(" First: ");
-  return at < 0 ? [sentence, ""] : [sentence.slice(0, at), sentence.slice(at + 8)];
+  return at < 0 ? [sentence, ""] : [sentence.slice(0, at), sentence.charAt(at + 8).toUpperCase() + sentence.slice(at + 9)];
 }
 
 export function inside(alert, { event, unfolded, chosen, wrong, on }) {

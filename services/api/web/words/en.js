@@ -187,7 +187,7 @@ export default {
     r_rule: "Rule", r_raised: "Began", r_told: "Told", r_right: "Right", r_wrong: "Wrong", r_precision: "Right, of judged", r_subject: "Where", files: "The same as a file:", by_week: "by week", by_rule: "by rule", zone: "weeks begin on Mondays in {zone}",
   },
   ruled: {
-    intro: "What each rule asks, how often it was right, and what it is set to.", record: "Over the last 26 weeks: {raised} began, {told} were told, {right} judged right, {wrong} judged wrong.", no_record: "It has not spoken in the last 26 weeks.",
+    intro: "What each rule asks, how often it was right, and what it is set to.", record: "Over the last 26 weeks: began {raised}, told {told}, judged right {right}, judged wrong {wrong}.", no_record: "It has not spoken in the last 26 weeks.",
     settings: "Settings", value: "Is", default: "Usually", decides: "What it decides", changed: "changed here",
     learned: "Nothing to set: it decides by what it learned at each place and by published constants.", how: "Settings are in the table [detectors] of the settings file and are read at a start. Try a change on recorded data first:",
     continuous_flow: "Has the water at a meter not paused for longer than its own habit explains?", burst: "Does far more water flow than this meter ever took?", night_flow: "Do a meter's nights take more than they used to?",

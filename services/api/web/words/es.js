@@ -185,7 +185,7 @@ export default {
     r_rule: "Regla", r_raised: "Empezaron", r_told: "Dadas", r_right: "Acertadas", r_wrong: "Erróneas", r_precision: "Acertadas, de las juzgadas", r_subject: "Dónde", files: "Lo mismo como archivo:", by_week: "por semana", by_rule: "por regla", zone: "las semanas empiezan los lunes en {zone}",
   },
   ruled: {
-    intro: "Qué pregunta cada regla, cuántas veces acertó y a qué está ajustada.", record: "En las últimas 26 semanas: empezaron {raised}, se dieron {told}, {right} juzgadas acertadas, {wrong} juzgadas erróneas.", no_record: "No ha hablado en las últimas 26 semanas.",
+    intro: "Qué pregunta cada regla, cuántas veces acertó y a qué está ajustada.", record: "En las últimas 26 semanas: empezaron {raised}, dadas {told}, juzgadas acertadas {right}, juzgadas erróneas {wrong}.", no_record: "No ha hablado en las últimas 26 semanas.",
     settings: "Ajustes", value: "Es", default: "Habitual", decides: "Qué decide", changed: "cambiado aquí",
     learned: "Nada que ajustar: decide por lo aprendido en cada lugar y por constantes publicadas.", how: "Los ajustes están en la tabla [detectors] del archivo de ajustes y se leen al arrancar. Pruebe antes un cambio con datos grabados:",
     continuous_flow: "¿Lleva el agua de un contador más tiempo sin pausa del que explica su costumbre?", burst: "¿Corre mucha más agua de la que este contador tomó nunca?", night_flow: "¿Toman las noches de un contador más que antes?",
