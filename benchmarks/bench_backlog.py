@@ -154,7 +154,7 @@ def show(results: dict[str, Drained]) -> None:
     print(report.table("Catching up (start of the process included)", head, rows))
     accounts = ("worker 1", "database", "broker")
     cost_head = ("", *(f"{name} {unit}" for name in accounts for unit in ("MB", "cores")))
-    cost_rows = [
+    cost_rows: list[tuple[str | float | int | None, ...]] = [
         (
             name,
             *(

@@ -115,7 +115,7 @@ def full(cost: Cost, cores: int) -> str:
 def show(results: dict[int, list[Shared]]) -> None:
     """Print the tables, write build/bench/scaling.json; medians of the rounds, ratios within each round."""
     alone = min(results)
-    rows = []
+    rows: list[tuple[str | float | int | None, ...]] = []
     for count, rounds in results.items():
         pairs = list(zip(rounds, results[alone], strict=True))
         rows.append(

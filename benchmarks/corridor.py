@@ -288,9 +288,8 @@ def main(arguments: list[str] | None = None) -> None:
     for name, default in (("seed", 7), ("lanes", 3), ("days", 10), ("cadence", 30)):
         parser.add_argument(f"--{name}", type=int, default=default)
     chosen = parser.parse_args(arguments)
-    np.savez_compressed(
-        chosen.out, **simulate(chosen.seed, chosen.lanes, chosen.days, chosen.cadence)
-    )
+    recorded = simulate(chosen.seed, chosen.lanes, chosen.days, chosen.cadence)
+    np.savez_compressed(chosen.out, allow_pickle=False, **recorded)
 
 
 if __name__ == "__main__":

@@ -231,7 +231,7 @@ def make(seed: int, meters: int = 56) -> Maker:
     draw, homes = maker.draw, list(maker.meters)
     sleepless = homes[meters - max(2, meters // 14) :]
     plain = homes[: len(homes) - len(sleepless)]
-    draw.shuffle(plain)  # type: ignore[arg-type]
+    draw.shuffle(plain)
     part = len(plain) // 13
     turn = iter(plain[: part * 8] * 2)
     for kind, number in (
@@ -278,7 +278,7 @@ def write_case(folder: Path, seed: int, meters: int = 56) -> None:
     maker = make(seed, meters)
     rows = sorted(row for meter in maker.meters for row in maker.readings(meter))
     window = (maker.start_us + WARM_DAYS * DAY_US, maker.start_us + DAYS * DAY_US - HOUR_US)
-    ids = [{"sensor_id": meter.name} for meter in maker.meters]
+    ids: list[dict[str, object]] = [{"sensor_id": meter.name} for meter in maker.meters]
     facts = truth.case("water", STEP_MIN * 60, window, ids, maker.events, merge_h=24, grace_h=24)
     facts |= {"source": "simulated households", "benign": maker.benign}
     write_files(folder, rows, facts)

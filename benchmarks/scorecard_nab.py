@@ -26,7 +26,8 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.practice import practice_folder
-from services.detect.recorded.scored import Readings, scores
+from services.detect.recorded.scored import Scorer
+from services.detect.recorded.sorted_rows import Rows
 from services.detect.table import Array
 from services.domain.instant import to_us
 
@@ -102,15 +103,10 @@ def score_series(series: Sequence[Series]) -> list[Array]:
     turn = np.concatenate([np.arange(len(each.at)) for each in series])
     order = np.argsort(turn, kind="stable")
     number = np.repeat(np.arange(len(series)), [len(each.at) for each in series])
-    found = scores(
-        Readings(
-            tuple((each.name, "value") for each in series),
-            np.concatenate(micros)[order],
-            number[order],
-            np.concatenate([each.values for each in series])[order],
-            {},
-        )
-    )
+    names = tuple((each.name, "value") for each in series)
+    values = np.concatenate([each.values for each in series])
+    at_us = np.concatenate(micros)[order]
+    found = Scorer(names).step(Rows(at_us, at_us, number[order], values[order]))
     back = np.empty(len(order))
     back[order] = found
     return [back[number == i] for i in range(len(series))]
@@ -166,18 +162,18 @@ def best_threshold(
     best: dict[tuple[int, int], float] = {}
     total = highest = 0.0
     threshold = 1.1
-    for i, (score, number, worth, window) in enumerate(events):
-        if window < 0:
-            total += alarm * worth
+    for i, (value, number, weight, place) in enumerate(events):
+        if place < 0:
+            total += alarm * weight
         else:
-            before = best.get((number, window))
+            before = best.get((number, place))
             if before is None:
-                total += miss + hit * worth
-            elif worth > before:
-                total += hit * (worth - before)
-            best[number, window] = max(worth, before if before is not None else worth)
-        if (i + 1 == len(events) or events[i + 1][0] != score) and total > highest:
-            highest, threshold = total, score
+                total += miss + hit * weight
+            elif weight > before:
+                total += hit * (weight - before)
+            best[number, place] = max(weight, before if before is not None else weight)
+        if (i + 1 == len(events) or events[i + 1][0] != value) and total > highest:
+            highest, threshold = total, value
     return threshold
 
 

@@ -159,7 +159,7 @@ class Site:
 
     def by_worker(self) -> list[tuple[int, int]]:
         """Readings that each worker stored, and that it found stored already."""
-        return self._conn.execute(_BY_WORKER.encode()).fetchall()  # type: ignore[return-value]
+        return self._conn.execute(_BY_WORKER.encode()).fetchall()
 
     def _one(self, query: str) -> int:
         row = self._conn.execute(query.encode()).fetchone()

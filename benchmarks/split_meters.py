@@ -84,8 +84,8 @@ def _between(
     begun = np.zeros(_PARTS - 1)
     rest = litres
     for leak in leaks:
-        begin = max(leak.start_us - first[0], 0)
-        end = min(leak.end_us - first[0], span_us)
+        begin = float(max(leak.start_us - first[0], 0))
+        end = float(min(leak.end_us - first[0], span_us))
         if end <= begin or (rest <= 0) != (leak.litres_per_h <= 0):
             continue
         part = rest if rest < 0 else min(rest, leak.litres_per_h * (end - begin) / HOUR_US)

@@ -59,7 +59,7 @@ def numba(rows: Rows, values: Values, sensors: int) -> tuple[float, Ends]:
     import numba as compiler
 
     @compiler.njit
-    def push(some, new, ring, pushed, anchor, total, square, mean, variance, seen):  # noqa: PLR0917
+    def push(some, new, ring, pushed, anchor, total, square, mean, variance, seen):  # type: ignore[no-untyped-def] # noqa: PLR0917
         width = ring.shape[1]
         for k in range(len(some)):
             row, x = some[k], np.float64(np.float32(new[k]))
@@ -128,9 +128,9 @@ def river(rows: Rows, values: Values, sensors: int) -> tuple[float, Ends]:
     begin = time.process_time()
     for row, value in zip(some, new, strict=True):
         for each in kept[row]:
-            each.update(value)  # type: ignore[attr-defined]
+            each.update(value)
     spent = time.process_time() - begin
-    last = [[each.get() for each in kept[row]] for row in np.unique(rows)]  # type: ignore[attr-defined]
+    last = [[each.get() for each in kept[row]] for row in np.unique(rows)]
     return spent, _ends(*np.array(last)[:, :3].T)
 
 
