@@ -19,10 +19,10 @@ from services.domain.instant import DAY_US, HOUR_US, from_us, to_us
 from services.domain.sensor import Sensor
 from services.store import feed
 from services.store.connection import Connection, transaction
-from services.store.readings import COPY, ReadingWriter
-from services.store.rollup import Rollups
+from services.store.rollups.rollup import Rollups
 from services.store.sensors import SensorRepository
 from services.store.wire import copy_stream
+from services.store.writing.readings import COPY, ReadingWriter
 
 METERS, STATIONS, CORRIDOR = 10_000, 1_000, 40
 END_US = to_us(datetime(2026, 6, 1, tzinfo=UTC))

@@ -30,7 +30,7 @@ from services.domain.sensor import Sensor
 from services.embedded.broker import EmbeddedBroker
 from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.database import EmbeddedDatabase
-from services.store.alerts import CHANNEL, AlertRepository
+from services.store.alerting.alerts import CHANNEL, AlertRepository
 from services.store.connection import connect, wait
 from services.store.migrations import migrate
 from services.store.sensors import SensorRepository

@@ -40,7 +40,7 @@ from services.domain.alert import event_of_condition
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.instant import DAY_US, isoformat
 from services.embedded.database import EmbeddedDatabase
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.api_keys import ApiKeyRepository
 from services.store.connection import Connection, connect
 from services.store.migrations import migrate

@@ -28,7 +28,7 @@ from benchmarks.report import Cell, table, write
 from services.domain.alert import event_of_condition
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.embedded.database import EmbeddedDatabase
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import Connection, connect
 from services.store.migrations import migrate
 

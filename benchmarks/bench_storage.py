@@ -26,7 +26,7 @@ from services.store.connection import Connection, connect, transaction
 from services.store.maintain import chunks, maintain
 from services.store.maintain_settings import MaintainSettings
 from services.store.migrations import migrate
-from services.store.readings import ReadingWriter
+from services.store.writing.readings import ReadingWriter
 
 METERS, STATIONS = 3_000, 50
 T0 = 1_794_528_000_000_000

@@ -25,12 +25,12 @@ from services.domain.instant import from_us
 from services.embedded.database import EmbeddedDatabase
 from services.store import feed
 from services.store.accounting import Counts
-from services.store.at_once import store_new
 from services.store.connection import Connection, connect, transaction
-from services.store.history import History
 from services.store.migrations import migrate
-from services.store.readings import ReadingWriter
+from services.store.query.history import History
 from services.store.wire import POSTGRES_EPOCH_US, copy_stream
+from services.store.writing.at_once import store_new
+from services.store.writing.readings import ReadingWriter
 
 COMMIT = 10_000
 SENSORS = 10_000

@@ -19,11 +19,11 @@ from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.instant import to_us
 from services.domain.sensor import Sensor
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.api_keys import ApiKeyRepository
 from services.store.connection import connect, transaction
-from services.store.readings import ReadingWriter
 from services.store.sensors import SensorRepository
+from services.store.writing.readings import ReadingWriter
 
 METER = Sensor(
     "M-17",

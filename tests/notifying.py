@@ -15,9 +15,9 @@ from services.notify.delivery import Courier
 from services.notify.metrics import NotifyMetrics
 from services.notify.routing import route_waiting
 from services.notify.settings import NotifySettings, Route, WebhookRoute
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect
-from services.store.outbox import Delivery, deliveries
+from services.store.telling.outbox import Delivery, deliveries
 from tests.endpoint import Endpoint
 
 EVIDENCE = Evidence("flow_litres_per_h", "L/h", 42.0, 4.0, None, 3600.0, 4, 0.0)

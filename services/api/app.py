@@ -8,44 +8,31 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.api import (
-    alerts,
-    bulk,
-    cap,
     catalogue,
-    changes,
     city_map,
-    consumption,
-    deliveries,
-    exports,
     health,
     ingest,
-    live_socket,
-    newest,
     pages,
-    performance,
     problems,
-    quality,
-    readings,
-    roads,
     rules,
     sensors,
     session,
-    stream,
-    suppressions,
-    zones,
 )
 from services.api.access import Doorkeeper
+from services.api.alerting import alerts, bulk, cap, changes, deliveries, performance, suppressions
 from services.api.database import Database
-from services.api.export_runner import ExportRunner
 from services.api.frame import Frame
+from services.api.history import consumption, exports, newest, quality, readings, roads, zones
+from services.api.history.export_runner import ExportRunner
 from services.api.metrics import ApiMetrics
 from services.api.openapi import describe
 from services.api.places import Places
-from services.api.reading_tail import ReadingTail
 from services.api.rules import Rules
 from services.api.sessions import Sessions
 from services.api.settings import ApiSettings
-from services.api.tail import AlertTail
+from services.api.streams import live_socket, stream
+from services.api.streams.reading_tail import ReadingTail
+from services.api.streams.tail import AlertTail
 
 
 def create_app(

@@ -16,7 +16,7 @@ from services.api.access import read
 from services.api.answers import Answer
 from services.api.documents import Document
 from services.api.problems import documented
-from services.store import sensor_map
+from services.store.query import sensor_map
 
 router = APIRouter(tags=["sensors"], dependencies=[Depends(read)])
 _DIGITS: Final = 6

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from services.api.departure import CURRENT
 from services.api.settings import ApiSettings
+from services.api.streams.departure import CURRENT
 from services.domain.errors import Unavailable
 from services.store.connection import Connection, Pool, pool
 

@@ -13,9 +13,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api import problems
-from services.api.departure import watched
 from services.api.errors import TooLarge
 from services.api.metrics import ApiMetrics
+from services.api.streams.departure import watched
 
 LONGEST_BODY_BYTES: Final = 64 * 1024
 CONTENT_SECURITY_POLICY: Final = (

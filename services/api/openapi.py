@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from services.api import examples, reading_documents, reading_examples
+from services.api import examples
+from services.api.history import reading_documents, reading_examples
 from services.api.problems import MEDIA_TYPE, Problem, documented
 
 DESCRIPTION: Final = (

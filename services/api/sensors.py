@@ -15,7 +15,7 @@ from services.api.documents import (
     SensorDocument,
     SensorPage,
 )
-from services.api.forms.negotiation import Form, choose
+from services.api.history.forms.negotiation import Form, choose
 from services.api.parameters import Cursor, Parameters, SensorId, Words
 from services.api.problems import documented
 from services.domain.catalogue import Domain, SensorKind

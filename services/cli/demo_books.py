@@ -18,7 +18,7 @@ from services.domain.catalogue import Domain
 from services.domain.instant import from_us, to_us
 from services.store import accounting, arrivals
 from services.store.accounting import Account
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import Connection, transaction
 from services.store.feed import FeedReader, horizon
 

@@ -16,7 +16,7 @@ from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
     from services.store.connection import Connection
-    from services.store.exports import Written
+    from services.store.query.exports import Written
 
 _BY_SUFFIX = {
     ".parquet": "parquet",
@@ -55,8 +55,8 @@ def export(
 
     Needs DATABASE_URL. The file appears when it is complete; its SHA-256 is printed at the end.
     """
-    from services.api.export_files import write
-    from services.api.export_orders import plan
+    from services.api.history.export_files import write
+    from services.api.history.export_orders import plan
     from services.store.connection import connect
 
     if file.exists() and not replace:
@@ -103,7 +103,7 @@ def _order(values: dict[str, Any]) -> Any:
     """The order, or the first thing that is wrong with it, by the name of its option."""
     from pydantic import ValidationError
 
-    from services.api.export_orders import ExportOrder
+    from services.api.history.export_orders import ExportOrder
 
     try:
         return ExportOrder.model_validate(values)

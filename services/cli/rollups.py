@@ -14,7 +14,7 @@ from services.domain.errors import Conflict, Unavailable
 from services.domain.instant import from_us
 from services.store.clock import database_time_us
 from services.store.connection import connect
-from services.store.rollup import Rollups
+from services.store.rollups.rollup import Rollups
 
 log: Final = logging.getLogger("citygauge.maintain")
 _IDLE_S: Final = 1.0

@@ -11,7 +11,7 @@ from typing import Final
 from services.detect.metrics import DetectMetrics
 from services.detect.settings import Clock, DetectSettings
 from services.domain.instant import from_us
-from services.store.alert_watch import watch
+from services.store.alerting.alert_watch import watch
 from services.store.clock import database_time_us
 from services.store.connection import Connection
 

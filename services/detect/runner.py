@@ -29,7 +29,7 @@ from services.domain.errors import CitygaugeError, Conflict
 from services.domain.instant import from_us, to_us
 from services.domain.sensor import SHARDS
 from services.store import checkpoint
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.clock import database_time_us
 from services.store.connection import Connection, listen, transaction, wait
 from services.store.feed import CHANNEL, FeedReader, prune

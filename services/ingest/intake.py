@@ -19,8 +19,8 @@ from services.ingest.messages import Messages
 from services.ingest.prepared import Prepared
 from services.ingest.sensor_table import UNKNOWN, SensorTable
 from services.store.connection import Connection
-from services.store.seen import newest_times
 from services.store.sensors import SensorRepository
+from services.store.writing.seen import newest_times
 
 _BY_METRIC: Final[dict[Domain, tuple[tuple[str, SensorKind], ...]]] = {
     Domain.WATER: (

@@ -11,9 +11,10 @@ from services.domain.catalogue import Domain
 from services.domain.instant import SECOND_US, from_us
 from services.domain.rejection import RejectReason
 from services.ingest.prepared import Kept
-from services.store import rejected, seen
+from services.store import rejected
 from services.store.connection import Connection
 from services.store.sensors import SensorRepository, Sighting
+from services.store.writing import seen
 
 
 def keep(conn: Connection, kept: Sequence[Kept]) -> list[Kept]:

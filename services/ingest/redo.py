@@ -21,7 +21,7 @@ from services.ingest.writer import POISON, move_to_stored
 from services.store import rejected
 from services.store.connection import Connection, transaction
 from services.store.rejected import MessageState, RejectedMessage
-from services.store.seen import explain_again, lock_new, new_messages
+from services.store.writing.seen import explain_again, lock_new, new_messages
 
 WORKER = "replay"
 """Whose account the replayed readings are moved in."""

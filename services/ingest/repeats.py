@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.domain.batch import ReadingBatch
-from services.store.readings import ReadingWriter
+from services.store.writing.readings import ReadingWriter
 
 
 def replayed(

@@ -28,9 +28,9 @@ from services.ingest.repeats import replayed
 from services.ingest.waves import divide
 from services.store import feed
 from services.store.accounting import Counts
-from services.store.at_once import MOST_READINGS, store_new
 from services.store.connection import CommitUnknown, Connection, DatabaseUnavailable, transaction
-from services.store.readings import ReadingWriter, Written
+from services.store.writing.at_once import MOST_READINGS, store_new
+from services.store.writing.readings import ReadingWriter, Written
 
 POISON: Final = (psycopg.DataError, psycopg.IntegrityError, errors.RaiseException)
 """Errors that a value causes. All others mean that something is wrong with the database: wait, do not reject."""

@@ -15,7 +15,7 @@ from services.domain.catalogue import Domain
 from services.domain.condition import Severity
 from services.notify.message import Message, one_line
 from services.notify.settings import CapRoute
-from services.store.cap_messages import CapKind, CapMessage
+from services.store.telling.cap_messages import CapKind, CapMessage
 
 NAMESPACE: Final = "urn:oasis:names:tc:emergency:cap:1.2"
 MEDIA_TYPE: Final = "application/cap+xml"

@@ -23,9 +23,9 @@ from services.notify.metrics import NotifyMetrics
 from services.notify.patience import Patience
 from services.notify.routing import held_until
 from services.notify.settings import NotifySettings, Route
-from services.store import outbox
 from services.store.connection import Connection, transaction
-from services.store.delivery import Due, Reason
+from services.store.telling import outbox
+from services.store.telling.delivery import Due, Reason
 
 _LOG: Final = logging.getLogger("citygauge.notify")
 BATCH: Final = 20

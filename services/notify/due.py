@@ -12,9 +12,9 @@ from typing import Final
 from services.domain.alert import Alert
 from services.notify.message import GROWING
 from services.notify.routing import hidden
-from services.store import outbox
 from services.store.connection import Connection
-from services.store.delivery import Due, Reason
+from services.store.telling import outbox
+from services.store.telling.delivery import Due, Reason
 
 _OVER: Final = "over before it was due"
 

@@ -16,8 +16,8 @@ from typing import Final
 from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.condition import Severity
 from services.notify.template import filled
-from services.store.delivery import Reason
-from services.store.sites import NOWHERE, Site
+from services.store.telling.delivery import Reason
+from services.store.telling.sites import NOWHERE, Site
 
 _VERBS: Final[Mapping[EventKind, str]] = {
     EventKind.RAISED: "New",

@@ -17,10 +17,10 @@ from services.notify.hours import Day, next_digest, next_time, span_of, time_of,
 from services.notify.message import GROWING, severity_of
 from services.notify.metrics import NotifyMetrics
 from services.notify.settings import Route
-from services.store import outbox
 from services.store.connection import Connection, transaction
-from services.store.delivery import Planned, Reason
-from services.store.sites import Site
+from services.store.telling import outbox
+from services.store.telling.delivery import Planned, Reason
+from services.store.telling.sites import Site
 
 BATCH: Final = 200
 

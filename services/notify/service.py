@@ -20,9 +20,9 @@ from services.notify.couriers import Couriers, now
 from services.notify.metrics import NotifyMetrics
 from services.notify.routing import route_waiting
 from services.notify.settings import NotifySettings, Route
-from services.store import outbox
-from services.store.alerts import CHANNEL
+from services.store.alerting.alerts import CHANNEL
 from services.store.connection import Connection, connect, listen, wait
+from services.store.telling import outbox
 
 _LOG: Final = logging.getLogger("citygauge.notify")
 _LONGEST_RETRY_S: Final = 15.0

@@ -18,10 +18,11 @@ from psycopg.errors import LockNotAvailable
 
 from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.errors import Conflict
-from services.store import feed, rollup, rollup_rows
+from services.store import feed
 from services.store.connection import Connection, DatabaseUnavailable, transaction
 from services.store.edition import Edition, edition
 from services.store.maintain_settings import MaintainSettings
+from services.store.rollups import rollup, rollup_rows
 
 _LOCK: Final[LiteralString] = (
     "SELECT pg_try_advisory_lock(hashtextextended('citygauge maintain', 1))"

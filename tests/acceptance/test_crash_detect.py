@@ -27,11 +27,11 @@ from services.domain.condition import Rule
 from services.domain.instant import HOUR_US, to_us
 from services.domain.sensor import Sensor
 from services.embedded.database import EmbeddedDatabase
-from services.store.alerts import AlertRepository, StoredEvent
+from services.store.alerting.alerts import AlertRepository, StoredEvent
 from services.store.connection import connect, transaction
 from services.store.feed import append, committed_position
-from services.store.readings import ReadingWriter
 from services.store.sensors import SensorRepository
+from services.store.writing.readings import ReadingWriter
 from tests.waiting import wait_until
 
 START_US = to_us(datetime(2026, 1, 5, tzinfo=UTC))

@@ -24,7 +24,7 @@ from services.embedded.broker import EmbeddedBroker
 from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.processes import TetheredProcess
 from services.store import accounting
-from services.store.alerts import AlertRepository, StoredEvent
+from services.store.alerting.alerts import AlertRepository, StoredEvent
 from services.store.connection import connect
 from services.store.feed import FeedReader
 from services.store.sensors import SensorRepository

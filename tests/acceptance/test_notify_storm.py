@@ -31,14 +31,14 @@ from services.domain.instant import HOUR_US, to_us
 from services.domain.sensor import Sensor
 from services.domain.suppression import Suppression, SuppressionKind
 from services.embedded.database import EmbeddedDatabase
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
+from services.store.alerting.suppressions import SuppressionRepository
 from services.store.connection import connect, transaction
 from services.store.feed import append
 from services.store.migrations import migrate
-from services.store.outbox import backlog
-from services.store.readings import ReadingWriter
 from services.store.sensors import SensorRepository
-from services.store.suppressions import SuppressionRepository
+from services.store.telling.outbox import backlog
+from services.store.writing.readings import ReadingWriter
 from tests.endpoint import Endpoint
 from tests.notifying import hook, settings_of
 from tests.waiting import wait_until

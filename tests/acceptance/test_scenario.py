@@ -14,7 +14,7 @@ from services.embedded.broker import EmbeddedBroker
 from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.processes import TetheredProcess
 from services.store import accounting
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect
 from services.store.feed import FeedReader
 from tests.waiting import wait_until

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Evidence, Rule, Severity
 from services.domain.sensor import Sensor
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect
 from tests.api_server import METER, STATION, Api, new_key, register, say, serving, store
 from tests.browser.conftest import Console

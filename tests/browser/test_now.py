@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Rule, Severity
 from services.domain.sensor import Sensor
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect
 from tests.api_server import METER, new_key, register, say
 from tests.browser.conftest import Console

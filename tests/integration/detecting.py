@@ -19,8 +19,8 @@ from services.domain.instant import SECOND_US, to_us
 from services.domain.sensor import Sensor
 from services.store.connection import connect, transaction
 from services.store.feed import append
-from services.store.readings import ReadingWriter
 from services.store.sensors import SensorRepository
+from services.store.writing.readings import ReadingWriter
 
 START_US = to_us(datetime(2026, 3, 1, tzinfo=UTC))
 MINUTE_US = 60 * SECOND_US

@@ -15,7 +15,7 @@ from services.detect.settings import DetectSettings
 from services.domain.alert_fold import fold_all
 from services.domain.condition import Condition
 from services.domain.sensor import Sensor
-from services.store.alerts import AlertRepository, StoredEvent
+from services.store.alerting.alerts import AlertRepository, StoredEvent
 from services.store.connection import connect
 from tests.integration.detecting import SETTINGS, small_core, words
 

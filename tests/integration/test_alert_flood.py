@@ -15,11 +15,11 @@ from services.domain.flood import FloodLimit
 from services.domain.instant import from_us, to_us
 from services.domain.sensor import Sensor
 from services.notify.message import message_of
-from services.store import outbox
-from services.store.alert_watch import watch
-from services.store.alerts import AlertRepository
+from services.store.alerting.alert_watch import watch
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import Connection, connect
 from services.store.sensors import SensorRepository
+from services.store.telling import outbox
 
 T0 = from_us(1_795_309_200_000_000)
 LIMIT = FloodLimit()

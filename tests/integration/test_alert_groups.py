@@ -12,9 +12,9 @@ from services.domain.alert import Alert, AlertEvent, EventKind, Verdict, event_o
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.instant import SECOND_US, from_us
 from services.notify.message import message_of
-from services.store import outbox
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import Connection, connect
+from services.store.telling import outbox
 
 BASE_US = 1_767_600_000_000_000
 MINUTE_US = 60 * SECOND_US

@@ -11,7 +11,7 @@ from services.domain.alert import Alert, AlertEvent, EventKind, event_of_conditi
 from services.domain.alert_fold import fold_all
 from services.domain.condition import Change, Condition, Rule, Severity
 from services.domain.errors import InvalidInput, InvalidTransition
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import Connection, connect, transaction
 from tests.property.test_alert_log import (
     PEOPLE,

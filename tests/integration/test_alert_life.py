@@ -24,11 +24,11 @@ from services.domain.flood import FloodLimit
 from services.domain.instant import from_us
 from services.domain.sensor import Sensor
 from services.domain.suppression import Suppression, SuppressionKind
-from services.store.alert_watch import watch
-from services.store.alerts import AlertRepository, Target
+from services.store.alerting.alert_watch import watch
+from services.store.alerting.alerts import AlertRepository, Target
+from services.store.alerting.suppressions import SuppressionRepository
 from services.store.connection import Connection, connect, transaction
 from services.store.sensors import SensorRepository
-from services.store.suppressions import SuppressionRepository
 from tests.integration.test_alert_histories import moves, quiet
 from tests.property.test_alert_log import BASE_US, PEOPLE, stream_of
 

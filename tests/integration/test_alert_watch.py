@@ -16,12 +16,12 @@ from services.domain.condition import Change, Condition, Evidence, Rule, Severit
 from services.domain.instant import from_us, to_us
 from services.domain.sensor import Sensor
 from services.domain.suppression import Suppression, SuppressionKind
-from services.store import outbox
-from services.store.alert_watch import watch
-from services.store.alerts import AlertRepository
+from services.store.alerting.alert_watch import watch
+from services.store.alerting.alerts import AlertRepository
+from services.store.alerting.suppressions import SuppressionRepository
 from services.store.connection import Connection, connect
 from services.store.sensors import SensorRepository
-from services.store.suppressions import SuppressionRepository
+from services.store.telling import outbox
 
 T0 = from_us(1_795_309_200_000_000)
 EVIDENCE = Evidence("flow_litres_per_h", "L/h", 9.5, 4.0, None, 3600.0, 4, 0.25)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from services.api.deliveries import DeliveryDocument
+from services.api.alerting.deliveries import DeliveryDocument
 from services.domain.alert import EventKind
 from services.domain.condition import Change
 from tests.api_server import Api

@@ -17,14 +17,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from services.api import export_files, export_runner
-from services.api.export_orders import ExportOrder, plan
+from services.api.history import export_files, export_runner
+from services.api.history.export_orders import ExportOrder, plan
 from services.domain.catalogue import Domain
 from services.embedded.database import EmbeddedDatabase
-from services.store import exports as store_exports
 from services.store.connection import connect
-from services.store.export_rows import pieces
-from services.store.exports import ExportRepository, JobState
+from services.store.query import exports as store_exports
+from services.store.query.export_rows import pieces
+from services.store.query.exports import ExportRepository, JobState
 from tests.api_server import METER, STATION, Api, new_key, register, serving, store
 from tests.waiting import wait_until
 

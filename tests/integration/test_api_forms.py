@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.api import reading_raw
+from services.api.history import reading_raw
 from services.embedded.database import EmbeddedDatabase
 from services.store.connection import connect
 from tests.api_server import METER, Api, new_key, register, serving, store

@@ -15,11 +15,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as dial
 
-from services.api.live import Frame, Listener
 from services.api.metrics import ApiMetrics
 from services.api.places import Places
 from services.api.settings import ApiSettings
-from services.api.tail import AlertTail, AlertWants
+from services.api.streams.live import Frame, Listener
+from services.api.streams.tail import AlertTail, AlertWants
 from services.domain.batch import ReadingBatch
 from services.domain.instant import to_us
 from services.domain.sensor import Sensor

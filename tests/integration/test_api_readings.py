@@ -227,7 +227,7 @@ def test_good_readings_only(api: Api, reader: httpx.Client) -> None:
     from services.domain.batch import ReadingBatch
     from services.domain.instant import to_us
     from services.store.connection import connect, transaction
-    from services.store.readings import ReadingWriter
+    from services.store.writing.readings import ReadingWriter
 
     number = register(api.database_url, [METER])[METER.id]
     observed = np.array([to_us(time) for time in minutes(3)], np.int64)

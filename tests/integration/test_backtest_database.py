@@ -16,8 +16,8 @@ from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
 from services.domain.instant import DAY_US, isoformat
 from services.store.connection import connect, transaction
-from services.store.readings import ReadingWriter
 from services.store.sensors import SensorRepository
+from services.store.writing.readings import ReadingWriter
 from tests.oracles.feeds import START_US
 from tests.unit.test_detect_backtest import leaking, lines
 from tests.unit.test_detect_recordings import case

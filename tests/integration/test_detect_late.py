@@ -20,11 +20,11 @@ from services.domain.catalogue import Domain
 from services.domain.condition import Condition
 from services.domain.instant import HOUR_US, from_us, isoformat
 from services.domain.sensor import Sensor
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect, transaction
 from services.store.feed import append
-from services.store.readings import ReadingWriter
 from services.store.sensors import SensorRepository
+from services.store.writing.readings import ReadingWriter
 from tests.ingest_worker import Publisher, committed, working
 from tests.integration.detecting import (
     SETTINGS,

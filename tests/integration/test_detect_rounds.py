@@ -9,10 +9,10 @@ from services.domain.alert import EventKind
 from services.domain.condition import Rule
 from services.domain.instant import from_us
 from services.domain.suppression import Suppression, SuppressionKind
-from services.store import outbox
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
+from services.store.alerting.suppressions import SuppressionRepository
 from services.store.connection import connect
-from services.store.suppressions import SuppressionRepository
+from services.store.telling import outbox
 from tests.integration.detecting import SETTINGS, START_US, feed, meters
 from tests.integration.runners import (
     check_log_folds_to_rows,

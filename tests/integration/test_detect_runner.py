@@ -14,7 +14,7 @@ from services.detect.runner import CONSUMER
 from services.domain.alert import EventKind
 from services.domain.condition import Rule, Severity
 from services.embedded.database import EmbeddedDatabase
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect, transaction
 from services.store.feed import committed_position
 from tests.integration.detecting import (

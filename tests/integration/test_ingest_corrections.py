@@ -16,7 +16,7 @@ from services.ingest.settings import IngestSettings
 from services.ingest.writer import Outcome, write
 from services.store.connection import Connection, connect
 from services.store.feed import FeedReader
-from services.store.revisions import revisions
+from services.store.writing.revisions import revisions
 from tests.ingest_worker import (
     START_US,
     Publisher,

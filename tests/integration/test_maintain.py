@@ -25,8 +25,8 @@ from services.store.connection import Connection, connect
 from services.store.maintain import Done, Step, chunks, maintain
 from services.store.maintain_settings import MaintainSettings
 from services.store.migrations import migrate
-from services.store.readings import ReadingWriter
 from services.store.rejected import MessageState
+from services.store.writing.readings import ReadingWriter
 
 NOW = datetime(2026, 11, 22, 1, tzinfo=UTC)
 AGES = (0, 10, 40, 100)

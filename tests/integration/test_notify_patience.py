@@ -18,10 +18,10 @@ from services.notify.delivery import Courier
 from services.notify.metrics import NotifyMetrics
 from services.notify.routing import route_waiting
 from services.notify.service import REMOVED_GRACE, give_up_removed
-from services.store import outbox
 from services.store.connection import connect
-from services.store.delivery import Reason
 from services.store.sensors import SensorRepository
+from services.store.telling import outbox
+from services.store.telling.delivery import Reason
 from tests.endpoint import Endpoint, endpoint
 from tests.notifying import act, bodies, hook, keys, pass_once, say, settings_of, state
 

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.api.cap import ATOM
+from services.api.alerting.cap import ATOM
 from services.cli.settings import Section, Sources
 from services.domain.alert import EventKind
 from services.domain.catalogue import Domain
@@ -31,9 +31,9 @@ from services.notify.cap_document import NAMESPACE, cap_message
 from services.notify.channels import sender
 from services.notify.settings import AppriseRoute, CapRoute, NotifySettings, Open311Route
 from services.notify.trial import send_test
-from services.store.cap_messages import CapKind, in_force
 from services.store.connection import connect
-from services.store.sites import Site
+from services.store.telling.cap_messages import CapKind, in_force
+from services.store.telling.sites import Site
 from tests.api_server import METER, Api, register, serving
 from tests.endpoint import Endpoint, endpoint
 from tests.integration.test_notify_channels import AT, MESSAGE

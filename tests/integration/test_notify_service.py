@@ -29,7 +29,7 @@ from services.notify.service import run
 from services.notify.settings import LogRoute, NotifySettings, WebhookRoute
 from services.store.connection import connect
 from services.store.migrations import migrate
-from services.store.outbox import backlog
+from services.store.telling.outbox import backlog
 from tests.endpoint import Endpoint, endpoint
 from tests.notifying import act, hook, keys, pass_once, say, settings_of, state
 from tests.waiting import wait_until

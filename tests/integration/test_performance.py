@@ -17,9 +17,9 @@ from services.domain.condition import Change, Evidence, Rule, Severity
 from services.domain.errors import InvalidInput
 from services.domain.performance import Performance
 from services.domain.sensor import Sensor
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
+from services.store.alerting.performance import performance, weeks_of
 from services.store.connection import Connection, connect
-from services.store.performance import performance, weeks_of
 from tests.api_server import Api, register, say
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)

@@ -30,10 +30,10 @@ from services.domain.errors import (
 )
 from services.domain.instant import from_us
 from services.domain.sensor import Sensor
-from services.store import outbox
-from services.store.alerts import CHANNEL, AlertRepository
+from services.store.alerting.alerts import CHANNEL, AlertRepository
 from services.store.connection import Connection, connect, listen, transaction, wait
 from services.store.sensors import SensorRepository
+from services.store.telling import outbox
 
 T0 = 1_795_309_200_000_000
 MINUTE = 60_000_000

@@ -12,10 +12,10 @@ from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
 from services.store import feed
 from services.store.accounting import Counts, totals
-from services.store.at_once import store_new
 from services.store.connection import CommitUnknown, Connection, connect, transaction
 from services.store.feed import FeedReader
-from services.store.readings import ReadingWriter
+from services.store.writing.at_once import store_new
+from services.store.writing.readings import ReadingWriter
 from tests.oracles.readings import Row, batch_of
 from tests.waiting import wait_until
 

@@ -14,8 +14,8 @@ from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.errors import InvalidInput
 from services.domain.instant import DAY_US, HOUR_US, from_us, to_us
 from services.store.connection import Connection, connect
-from services.store.history import Aggregate, BucketPage, History
-from services.store.readings import ReadingWriter
+from services.store.query.history import Aggregate, BucketPage, History
+from services.store.writing.readings import ReadingWriter
 from tests.oracles.readings import Row, batch_of, rows_of
 
 FLOW, PRESSURE, LEVEL = "flow_litres_per_h", "pressure_kpa", "level_m"

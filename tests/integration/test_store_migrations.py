@@ -20,7 +20,7 @@ from services.store.connection import (
 )
 from services.store.edition import Edition, edition
 from services.store.migrations import MigrationFailed, migrate, migrations, pending
-from services.store.rollup_level import Level, relation
+from services.store.rollups.rollup_level import Level, relation
 
 FIXED_COLUMNS = ("time", "sensor", "quality", "received_at", "stored_at")
 

@@ -13,8 +13,8 @@ from services.domain.sensor import Sensor
 from services.store.clock import database_time_us
 from services.store.connection import connect
 from services.store.past import newest_time, past
-from services.store.readings import ReadingWriter
 from services.store.sensors import SensorRepository
+from services.store.writing.readings import ReadingWriter
 
 START_US = to_us(datetime(2026, 3, 1, tzinfo=UTC))
 HOUR_US = 3600 * SECOND_US

@@ -20,12 +20,14 @@ from services.domain.catalogue import Domain
 from services.domain.instant import DAY_US, HOUR_US, from_us, to_us
 from services.domain.statistic import Part
 from services.embedded.database import EmbeddedDatabase
-from services.store import feed, history_statements, rolled, rollup_statements
-from services.store.columns import neighbour_query, values_query
+from services.store import feed
 from services.store.connection import Connection, connect
 from services.store.migrations import migrate
-from services.store.rolled import rolled_query
-from services.store.rollup_level import Level
+from services.store.query import history_statements
+from services.store.query.columns import neighbour_query, values_query
+from services.store.rollups import rolled, rollup_statements
+from services.store.rollups.rolled import rolled_query
+from services.store.rollups.rollup_level import Level
 from services.store.wire import Integers, Times, columnar
 
 START = to_us(datetime(2026, 1, 5, tzinfo=UTC))

@@ -14,7 +14,7 @@ from services.domain.duplicates import DuplicatePolicy
 from services.domain.instant import DAY_US
 from services.domain.quality import Quality
 from services.store.connection import Connection, connect, transaction
-from services.store.readings import ReadingWriter, Written
+from services.store.writing.readings import ReadingWriter, Written
 from tests.oracles.readings import DictStore, Outcome, Row, batch_of, rows_of
 from tests.waiting import wait_until
 

@@ -26,14 +26,14 @@ from services.embedded.prefix import Prefix
 from services.store import feed
 from services.store.connection import Connection, connect, transaction
 from services.store.migrations import migrate
-from services.store.pieces import pieces_of, snapshot
-from services.store.question import Block, Question
-from services.store.readings import ReadingWriter
-from services.store.rollup import Rollups
-from services.store.rollup_level import FINEST_OF_KIND, Level, relation
-from services.store.rollup_rows import mark
+from services.store.query.pieces import pieces_of, snapshot
+from services.store.query.question import Block, Question
+from services.store.query.summaries import level_of, summaries
+from services.store.rollups.rollup import Rollups
+from services.store.rollups.rollup_level import FINEST_OF_KIND, Level, relation
+from services.store.rollups.rollup_rows import mark
 from services.store.sensors import SensorRepository
-from services.store.summaries import level_of, summaries
+from services.store.writing.readings import ReadingWriter
 from tests.oracles.readings import Row, batch_of
 from tests.waiting import wait_until
 
@@ -310,7 +310,7 @@ KEEPER = """
 import sys
 from datetime import datetime
 from services.store.connection import connect
-from services.store.rollup import Rollups
+from services.store.rollups.rollup import Rollups
 with connect(sys.argv[1], "keeper", autocommit=True) as conn:
     keeper = Rollups(conn)
     while not keeper.claim():

@@ -24,11 +24,11 @@ from services.domain.register import MeterEvent
 from services.domain.sensor import Sensor
 from services.domain.statistic import Statistic
 from services.store.connection import Connection, connect
-from services.store.consumption import consumption
-from services.store.question import Block, Question
-from services.store.readings import ReadingWriter
+from services.store.query.consumption import consumption
+from services.store.query.question import Block, Question
+from services.store.query.summaries import summaries
 from services.store.sensors import SensorRepository
-from services.store.summaries import summaries
+from services.store.writing.readings import ReadingWriter
 from tests.oracles.readings import Row, batch_of
 from tests.oracles.summaries import statistic, time_weighted
 

@@ -16,7 +16,7 @@ from services.domain.alert import DETECTOR, AlertEvent, EventKind, Verdict, aler
 from services.domain.condition import Rule
 from services.domain.errors import InvalidInput
 from services.domain.instant import DAY_US, from_us, parse_time
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect, transaction
 from tests.integration.test_backtest_database import stored
 from tests.oracles.feeds import START_US, home

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import TypeAdapter, ValidationError
 
-from services.api.gaps import Gaps, filled
-from services.api.lengths import Bucket, Length, Shift, parse
+from services.api.history.gaps import Gaps, filled
+from services.api.history.lengths import Bucket, Length, Shift, parse
 from services.domain.buckets import Calendar, FixedBuckets, LocalBuckets
 from services.domain.instant import from_us, to_us
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.api.errors import FormMissing, NotAcceptable
-from services.api.forms import arrow
-from services.api.forms.negotiation import (
+from services.api.history.forms import arrow
+from services.api.history.forms.negotiation import (
     MEDIA_TYPES,
     SUFFIXES,
     TABLES,
@@ -25,9 +25,9 @@ from services.api.forms.negotiation import (
     coding,
     compressed,
 )
-from services.api.forms.table import NO_TIME, Column, ColumnKind, Table, Words
-from services.api.forms.text import TimeForm
-from services.api.forms.writers import WRITERS, written
+from services.api.history.forms.table import NO_TIME, Column, ColumnKind, Table, Words
+from services.api.history.forms.text import TimeForm
+from services.api.history.forms.writers import WRITERS, written
 from services.domain.instant import to_us
 
 US = st.integers(0, 4_000_000_000_000_000)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.api import corridor
+from services.api.history import corridor
 
 PLACES = np.array([0.0, 1000.0, 3000.0])
 

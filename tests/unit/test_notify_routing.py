@@ -16,8 +16,8 @@ from services.domain.condition import Rule, Severity
 from services.notify.hours import Digest, next_digest, next_time, span_of
 from services.notify.routing import plan_of
 from services.notify.settings import LogRoute, NotifySettings
-from services.store.delivery import Planned, Reason
-from services.store.sites import Site
+from services.store.telling.delivery import Planned, Reason
+from services.store.telling.sites import Site
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
 MADRID = Site(

@@ -26,7 +26,7 @@ from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
 from services.domain.errors import CitygaugeError
 from services.domain.instant import from_us
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import Connection
 from services.store.past import past_of
 

@@ -16,7 +16,7 @@ from services.detect.scoring.truth import Event, Truth, Window
 from services.domain.alert import Alert, Verdict
 from services.domain.condition import Rule
 from services.domain.instant import DAY_US, to_us
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import Connection
 from services.store.page import Page
 

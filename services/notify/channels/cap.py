@@ -16,8 +16,8 @@ from services.notify.cap_document import cap_message, identifier_of
 from services.notify.digest import DigestMessage, Told
 from services.notify.message import GROWING, Message
 from services.notify.settings import CapRoute
-from services.store.cap_messages import CapKind, CapMessage, publish
 from services.store.connection import Connection
+from services.store.telling.cap_messages import CapKind, CapMessage, publish
 
 _ENDS: Final = frozenset({EventKind.CLEARED, EventKind.RESOLVED})
 

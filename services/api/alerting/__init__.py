@@ -1,0 +1,1 @@
+"""Alerts over HTTP: what there is, what people do about it, what holds it back, who was told, how well it goes."""

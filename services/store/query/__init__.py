@@ -1,0 +1,1 @@
+"""Questions about what was stored: readings as they are, summaries by buckets, litres, completeness, exports."""

@@ -1,0 +1,1 @@
+"""What people are told: the outbox, its deliveries, and what was published for emergency services."""

@@ -1,0 +1,1 @@
+"""Readings on their way into the database: written once, corrected where told so, compared with what is there."""
