@@ -28,7 +28,7 @@ from services.domain.instant import to_us
 from services.domain.sensor import Sensor
 from services.embedded.browser import find_chromium
 from services.embedded.database import EmbeddedDatabase
-from services.store.alerts import AlertRepository
+from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect
 from services.store.migrations import migrate
 from tests.api_server import new_key, register, serving, store
