@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -248,7 +249,24 @@ def test_pieces_follow_the_rate_and_miss_nothing(filled: str) -> None:
         )
     values = np.concatenate([piece.batch.metrics["flow_litres_per_h"] for piece in found])
     assert values.tolist() == [float(i) for i in range(MINUTES)]
-    assert max(len(piece.batch) for piece in found) <= 1600
+    assert max(len(piece.batch) for piece in found) <= 400
+    assert all(a.end_us == b.start_us for a, b in pairwise(found))
+
+
+def test_a_moment_with_more_readings_than_a_piece_is_one_piece(database_url: str) -> None:
+    meters = [replace(METER, id=f"M-{i}") for i in range(12)]
+    numbers = register(database_url, meters)
+    for meter in meters:
+        times = [START + timedelta(minutes=i) for i in range(3)]
+        store(database_url, meter, numbers[meter.id], times, flow_litres_per_h=[1.0, 2.0, 3.0])
+    start, end = (round(t.timestamp() * 1e6) for t in (START, START + timedelta(days=1)))
+    metrics = ["flow_litres_per_h"]
+    with connect(database_url, "test", autocommit=True) as connection:
+        found = list(
+            pieces(connection, Domain.WATER, None, start, end, metrics=metrics, most_rows=2)
+        )
+    sizes = [len(piece.batch) for piece in found]
+    assert [size for size in sizes if size] == [12, 12, 12]
     assert all(a.end_us == b.start_us for a, b in pairwise(found))
 
 

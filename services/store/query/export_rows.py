@@ -1,7 +1,8 @@
 """Stored readings in the order of time, for files: as many as there are, in pieces of bounded size.
 
-Each piece is what one window of time holds; the window follows the rate that the piece before showed. Nothing is open
-between two pieces. It refuses to hold more than a piece, and to sort what the index has sorted already.
+Each piece is what one window of time holds; the window follows the rate that the piece before showed, and is cut at a
+moment where it would hold too much. Nothing is open between two pieces. It refuses to hold more than a piece, and to
+sort what the index has sorted already.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ PIECE: Final = sql.SQL("""
            {aggregates}
       FROM (SELECT r.sensor, r.time, r.received_at, r.quality, r.stored_at, {values} FROM {table} AS r
              WHERE r.time >= %(start)s AND r.time < %(end)s AND (r.quality & %(exclude)s) = 0 AND ({present}) {only}
-             ORDER BY r.time, r.sensor) AS found
+             ORDER BY r.time, r.sensor LIMIT %(most)s) AS found
 """)
 ONLY: Final = sql.SQL("AND r.sensor = ANY(%(sensors)s)")
 BOUNDS: Final = sql.SQL(
@@ -70,18 +71,18 @@ def pieces(
 
     Args:
         sensors: numbers; None for all of the domain.
-        most_rows: how many a piece is meant to hold; a sudden rise of the rate makes one larger.
+        most_rows: how many a piece is meant to hold; at most twice as many, unless one moment alone has more.
     """
     window = _SHORTEST_US * 60
     at = start_us
+    asked = (domain, tuple(metrics), exclude)
     while at < end_us:
-        until = min(at + window, end_us)
-        piece = _piece(conn, (domain, tuple(metrics), exclude), sensors, (at, until))
+        piece = _cut_piece(conn, asked, sensors, (at, min(at + window, end_us)), 2 * most_rows)
         yield piece
         rows = len(piece.batch)
         growth = 8.0 if rows == 0 else min(8.0, max(0.1, most_rows / rows))
         window = int(min(max(window * growth, _SHORTEST_US), _LONGEST_US))
-        at = until
+        at = piece.end_us
 
 
 def bounds_us(conn: Connection, domain: Domain, start_us: int, end_us: int) -> tuple[int, int]:
@@ -95,17 +96,39 @@ def bounds_us(conn: Connection, domain: Domain, start_us: int, end_us: int) -> t
     return max(start_us, first), min(end_us, last + 1)
 
 
+def _cut_piece(
+    conn: Connection,
+    asked: tuple[Domain, tuple[str, ...], int],
+    sensors: NDArray[np.int32] | None,
+    between: tuple[int, int],
+    most: int,
+) -> Piece:
+    """The piece, or where it has more than `most` rows what comes before the last moment that was read."""
+    while True:
+        piece = _piece(conn, asked, sensors, between, most + 1)
+        if len(piece.batch) <= most:
+            return piece
+        at_us = piece.batch.observed_us
+        last = int(at_us[-1])
+        if last > at_us[0]:
+            rows = np.arange(np.searchsorted(at_us, last))
+            return Piece(between[0], last, piece.batch.take(rows), piece.stored_us[rows])
+        most *= 4
+
+
 def _piece(
     conn: Connection,
     asked: tuple[Domain, tuple[str, ...], int],
     sensors: NDArray[np.int32] | None,
     between: tuple[int, int],
+    most: int,
 ) -> Piece:
     domain, names, exclude = asked
     parameters: dict[str, Any] = {
         "start": from_us(between[0]),
         "end": from_us(between[1]),
         "exclude": exclude,
+        "most": most,
     }
     if sensors is not None:
         parameters["sensors"] = Integers(sensors)
