@@ -9,6 +9,7 @@ import pytest
 
 from services.domain.condition import Change, Rule, Severity
 from tests.api_server import METER, STATION, Api, register, say
+from tests.waiting import wait_until
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -56,6 +57,24 @@ def test_the_list_filters_and_pages(api: Api, reader: httpx.Client) -> None:
     place = reader.get("/v1/alerts", params={"zone": "Zone 3"}).json()["items"][0]["place"]
     assert place["name"] == "14 Mill Street"
     assert place["time_zone"] == "Europe/Madrid"
+
+
+def test_a_list_in_which_nothing_has_changed_is_not_sent_again(
+    api: Api, reader: httpx.Client
+) -> None:
+    register(api.database_url, [METER, STATION])
+    say(api.database_url, subject=METER.id)
+    known: list[str] = []
+
+    def unchanged() -> bool:  # asked again where a minute ended between the two
+        known.append(reader.get("/v1/alerts").headers["etag"])
+        again = reader.get("/v1/alerts", headers={"If-None-Match": known[-1]})
+        return again.status_code == 304 and not again.content
+
+    wait_until(unchanged)
+    say(api.database_url, subject=STATION.id, rule=Rule.CONGESTION)
+    changed = reader.get("/v1/alerts", headers={"If-None-Match": known[-1]})
+    assert (changed.status_code, len(changed.json()["items"])) == (200, 2)
 
 
 def test_a_feed_and_a_gateway_are_found_where_their_sensors_are(

@@ -7,12 +7,13 @@ from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, StringConstraints
 
 from services.api.access import read
 from services.api.answers import Answer
 from services.api.documents import AlertDetail, AlertPage
+from services.api.history.forms.answer import unchanged
 from services.api.parameters import NO_NUL, Cursor, Parameters, Words
 from services.api.places import Place
 from services.api.problems import documented
@@ -108,14 +109,22 @@ class AlertParameters(Parameters):
     summary="List alerts",
     responses={
         200: {"model": AlertPage, "description": "One page of alerts"},
+        304: {"description": "Nothing has changed since the answer that If-None-Match names"},
         **documented(401, 403, 422, 503),
     },
 )
-def alerts(request: Request, chosen: Annotated[AlertParameters, Query()]) -> Answer:
+def alerts(request: Request, chosen: Annotated[AlertParameters, Query()]) -> Response:
     """List alerts, the newest first, filtered, by pages. Shelved ones are among them and say so."""
+    now = datetime.now(UTC)
     with request.app.state.database.connection() as connection:
-        page = AlertRepository(connection).page(
-            now=datetime.now(UTC),
+        repository = AlertRepository(connection)
+        # the log's position before the list is read; the minute because places and shelves change without an event
+        etag = f'W/"{repository.last_position()}-{int(now.timestamp()) // 60}"'
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+        if unchanged(request, etag):
+            return Response(status_code=304, headers=headers)
+        page = repository.page(
+            now=now,
             state=chosen.state.value if chosen.state else None,
             rule=chosen.rule,
             severity=chosen.severity,
@@ -136,7 +145,8 @@ def alerts(request: Request, chosen: Annotated[AlertParameters, Query()]) -> Ans
             "items": [alert_document(each, places[each.subject]) for each in page.items],
             "next": page.next,
             "has_more": page.next is not None,
-        }
+        },
+        headers=headers,
     )
 
 
