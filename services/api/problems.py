@@ -92,6 +92,7 @@ BROKEN: Final = Kind(
 KINDS: Final[Mapping[type[Exception], Kind]] = {
     domain.InvalidInput: INVALID,
     domain.UnknownSensor: Kind(HTTPStatus.NOT_FOUND, "unknown-sensor", "No such sensor"),
+    domain.UnknownSensors: Kind(HTTPStatus.NOT_FOUND, "unknown-sensor", "No such sensor"),
     domain.UnknownPlace: Kind(HTTPStatus.NOT_FOUND, "unknown-place", "No such zone or road"),
     domain.UnknownExport: Kind(HTTPStatus.NOT_FOUND, "unknown-export", "No such export"),
     api.ExportsFull: Kind(

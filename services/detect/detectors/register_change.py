@@ -62,11 +62,14 @@ class RegisterChange:
         t, rows = self.table, intervals.rows
         spoke = ~intervals.late & np.isfinite(register)
         begun = spoke & np.isin(intervals.event, (MeterEvent.ROLLOVER, MeterEvent.EXCHANGE))
+        jumped = spoke & (intervals.event == MeterEvent.JUMP)
         waits = t["event"][rows] != MeterEvent.NONE
-        at = np.flatnonzero(spoke & (begun | waits))
+        at = np.flatnonzero(spoke & (begun | jumped | waits))
         if at.size == 0:
             return []
-        rows, begun, waits = rows[at], begun[at], waits[at]
+        rows, begun, jumped, waits = rows[at], begun[at], jumped[at], waits[at]
+        back = t["event"][rows] == MeterEvent.JUMP  # the reading before was the wrong one
+        begun, waits = begun & ~back, waits & ~back
         litres, hours = intervals.litres[at], intervals.hours[at]
         plain = (intervals.event[at] == MeterEvent.NONE) & (litres >= 0)
         plain &= litres <= _ORDINARY_LITRES_PER_H * np.maximum(hours, 1.0)
@@ -78,7 +81,7 @@ class RegisterChange:
         ):  # fmt: skip
             t[name][rows] = np.where(begun, value, t[name][rows])
         told = waits & plain & (settled >= _SETTLED)
-        over = told | (waits & ~plain & ~begun)
+        over = told | back | (waits & ~plain & ~begun)
         found = np.flatnonzero(told)
         out: list[Condition] = []
         if found.size:
@@ -100,6 +103,7 @@ class RegisterChange:
                 intervals.end_us[at], facts["first_us"], np.zeros(len(rows), np.int8),
                 np.full(len(rows), _SCORE), evidence,
             )  # fmt: skip
-        t["event"][rows] = np.where(over, MeterEvent.NONE, t["event"][rows])
+        event = np.where(over, MeterEvent.NONE, t["event"][rows])
+        t["event"][rows] = np.where(jumped, MeterEvent.JUMP, event)
         t["settled"][rows] = np.where(over | begun, 0, settled)
         return out

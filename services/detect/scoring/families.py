@@ -22,6 +22,7 @@ class Family(StrEnum):
     MALFUNCTION = "malfunction"
     ANOMALY = "anomaly"
     FLOOD = "flood"
+    REGISTER = "register"
 
 
 KINDS: Final[Mapping[Family, str]] = {
@@ -41,6 +42,7 @@ KINDS: Final[Mapping[Family, str]] = {
     ),
     Family.ANOMALY: "anomaly",
     Family.FLOOD: "flood alert_flood",
+    Family.REGISTER: "register rollover register_reset exchange meter_exchange",
 }
 """Family -> the words for it, in labelled recordings and in our own rules."""
 
