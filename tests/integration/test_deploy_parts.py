@@ -90,14 +90,14 @@ def test_without_containers_the_readmes_lines_make_database_schema_and_key(
     addresses.write_text(addresses.read_text().replace("@timescaledb:5432/", here))
     readme = (DEPLOY / "README.md").read_text()
     lines = [line for line in readme.splitlines() if line.startswith("(set -a; ")]
-    lines = [line for line in lines if "notify test" not in line]  # tried in test_cli_notify.py
-    assert len(lines) == 3
+    assert len(lines) == 4
     program = Path(sysconfig.get_path("scripts")) / "citygauge"
     (tmp_path / "sensors.csv").write_text("id,kind\nm-1,water_meter\n")
     replaced = {
         "runuser --user postgres -- ": "",
         "/opt/citygauge/bin/citygauge": str(program),
         "/etc/citygauge/citygauge.env": str(addresses),
+        "/etc/citygauge/citygauge.toml": str(tmp_path / "citygauge.toml"),
         "deploy/secrets/": f"{tmp_path}/",
         "deploy/timescaledb/": f"{POSTGRES}/",
         " sensors.csv": f" {tmp_path}/sensors.csv",
