@@ -17,7 +17,7 @@ export function drawing(what, { zone, holder, onPoint, onZoom }) {
   const { data, series, bands } = layers(what, line);
   return new window.uPlot({
     width, height: height(width), tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), zoneOf(zone)),
-    legend: { show: false }, padding: [12, 14, 0, 0], bands,
+    legend: { show: false }, padding: [12, what.daily ? 30 : 14, 0, 0], bands,
     cursor: { y: false, points: { size: 8, fill: line }, drag: { x: true, y: false, setScale: !onZoom } },
     scales: { x: what.range ? { range: () => what.range } : {}, y: { range: () => bounds(what) } },
     axes: [

@@ -37,17 +37,17 @@ export default class Zone {
     const query = { zone: this.name, start: new Date(from).toISOString(), end: new Date(to).toISOString() };
     try {
       const [balance, night, alerts] = await Promise.all([get("/v1/zones/balance", query), get("/v1/zones/night-flow", query), get("/v1/alerts", { zone: this.name, limit: 200 })]);
-      if (mine === this.asked) this.#draw(balance.columns, night.columns, alerts.items.filter((alert) => Date.parse(alert.started_at) < to && (alert.cleared_at ? Date.parse(alert.cleared_at) : to) >= from), to);
+      if (mine === this.asked) this.#draw(balance.columns, night.columns, alerts.items.filter((alert) => Date.parse(alert.started_at) < to && (alert.cleared_at ? Date.parse(alert.cleared_at) : to) >= from), from, to);
     } catch (problem) {
       if (mine === this.asked) this.body.replaceChildren(failed(problem, () => this.#load(from, to)));
     }
   }
 
-  #draw(balance, night, alerts, to) {
+  #draw(balance, night, alerts, from, to) {
     for (const each of this.#figures) each.destroy();
-    const over = (time) => Date.parse(time) + DAY_MS <= to;
+    const over = (time) => Date.parse(time) >= from && Date.parse(time) + DAY_MS <= to;
     const times = (columns) => columns.time.map((time) => Date.parse(time) / 1000);
-    const past = (columns, values) => values.map((value, i) => (over(columns.time[i]) ? value : null)); // today would look like a fall
+    const past = (columns, values) => values.map((value, i) => (over(columns.time[i]) ? value : null)); // a part of a day would look like a fall
     const inflow = balance.net_inflow_litres;
     const series = (metric, columns, values, unit) => ({ metric, unit, times: times(columns), values: past(columns, values), derived: false });
     const given = inflow.some((value) => value !== null);
