@@ -59,9 +59,15 @@ def test_our_own_broker_is_well_and_keeps_no_session_of_doctor(own_broker: Embed
     assert "mosquitto" in findings["MQTT broker"].said
     snapshot = own_broker.folder / "data" / "mosquitto.db"
     before = time.time()
-    own_broker.save()
-    wait_until(lambda: snapshot.exists() and snapshot.stat().st_mtime >= before, 10, "a snapshot")
-    assert b"citygauge-doctor" not in snapshot.read_bytes()
+
+    def forgotten() -> (
+        bool
+    ):  # asked again: the broker may read doctor's last farewell behind the signal
+        own_broker.save()
+        fresh = snapshot.exists() and snapshot.stat().st_mtime >= before
+        return fresh and b"citygauge-doctor" not in snapshot.read_bytes()
+
+    wait_until(forgotten, what="a snapshot without doctor's sessions")
 
 
 def test_a_share_group_on_mosquitto_is_a_risk(broker: EmbeddedBroker) -> None:
