@@ -14,12 +14,13 @@ from paho.mqtt.enums import CallbackAPIVersion
 from services.domain.errors import Unavailable
 from services.embedded.broker import EmbeddedBroker
 from services.embedded.broker_configuration import DEVICE_USER
+from simulators import publish
 from simulators.messages import Message
 from simulators.pace import Pace
 from simulators.publish import NobodyListens, Published, Publisher, PublishRefused
 from simulators.pump import Progress, pump
 from simulators.replay import messages, parse_recording
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 RECORDING = "time,sensor_id,kind,metric,value\n" + "".join(
     f"2026-01-01T00:{minute:02d}:00Z,P{sensor},customer_meter,register_l,{minute * 10 + sensor}\n"
@@ -30,19 +31,25 @@ RECORDING = "time,sensor_id,kind,metric,value\n" + "".join(
 
 @contextmanager
 def listening(broker: EmbeddedBroker, topics: str) -> Iterator[list[tuple[str, bytes]]]:
-    """Everything that comes on the topics."""
+    """Everything that comes on the topics; afterwards the broker knows of nobody who listens.
+
+    A DISCONNECT has no answer: what another connection publishes right behind it may still find its subscriber.
+    """
     heard: list[tuple[str, bytes]] = []
-    ready = threading.Event()
+    ready, over = threading.Event(), threading.Event()
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     client.username_pw_set("citygauge-service", broker.password("citygauge-service"))
     client.on_message = lambda *said: heard.append((said[2].topic, said[2].payload))
     client.on_subscribe = lambda *said: ready.set()
+    client.on_unsubscribe = lambda *said: over.set()
     client.connect("127.0.0.1", broker.port)
     client.subscribe(topics, qos=1)
     client.loop_start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(PATIENCE_S)
         yield heard
+        client.unsubscribe(topics)
+        assert over.wait(PATIENCE_S)
     finally:
         client.disconnect()
         client.loop_stop()
@@ -52,16 +59,16 @@ def recorded() -> list[Message]:
     return list(messages(parse_recording(RECORDING)))
 
 
-def test_a_replay_arrives_whole_and_in_order(broker: EmbeddedBroker) -> None:
+def test_a_replay_arrives_whole_and_in_order(own_broker: EmbeddedBroker) -> None:
     with (
-        listening(broker, "citygauge/v1/water/+/reading") as heard,
-        Publisher(broker.url(DEVICE_USER), "test-replay", in_flight=7) as publisher,
+        listening(own_broker, "citygauge/v1/water/+/reading") as heard,
+        Publisher(own_broker.url(DEVICE_USER), "test-replay", in_flight=7) as publisher,
     ):
         sent = pump(recorded(), publisher, Pace(None, 0), stop=threading.Event())
         done = publisher.flush()
         assert sent == 300
         assert done == Published(readings=300, messages=300, unheard=0)
-        wait_until(lambda: len(heard) == 300, 10, "every message to be heard")
+        wait_until(lambda: len(heard) == 300, what="every message to be heard")
     assert heard == [(message.topic, message.payload) for message in recorded()]
 
 
@@ -83,12 +90,12 @@ def test_a_publisher_that_insists_waits_until_somebody_hears_it(
             )
         )
         replay.start()
-        wait_until(lambda: "nobody has subscribed" in caplog.text, 30, "the word about it")
+        wait_until(lambda: "nobody has subscribed" in caplog.text, what="the word about it")
         assert publisher.published.readings == 0
         with listening(own_broker, "citygauge/v1/water/+/reading") as heard:
-            replay.join(30)
+            replay.join(PATIENCE_S)
             assert publisher.flush() == Published(readings=300, messages=300, unheard=0)
-            wait_until(lambda: len(heard) == 300, 30, "every message to be heard")
+            wait_until(lambda: len(heard) == 300, what="every message to be heard")
     assert sent == [300]
     assert heard == [(message.topic, message.payload) for message in recorded()]
 
@@ -97,19 +104,28 @@ def test_what_is_not_heard_on_the_way_is_sent_again(own_broker: EmbeddedBroker) 
     with Publisher(own_broker.url(DEVICE_USER), "test-again", insists=True) as publisher:
         with listening(own_broker, "citygauge/#"):
             publisher.publish("citygauge/v1/water/a/reading", b"{}", 1)
+            wait_until(lambda: publisher.published.readings == 1, what="what is heard")
         for _ in range(3):
             publisher.publish("citygauge/v1/water/b/reading", b"{}", 1)
-        wait_until(lambda: publisher.published.unheard == 3, 30, "what nobody heard")
+        wait_until(lambda: publisher.published.unheard == 3, what="what nobody heard")
         assert publisher.published.readings == 1
         with listening(own_broker, "citygauge/#") as heard:
             assert publisher.flush() == Published(readings=4, messages=4, unheard=0)
-            wait_until(lambda: len(heard) == 3, 30, "the messages")
+            wait_until(lambda: len(heard) == 3, what="the messages")
 
 
-def test_a_publisher_that_insists_says_whom_it_waits_for(own_broker: EmbeddedBroker) -> None:
+def test_a_publisher_that_insists_says_whom_it_waits_for(
+    own_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish, "_AGAIN_S", PATIENCE_S)  # what was unheard so lately is unheard
     with Publisher(own_broker.url(DEVICE_USER), "test-nobody", insists=True) as publisher:
+
+        def clock() -> float:
+            """Its time is up as soon as the broker has said that nobody listens."""
+            return float(publisher.published.unheard)
+
         stop = threading.Event()
-        assert pump(recorded(), publisher, Pace(None, 0), stop=stop, seconds=0.5) == 1
+        assert pump(recorded(), publisher, Pace(None, 0), stop=stop, seconds=1, clock=clock) == 1
         with pytest.raises(
             NobodyListens, match=r"water/P0/reading, .* 1; start `citygauge ingest`"
         ):
@@ -144,14 +160,15 @@ def test_a_restart_of_the_broker_loses_nothing(own_broker: EmbeddedBroker) -> No
         own_broker.restart()
         for message in recorded()[100:]:
             publisher.publish(message.topic, message.payload, message.readings)
-        assert publisher.flush(30).readings == 300
+        assert publisher.flush(PATIENCE_S).readings == 300
 
 
 def test_a_pump_ends_with_its_time_or_when_told(broker: EmbeddedBroker) -> None:
     first_us = recorded()[0].due_us
     with Publisher(broker.url(DEVICE_USER), "test-pump") as publisher:
-        slow = Pace(60.0, first_us)
-        sent = pump(recorded(), publisher, slow, stop=threading.Event(), seconds=0.5)
+        slow = Pace(60.0, first_us, clock=lambda: 0.0)
+        never = threading.Event()
+        sent = pump(recorded(), publisher, slow, stop=never, seconds=0.1, clock=lambda: 0.0)
         assert sent == 5
         stop = threading.Event()
         stop.set()
