@@ -148,6 +148,7 @@ def test_an_alarm_says_what_it_means_and_what_to_do(rule: dict[str, Any]) -> Non
         "CitygaugeNoReadings",
         "CitygaugeNobodyDetects",
         "CitygaugeOutboxWaits",
+        "CitygaugeRouteAway",
         "CitygaugeUndelivered",
     ],
 )
