@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from services.domain.alert import Alert, EventKind
+from services.domain.alert import Alert, EventKind, Verdict
 from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Change, Evidence, Rule, Severity
 from services.domain.errors import InvalidInput
+from services.domain.judgement import OF_SENSORS, was_right
 from services.domain.performance import Performance
 from services.domain.sensor import Sensor
+from services.store.alerting import performance_statements as statements
 from services.store.alerting.alerts import AlertRepository
 from services.store.alerting.performance import performance, weeks_of
 from services.store.connection import Connection, connect
@@ -124,6 +126,24 @@ def test_the_work_is_measured_by_what_people_said(database_url: str, conn: Conne
     rules = {each.rule: (each.right, each.wrong) for each in figures(conn).rules}
     assert rules["burst"] == (1, 2)
     assert rules["silent"] == (1, 0)
+
+
+def test_the_database_calls_right_and_wrong_what_the_domain_does(conn: Connection) -> None:
+    asked = [(rule, verdict) for rule in Rule for verdict in (*Verdict, None)]
+    found = conn.execute(
+        f"SELECT coalesce({statements.RIGHT}, false), coalesce({statements.WRONG}, false)"
+        " FROM unnest(%(rules)s::text[], %(verdicts)s::text[]) WITH ORDINALITY AS case_ (rule, verdict, place)"
+        " ORDER BY place",
+        {
+            "rules": [rule.value for rule, _ in asked],
+            "verdicts": [verdict and verdict.value for _, verdict in asked],
+            "of_sensors": [rule.value for rule in OF_SENSORS],
+        },
+    ).fetchall()
+    told = [was_right(rule, verdict) for rule, verdict in asked]
+    assert found == [(each is True, each is False) for each in told]
+    assert was_right(Rule.STUCK, Verdict.SENSOR_FAULT)
+    assert was_right(Rule.BURST, Verdict.SENSOR_FAULT) is False
 
 
 def test_a_domain_is_counted_by_itself(database_url: str, conn: Connection) -> None:

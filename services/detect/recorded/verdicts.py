@@ -13,16 +13,15 @@ from typing import Final
 from services.detect.recorded.backtest import RECORDED_NAMES
 from services.detect.scoring.families import family_of
 from services.detect.scoring.truth import Event, Truth, Window
-from services.domain.alert import Alert, Verdict
+from services.domain.alert import Alert
 from services.domain.condition import Rule
 from services.domain.instant import DAY_US, to_us
+from services.domain.judgement import was_right
 from services.store.alerting.alerts import AlertRepository
 from services.store.connection import Connection
 from services.store.page import Page
 
 _PAGE: Final = 1_000
-_OF_SENSORS: Final = frozenset({Rule.STUCK, Rule.SENSOR_FAULT, Rule.SILENT, Rule.FEED_SILENT})
-"""Rules that are right when the sensor was faulty."""
 
 
 def judged_alerts(conn: Connection, start: datetime | None, end: datetime | None) -> list[Alert]:
@@ -47,9 +46,7 @@ def truth_of(alerts: Iterable[Alert], start_us: int, end_us: int) -> Truth:
         kind = RECORDED_NAMES[alert.rule]
         since_us = to_us(alert.started_at)
         until_us = to_us(alert.cleared_at) if alert.cleared_at else end_us
-        right = alert.verdict is Verdict.REAL or (
-            alert.verdict is Verdict.SENSOR_FAULT and alert.rule in _OF_SENSORS
-        )
+        right = was_right(alert.rule, alert.verdict)
         if right:
             events.append(
                 Event(
@@ -57,9 +54,9 @@ def truth_of(alerts: Iterable[Alert], start_us: int, end_us: int) -> Truth:
                     since_us, until_us, until_us, scored=True, size={},
                 )
             )  # fmt: skip
-        elif alert.verdict in (Verdict.LEGITIMATE_USE, Verdict.SENSOR_FAULT):
+        elif right is False:
             harmless.append(
-                Window((alert.subject,), ("*",), since_us, until_us, alert.verdict.value)
+                Window((alert.subject,), ("*",), since_us, until_us, str(alert.verdict))
             )
         else:
             unknown.append(

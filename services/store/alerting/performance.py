@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from services.domain.catalogue import Domain
 from services.domain.condition import NOTES, Rule
 from services.domain.errors import InvalidInput
+from services.domain.judgement import OF_SENSORS
 from services.domain.performance import (
     AlarmWeek,
     Frequent,
@@ -25,8 +26,6 @@ from services.store.alerting import performance_statements as statements
 from services.store.connection import Connection
 
 MOST_WEEKS: Final = 160
-_OF_SENSORS: Final = (Rule.STUCK, Rule.SENSOR_FAULT, Rule.SILENT, Rule.FEED_SILENT)
-"""Rules that are right when the sensor was faulty."""
 _TEN_MINUTES_H: Final = 6
 _NOTHING: Final = (0,) * 12
 
@@ -86,7 +85,7 @@ def performance(
         "ends": [ends for _, ends in weeks],
         "now": now,
         "domain": None if domain is None else domain.value,
-        "of_sensors": [rule.value for rule in _OF_SENSORS],
+        "of_sensors": [rule.value for rule in OF_SENSORS],
         "aside": [Rule.ALERT_FLOOD.value, *(rule.value for rule in NOTES)],
         "unnoticed_days": unnoticed_days,
     }

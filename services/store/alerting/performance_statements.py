@@ -70,10 +70,11 @@ STANDING: Final[LiteralString] = f"""
      WHERE a.raised_at <= %(now)s AND {_OF_DOMAIN}
      GROUP BY week.number
 """
-_RIGHT: Final[LiteralString] = (
+# `services.domain.judgement.was_right`, for many at once; a test asks both about every rule and verdict.
+RIGHT: Final[LiteralString] = (
     "(verdict = 'real' OR (verdict = 'sensor_fault' AND rule = ANY(%(of_sensors)s)))"
 )
-_WRONG: Final[LiteralString] = (
+WRONG: Final[LiteralString] = (
     "(verdict = 'legitimate_use' OR (verdict = 'sensor_fault' AND NOT rule = ANY(%(of_sensors)s)))"
 )
 _CASES: Final[LiteralString] = f"""
@@ -97,7 +98,7 @@ WORK: Final[LiteralString] = f"""
         SELECT number, group_id, greatest(max(lost), 0) AS lost, greatest(max(per_day), 0) AS per_day,
                greatest(max(delay), 0) AS delay,
                bool_or(verdict = 'real') AND bool_and(cleared_at IS NOT NULL) AS ended
-          FROM cases WHERE verdict IS NULL OR NOT ({_WRONG} OR verdict = 'duplicate') GROUP BY number, group_id),
+          FROM cases WHERE verdict IS NULL OR NOT ({WRONG} OR verdict = 'duplicate') GROUP BY number, group_id),
     sums AS (
         SELECT number, sum(lost) AS lost, sum(delay) AS delay,
                sum(greatest(per_day * %(unnoticed_days)s::float8 - coalesce(lost, 0), 0)) FILTER (WHERE ended) AS saved
@@ -106,7 +107,7 @@ WORK: Final[LiteralString] = f"""
            count(*) FILTER (WHERE verdict = 'sensor_fault')::int,
            count(*) FILTER (WHERE verdict = 'legitimate_use')::int, count(*) FILTER (WHERE verdict = 'duplicate')::int,
            count(*) FILTER (WHERE verdict = 'unknown')::int, count(*) FILTER (WHERE verdict IS NULL)::int,
-           count(*) FILTER (WHERE {_RIGHT})::int, count(*) FILTER (WHERE {_WRONG})::int,
+           count(*) FILTER (WHERE {RIGHT})::int, count(*) FILTER (WHERE {WRONG})::int,
            percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM told_at - started_at)::float8),
            percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM acknowledged_at - told_at)::float8),
            percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM
@@ -117,8 +118,8 @@ WORK: Final[LiteralString] = f"""
 """
 RULES: Final[LiteralString] = f"""
     WITH {_CASES}
-    SELECT rule, count(*)::int, count(told_at)::int, count(*) FILTER (WHERE {_RIGHT})::int,
-           count(*) FILTER (WHERE {_WRONG})::int
+    SELECT rule, count(*)::int, count(told_at)::int, count(*) FILTER (WHERE {RIGHT})::int,
+           count(*) FILTER (WHERE {WRONG})::int
       FROM cases GROUP BY rule ORDER BY rule
 """
 FREQUENT: Final[LiteralString] = f"""
