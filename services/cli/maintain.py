@@ -28,6 +28,7 @@ _WORDS: Final = {
     "feed": "removed from the feed",
     "rejected": "settled rejected messages removed",
     "delivered": "old deliveries removed",
+    "published": "expired CAP messages removed",
     "roll": "of sensors rolled up",
 }
 
@@ -56,16 +57,8 @@ def maintain(
 
     sources = Sources.of_process()
     settings = sources.load(Section.MAINTAIN, MaintainSettings)
-    settings = MaintainSettings.model_validate(
-        {
-            **settings.model_dump(),
-            "retention_days": {**settings.retention_days, **_pairs("--retention", retention)},
-            "compress_after_days": {
-                **settings.compress_after_days,
-                **_pairs("--compress-after", compress_after),
-            },
-        }
-    )
+    settings = _with(settings, "retention_days", "--retention", retention)
+    settings = _with(settings, "compress_after_days", "--compress-after", compress_after)
     url = database_url(sources)
     if not every:
         done = list(_once(url, settings, MaintainMetrics(), dry_run=dry_run))
@@ -73,6 +66,20 @@ def maintain(
         raise typer.Exit(1 if any(each.why_not for each in done) else 0)
     start_log()
     _forever(url, settings, every, dry_run=dry_run)
+
+
+def _with(
+    settings: MaintainSettings, field: str, option: str, given: Sequence[str]
+) -> MaintainSettings:
+    """The settings with what an option gives for some domains."""
+    from pydantic import ValidationError
+
+    days = {**getattr(settings, field), **_pairs(option, given)}
+    try:
+        return type(settings).model_validate({**settings.model_dump(), field: days})
+    except ValidationError as error:
+        rule = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InvalidInput(option, ", ".join(given), rule) from None
 
 
 def _once(

@@ -2,7 +2,8 @@
 
 Every step is a transaction of its own that gives up rather than make ingest wait for a lock: it is tried again the
 next time. Where the edition cannot compress, that is said, and everything else is done. It refuses to remove what
-somebody still needs: feed that a consumer has not read, messages that nobody has dealt with, deliveries to be made.
+somebody still needs: feed that a consumer has not read, messages that nobody has dealt with, deliveries to be made or
+by which it is known who was told of something that goes on, published messages of an event that is in force.
 """
 
 from __future__ import annotations
@@ -62,10 +63,15 @@ RESOLVED: Final[LiteralString] = """
 RESOLVED_COUNT: Final[LiteralString] = """
     SELECT count(*)::bigint FROM rejected_message WHERE state <> 'new' AND changed_at < %(before)s
 """
+# Who was told that something began is told of its end: as long as anything of the event is open, it is remembered.
 _DELIVERED: Final[LiteralString] = """
       FROM outbox AS o WHERE o.routed_at < %(before)s AND NOT EXISTS (
            SELECT FROM delivery AS d WHERE d.event_id = o.event_id
               AND (coalesce(d.sent_at, d.given_up_at) IS NULL OR coalesce(d.sent_at, d.given_up_at) >= %(before)s))
+       AND NOT EXISTS (
+           SELECT FROM alert_event AS e JOIN alert AS own ON own.id = e.alert_id
+             JOIN alert AS a ON a.group_id = own.group_id
+            WHERE e.id = o.event_id AND a.cleared_at IS NULL AND a.resolved_at IS NULL)
 """
 DELIVERED: Final[LiteralString] = f"""
     WITH done AS (DELETE FROM outbox WHERE event_id IN (SELECT o.event_id {_DELIVERED} LIMIT %(limit)s)
@@ -74,6 +80,19 @@ DELIVERED: Final[LiteralString] = f"""
     SELECT count(*)::bigint FROM done
 """
 DELIVERED_COUNT: Final[LiteralString] = f"SELECT count(*)::bigint {_DELIVERED}"
+# A later message refers to the earlier ones of its chain: a chain goes as a whole, when its last message has expired.
+_PUBLISHED: Final[LiteralString] = """
+      FROM cap_message AS m WHERE m.expires < %(before)s AND NOT EXISTS (
+           SELECT FROM cap_message AS n WHERE n.feed = m.feed AND n.chain = m.chain AND n.expires >= %(before)s)
+"""
+PUBLISHED: Final[LiteralString] = f"""
+    DELETE FROM cap_message WHERE position IN (
+        SELECT m.position {_PUBLISHED} ORDER BY m.position LIMIT %(limit)s)
+"""
+PUBLISHED_COUNT: Final[LiteralString] = f"SELECT count(*)::bigint {_PUBLISHED}"
+REVISIONS: Final[LiteralString] = (
+    "DELETE FROM reading_revision WHERE domain = %(domain)s AND time < %(before)s"
+)
 
 
 class Step(StrEnum):
@@ -84,7 +103,15 @@ class Step(StrEnum):
     FEED = "feed"
     RESOLVED = "rejected"
     DELIVERED = "delivered"
+    PUBLISHED = "published"
     ROLL = "roll"
+
+
+_OF: Final = {
+    Step.RESOLVED: "messages",
+    Step.DELIVERED: "deliveries",
+    Step.PUBLISHED: "CAP messages",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +166,7 @@ def maintain(
         yield _remove(conn, Step.RESOLVED, RESOLVED, RESOLVED_COUNT, resolved, dry_run=dry_run)
         delivered = now - timedelta(days=settings.keep_delivered_days)
         yield _remove(conn, Step.DELIVERED, DELIVERED, DELIVERED_COUNT, delivered, dry_run=dry_run)
+        yield _remove(conn, Step.PUBLISHED, PUBLISHED, PUBLISHED_COUNT, delivered, dry_run=dry_run)
         if not dry_run:
             yield _roll(conn, now)
     finally:
@@ -156,7 +184,9 @@ def _drop(conn: Connection, domain: Domain, before: datetime, *, dry_run: bool) 
             conn.execute(_PATIENCE)
             values = {"table": CATALOGUE[domain].table, "before": before}
             dropped = len(conn.execute(DROP, values).fetchall())
-            rollup_rows.drop(conn, domain, max(each.end for each in old))
+            gone = max(each.end for each in old)
+            rollup_rows.drop(conn, domain, gone)
+            conn.execute(REVISIONS, {"domain": domain.value, "before": gone})
     except (DatabaseUnavailable, LockNotAvailable) as error:
         return Done(Step.DROP, domain.value, why_not=_reason(error))
     return Done(Step.DROP, domain.value, dropped, size)
@@ -227,7 +257,7 @@ def _remove(
     *,
     dry_run: bool,
 ) -> Done:
-    of = "messages" if step is Step.RESOLVED else "deliveries"
+    of = _OF[step]
     if dry_run:
         row = conn.execute(count, {"before": before}).fetchone()
         assert row is not None

@@ -20,8 +20,8 @@ class MaintainSettings(BaseModel):
     retention_days: Mapping[Domain, float] = Field(
         {},
         description='Domain -> for how many days its readings are kept ({"water": 1830}); a domain that is not named '
-        "keeps them for ever. They go by whole chunks of seven days. Detectors that lost their checkpoint learn again "
-        "from history: leave them 60 days.",
+        "keeps them for ever. They go by whole chunks of seven days, and their earlier values with them. Detectors "
+        "that lost their checkpoint learn again from history: leave them 60 days.",
     )
     compress_after_days: Mapping[Domain, float] = Field(
         {},
@@ -44,7 +44,8 @@ class MaintainSettings(BaseModel):
         90.0,
         ge=1,
         le=36_500,
-        description="Days for which it is kept how and when people were told of an alert; the alert itself stays.",
+        description="Days for which it is kept how and when people were told of an alert, once the whole event is "
+        "over; and CAP messages, once the last one of their event has expired. The alert itself stays.",
     )
     metrics_host: str = Field("127.0.0.1", description="Address on which /metrics listens.")
     metrics_port: int = Field(

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,16 +17,19 @@ import pytest
 
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import CATALOGUE, Domain
+from services.domain.duplicates import DuplicatePolicy
 from services.domain.instant import to_us
 from services.domain.rejection import Rejection, RejectReason
 from services.embedded.database import EmbeddedDatabase
 from services.embedded.prefix import Prefix
 from services.store import rejected
-from services.store.connection import Connection, connect
+from services.store.connection import Connection, connect, transaction
 from services.store.maintain import Done, Step, chunks, maintain
 from services.store.maintain_settings import MaintainSettings
 from services.store.migrations import migrate
 from services.store.rejected import MessageState
+from services.store.telling import cap_messages
+from services.store.telling.cap_messages import CapKind, CapMessage
 from services.store.writing.readings import ReadingWriter
 
 NOW = datetime(2026, 11, 22, 1, tzinfo=UTC)
@@ -159,12 +163,65 @@ def test_deliveries_that_are_not_made_stay(conn: Connection) -> None:
     assert conn.execute("SELECT count(*)::int FROM alert_event").fetchone() == (3,)
 
 
-def _event(conn: Connection, name: str) -> tuple[str, str]:
+def test_who_was_told_of_something_that_goes_on_is_remembered(conn: Connection) -> None:
+    old = NOW - timedelta(days=100)
+    alert, event = _event(conn, "a leak that runs for months", over=False)
+    conn.execute(
+        "INSERT INTO outbox (event_id, created_at, routed_at) VALUES (%s, %s, %s)",
+        (event, old, old),
+    )
+    conn.execute(
+        "INSERT INTO delivery (event_id, channel, sent_at) VALUES (%s, 'shift', %s)", (event, old)
+    )
+    assert done(conn)[Step.DELIVERED].count == 0
+    conn.execute("UPDATE alert SET cleared_at = now() WHERE id = %s", (alert,))
+    assert done(conn)[Step.DELIVERED].count == 1
+
+
+def test_published_messages_go_when_their_whole_event_has_long_expired(conn: Connection) -> None:
+    def published(chain: uuid.UUID, kind: CapKind, days_ago: float) -> None:
+        sent = NOW - timedelta(days=days_ago)
+        name = f"citygauge-{uuid.uuid4()}"
+        expires = sent + timedelta(hours=24)
+        message = CapMessage(
+            name, "feed", chain, kind, "us@example.org", sent, expires, "h", "<a/>"
+        )
+        cap_messages.publish(conn, "feed", chain, name, lambda before: message)
+
+    over, goes_on = uuid.uuid4(), uuid.uuid4()
+    for chain, ages in ((over, (200, 150)), (goes_on, (200, 30))):
+        for kind, age in zip((CapKind.ALERT, CapKind.UPDATE), ages, strict=True):
+            published(chain, kind, age)
+    assert done(conn, dry_run=True)[Step.PUBLISHED].count == 2
+    assert done(conn)[Step.PUBLISHED].count == 2
+    left = conn.execute("SELECT DISTINCT chain FROM cap_message").fetchall()
+    assert left == [(goes_on,)]
+    assert done(conn, keep_delivered_days=10)[Step.PUBLISHED].count == 2
+
+
+def test_earlier_values_go_with_their_readings(conn: Connection) -> None:
+    fill(conn)
+    both = ReadingWriter(conn, DuplicatePolicy.BOTH)
+    for age in (10, 100):
+        for domain in Domain:
+            with transaction(conn):
+                both.write(batch(domain, NOW - timedelta(days=age), 2.0))
+    assert done(conn, retention_days={"water": 30})[Step.DROP].count == 2
+    left = conn.execute(
+        "SELECT domain, count(*)::int, min(time) FROM reading_revision GROUP BY 1 ORDER BY 1"
+    ).fetchall()
+    assert left == [
+        ("traffic", 2 * SENSORS, NOW - timedelta(days=100)),
+        ("water", SENSORS, NOW - timedelta(days=10)),
+    ]
+
+
+def _event(conn: Connection, name: str, *, over: bool = True) -> tuple[str, str]:
     row = conn.execute(
         "INSERT INTO alert (id, rule, subject, version, severity, score, sentence, evidence, started_at, raised_at, "
-        "updated_at, group_id) VALUES (gen_random_uuid(), 'r', %s, 1, 'info', 0, '', '{}', now(), now(), now(), "
-        "gen_random_uuid()) RETURNING id",
-        (name,),
+        "updated_at, group_id, cleared_at) VALUES (gen_random_uuid(), 'r', %s, 1, 'info', 0, '', '{}', now(), now(), "
+        "now(), gen_random_uuid(), CASE WHEN %s THEN now() END) RETURNING id",
+        (name, over),
     ).fetchone()
     assert row is not None
     event = conn.execute(
@@ -219,8 +276,10 @@ def test_the_command_does_it_and_says_so(conn: Connection, database_url: str) ->
     )
     assert {each["step"]: each["count"] for each in json.loads(real.stdout)}["drop"] == 1
     assert count(conn, Domain.WATER) == 0
-    wrong = subprocess.run(
-        [*command[:-1], "fire=3"], env=environment, capture_output=True, text=True, check=False
-    )
-    assert wrong.returncode == 2
-    assert "DOMAIN=DAYS" in wrong.stderr
+    for given, words in (("fire=3", "DOMAIN=DAYS"), ("water=0", "from 1 to 36500 days")):
+        wrong = subprocess.run(
+            [*command[:-1], given], env=environment, capture_output=True, text=True, check=False
+        )
+        assert wrong.returncode == 2
+        assert words in wrong.stderr
+        assert "Traceback" not in wrong.stderr
