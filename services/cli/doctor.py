@@ -53,18 +53,20 @@ def doctor(
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
         from rich.console import Console
-        from rich.markup import escape
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(box=None, show_header=False, pad_edge=False)
         for finding in findings:
-            mark = f"[{_COLOURS[finding.health]}]{finding.health:4}[/]"
+            mark = Text(f"{finding.health:4}", style=_COLOURS[finding.health])
             sick = finding.health is not Health.OK
             more = [finding.why] if finding.why and sick else []
             more += [finding.remedy] if finding.remedy else []
-            text = finding.said + "".join(f"\n[dim]{escape(line)}[/]" for line in more)
+            text = Text(finding.said)
+            for line in more:
+                text.append(f"\n{line}", style="dim")
             table.add_row(mark, finding.what, text)
-        Console(highlight=False).print(table)
+        Console(highlight=False, markup=False).print(table)
     raise typer.Exit(1 if any(each.health is Health.FAIL for each in findings) else 0)
 
 

@@ -46,7 +46,7 @@ def list_() -> None:
     for key in keys:
         revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}Z"
         table.add_row(key.name, " ".join(key.scopes), f"{key.created_at:%Y-%m-%d %H:%M}Z", revoked)
-    Console().print(table)
+    Console(highlight=False, markup=False).print(table)
 
 
 @app.command("revoke")

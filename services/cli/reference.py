@@ -72,7 +72,7 @@ def settings(
             origin = sources.origin(each, field)
             shown = "***" if _hides(cls.model_fields[field], value) else _plain(value)
             table.add_row(f"{each}.{field}", shown, origin)
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
 
 
 def write_reference(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look at messages that were rejected, and read them again after a fix.",
+    help="Look at messages that were rejected, read them again after a fix, or give them up.",
 )
 
 _SHOWN = 90
@@ -48,7 +48,7 @@ def list_(
     for each in page.items:
         received = f"{each.received_at:%m-%d %H:%M:%S}Z"
         table.add_row(str(each.id), received, each.reason, each.topic, each.detail[:_SHOWN])
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
     summary = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
     typer.echo(f"waiting: {summary or 'none'}", err=True)
 
@@ -104,6 +104,41 @@ def replay(
     )
     for each, count in done.reasons.most_common():
         typer.echo(f"  still rejected: {count} {each}", err=True)
+
+
+@app.command("discard")
+def discard(
+    number: list[int] | None = typer.Argument(None, help="Ids that `rejected list` shows."),
+    reason: str | None = typer.Option(None, help="Only of this reason."),
+    sensor: str | None = typer.Option(None, help="Only of this sensor."),
+    before: str | None = typer.Option(
+        None, metavar="TIME", help="Only those that came before this time (2026-03-02T00:00:00Z)."
+    ),
+    everything: bool = typer.Option(False, "--all", help="All that are waiting."),
+) -> None:
+    """Give waiting messages up: nobody will read them again, and `citygauge maintain` removes them some day.
+
+    Their readings stay counted as rejected.
+    """
+    from services.domain.errors import InvalidInput
+    from services.domain.instant import from_us, parse_time
+    from services.store import rejected
+    from services.store.connection import connect
+
+    chosen = _reason(reason)
+    until = None if before is None else from_us(parse_time(before))
+    if not (number or reason or sensor or before or everything):
+        raise InvalidInput("number", None, "ids, --reason, --sensor, --before, or --all")
+    with connect(database_url(), "citygauge-rejected", autocommit=True) as conn:
+        count = rejected.discard(
+            conn,
+            "citygauge rejected discard",
+            ids=number or None,
+            reason=chosen,
+            sensor_id=sensor,
+            before=until,
+        )
+    typer.echo(f"{count} messages given up")
 
 
 def _reason(text: str | None) -> RejectReason | None:

@@ -106,7 +106,7 @@ def list_(
             "" if sensor.cadence_s is None else f"{sensor.cadence_s:g} s",
             sensor.time_zone,
         )
-    Console().print(table)
+    Console(highlight=False, markup=False).print(table)
     if page.next:
         typer.echo(f"More than {limit}; give a part of the id, or a larger --limit.", err=True)
 

@@ -34,7 +34,7 @@ def list_() -> None:
             str(each.in_flight),
             each.subscription or "",
         )
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
 
 
 @app.command("forget")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, LiteralString
 
@@ -36,23 +36,19 @@ PAGE: Final[LiteralString] = f"""
        AND (%(sensor_id)s::text IS NULL OR sensor_id = %(sensor_id)s)
      ORDER BY id DESC LIMIT %(limit)s
 """
-REPLAYABLE: Final[LiteralString] = f"""
-    SELECT {_COLUMNS} FROM rejected_message
-     WHERE state = 'new' AND payload_bytes = length(payload)
-       AND (%(reason)s::text IS NULL OR reason = %(reason)s)
-       AND (%(sensor_id)s::text IS NULL OR sensor_id = %(sensor_id)s)
-     ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-"""
 MARK: Final[LiteralString] = """
     UPDATE rejected_message SET state = %(state)s, changed_by = %(by)s, changed_at = clock_timestamp()
      WHERE id = %(id)s
 """
+DISCARD: Final[LiteralString] = """
+    UPDATE rejected_message SET state = 'discarded', changed_by = %(by)s, changed_at = clock_timestamp()
+     WHERE state = 'new' AND (%(ids)s::bigint[] IS NULL OR id = ANY(%(ids)s))
+       AND (%(reason)s::text IS NULL OR reason = %(reason)s)
+       AND (%(sensor_id)s::text IS NULL OR sensor_id = %(sensor_id)s)
+       AND (%(before)s::timestamptz IS NULL OR received_at < %(before)s)
+"""
 COUNTS: Final[LiteralString] = """
     SELECT reason, count(*)::bigint FROM rejected_message WHERE state = 'new' GROUP BY reason
-"""
-PRUNE: Final[LiteralString] = """
-    DELETE FROM rejected_message WHERE id IN (
-        SELECT id FROM rejected_message WHERE received_at < %(before)s ORDER BY id LIMIT %(limit)s)
 """
 
 
@@ -143,22 +139,6 @@ def page(
     return page_of([_message(row) for row in rows], limit, lambda message: (message.id,))
 
 
-def replayable(
-    conn: Connection,
-    *,
-    limit: int,
-    reason: RejectReason | None = None,
-    sensor_id: str | None = None,
-) -> Sequence[RejectedMessage]:
-    """New, whole messages, oldest first, locked for the caller's transaction; what another one holds is skipped."""
-    values = {
-        "reason": reason,
-        "sensor_id": None if sensor_id is None else storable(sensor_id),
-        "limit": check_limit(limit, 1_000),
-    }
-    return [_message(row) for row in conn.execute(REPLAYABLE, values)]
-
-
 def mark(conn: Connection, message_id: int, state: MessageState, by: str) -> None:
     """Notes what became of a message and who says so. Raises UnknownMessage."""
     values = {"id": message_id, "state": state.value, "by": storable(by)}
@@ -166,14 +146,29 @@ def mark(conn: Connection, message_id: int, state: MessageState, by: str) -> Non
         raise UnknownMessage(message_id)
 
 
+def discard(
+    conn: Connection,
+    by: str,
+    *,
+    ids: Sequence[int] | None = None,
+    reason: RejectReason | None = None,
+    sensor_id: str | None = None,
+    before: datetime | None = None,
+) -> int:
+    """Marks the waiting messages that fit everything given as of no use to anybody; returns how many there were."""
+    values = {
+        "by": storable(by),
+        "ids": None if ids is None else list(ids),
+        "reason": reason,
+        "sensor_id": None if sensor_id is None else storable(sensor_id),
+        "before": before,
+    }
+    return conn.execute(DISCARD, values).rowcount
+
+
 def counts(conn: Connection) -> Mapping[RejectReason, int]:
     """Messages that nobody has dealt with, by reason."""
     return {RejectReason(reason): n for reason, n in conn.execute(COUNTS)}
-
-
-def prune(conn: Connection, keep: timedelta, now: datetime, *, limit: int) -> int:
-    """Removes at most `limit` messages older than `keep`, whatever their state; returns how many."""
-    return conn.execute(PRUNE, {"before": now - keep, "limit": limit}).rowcount
 
 
 def _message(row: Sequence[Any]) -> RejectedMessage:

@@ -64,6 +64,14 @@ def test_sensors_are_imported_once_and_exported_exactly(
     assert command("sensors", "export").splitlines()[0].startswith("id,kind,")
 
 
+def test_names_that_look_like_markup_are_shown_as_they_are(command, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,kind,zone\nM1,water_meter,[/b] [red]Zone\n")
+    command("sensors", "import", "in.csv")
+    assert "[/b] [red]Zone" in command("sensors", "list")
+    command("keys", "create", "[/anna]")
+    assert "[/anna]" in command("keys", "list")
+
+
 def test_one_bad_row_keeps_the_others_out_unless_skipped(command, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text(SENSORS + "B AD,water_meter,,,,,,,UTC\n")
     command("sensors", "import", "in.csv", status=1)
@@ -100,3 +108,22 @@ def test_rejected_messages_are_listed_shown_and_read_again(
     command("sensors", "import", "in.csv")
     assert command("rejected", "replay").startswith("1 messages done (1 readings stored")
     assert topic not in command("rejected", "list")
+
+
+def test_messages_that_nobody_wants_are_given_up(command, database_url: str) -> None:
+    kinds = (RejectReason.NOT_JSON, RejectReason.NOT_JSON, RejectReason.UNKNOWN_SENSOR)
+    with connect(database_url, "test") as conn, transaction(conn):
+        for day, reason in enumerate(kinds, start=1):
+            rejection = Rejection(reason, "no", "t/1", PAYLOAD, "M1", 1)
+            rejected.add(conn, [rejection], datetime(2026, 3, day, tzinfo=UTC))
+    command("rejected", "discard", status=2)
+    assert command("rejected", "discard", "77") == "0 messages given up\n"
+    early = ("--reason", "not_json", "--before", "2026-03-02T00:00:00Z")
+    assert command("rejected", "discard", *early) == "1 messages given up\n"
+    assert command("rejected", "discard", "2") == "1 messages given up\n"
+    assert command("rejected", "discard", "--all") == "1 messages given up\n"
+    assert command("rejected", "discard", "--all") == "0 messages given up\n"
+    with connect(database_url, "test") as conn:
+        found = rejected.page(conn, limit=9, state=rejected.MessageState.DISCARDED).items
+    assert {each.changed_by for each in found} == {"citygauge rejected discard"}
+    assert len(found) == 3
