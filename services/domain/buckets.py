@@ -69,10 +69,6 @@ class FixedBuckets:
         _check_number(last - first)
         return np.arange(first, last + 1, dtype=np.int64) * width + _ORIGIN_US
 
-    def inside(self, unit_us: int) -> bool:
-        """Whether every bound is a whole multiple of `unit_us` (which divides a day) since 1970."""
-        return self.shortest_us % unit_us == 0
-
 
 @dataclass(frozen=True, slots=True)
 class LocalBuckets:
@@ -119,12 +115,6 @@ class LocalBuckets:
         last = int(np.searchsorted(edges, end_us, side="left"))
         _check_number(last - first)
         return edges[first : last + 1]
-
-    def inside(self, unit_us: int) -> bool:
-        """As `FixedBuckets.inside`, as far as can be said of all zones and times: only UTC's bounds are known."""
-        return self.zone in {"UTC", "Etc/UTC"} and (
-            unit_us <= HOUR_US or self.unit is not Calendar.HOUR
-        )
 
     def _bounds(self, zone: ZoneInfo, begin: date, end_us: int) -> Iterator[int]:
         """Bounds from one at or before the local day `begin` to one at or after the end."""

@@ -1,8 +1,7 @@
 """The history against plain loops over what was written."""
 
-import math
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,14 +13,13 @@ from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.errors import InvalidInput
 from services.domain.instant import DAY_US, HOUR_US, from_us, to_us
 from services.store.connection import Connection, connect
-from services.store.query.history import Aggregate, BucketPage, History
+from services.store.query.history import History
 from services.store.writing.readings import ReadingWriter
 from tests.oracles.readings import Row, batch_of, rows_of
 
 FLOW, PRESSURE, LEVEL = "flow_litres_per_h", "pressure_kpa", "level_m"
 T0 = to_us(datetime(2026, 3, 28, 12, tzinfo=UTC))  # the day before clocks change in Madrid
 MADRID = ZoneInfo("Europe/Madrid")
-ALL = tuple(Aggregate)
 
 
 @pytest.fixture
@@ -112,139 +110,6 @@ def test_pages_of_readings_are_the_sorted_rows(
     ]
 
 
-def bucket_of(us: int, width_s: int, zone: ZoneInfo | None) -> int:
-    """Beginning of the bucket, by counting from Monday 2000-01-03, in local time for whole days."""
-    origin = datetime(2000, 1, 3, tzinfo=UTC)
-    width = timedelta(seconds=width_s)
-    moment = from_us(us)
-    if zone is None:
-        return to_us(origin + (moment - origin) // width * width)
-    local = moment.astimezone(zone).replace(tzinfo=UTC)
-    return to_us((origin + (local - origin) // width * width).replace(tzinfo=zone))
-
-
-def summary(values: list[tuple[int, float]]) -> dict[Aggregate, float]:
-    numbers = [value for _, value in sorted(values)]
-    if not numbers:
-        return {kind: 0.0 if kind is Aggregate.COUNT else math.nan for kind in ALL}
-    return {
-        Aggregate.AVG: sum(numbers) / len(numbers),
-        Aggregate.MIN: min(numbers),
-        Aggregate.MAX: max(numbers),
-        Aggregate.SUM: sum(numbers),
-        Aggregate.LAST: numbers[-1],
-        Aggregate.COUNT: float(len(numbers)),
-    }
-
-
-def follow_buckets(page_of: "object") -> dict[tuple[int, int], dict[str, dict[Aggregate, float]]]:
-    found: dict[tuple[int, int], dict[str, dict[Aggregate, float]]] = {}
-    order: list[tuple[int, int]] = []
-    after = None
-    while True:
-        page: BucketPage = page_of(after)  # type: ignore[operator]
-        for n in range(len(page.sensor)):
-            key = (int(page.bucket_us[n]), int(page.sensor[n]))
-            assert key not in found, "a bucket was told twice"
-            order.append(key)
-            found[key] = {
-                name: {kind: float(values[n]) for kind, values in kinds.items()}
-                for name, kinds in page.values.items()
-            }
-        if (after := page.next) is None:
-            assert order == sorted(order)
-            return found
-
-
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    stored=histories,
-    sensors=st.lists(st.integers(1, 6), max_size=4, unique=True),
-    spare=st.integers(1, 30),
-    span=st.sampled_from([(0, 10**4), (5, 8), (0, 70), (100, 3001)]),
-    width=st.sampled_from(
-        [(900, None), (3600, None), (6 * 3600, None), (86_400, MADRID), (7 * 86_400, MADRID)]
-    ),
-)
-def test_buckets_are_what_a_loop_says(
-    conn: Connection,
-    history: History,
-    stored: dict[tuple[int, int], dict[str, float]],
-    sensors: list[int],
-    spare: int,
-    span: tuple[int, int],
-    width: tuple[int, ZoneInfo | None],
-) -> None:
-    conn.execute("TRUNCATE water_reading")
-    write(conn, [(sensor, at, 0, values) for (sensor, at), values in stored.items()])
-    start, end = (T0 + hours * HOUR_US for hours in span)
-    width_s, zone = width
-    names = [PRESSURE, FLOW]
-    expected: dict[tuple[int, int], dict[str, list[tuple[int, float]]]] = {}
-    for (sensor, at), values in stored.items():
-        if sensor in sensors and start <= at < end and set(names) & set(values):
-            bucket = expected.setdefault(
-                (bucket_of(at, width_s, zone), sensor), {name: [] for name in names}
-            )
-            for name in names:
-                if name in values:
-                    bucket[name].append((at, values[name]))
-    limit = len(sensors) + spare
-
-    def page_of(after: str | None) -> BucketPage:
-        page = history.bucketed(
-            Domain.WATER,
-            sensors,
-            names,
-            from_us(start),
-            from_us(end),
-            bucket_s=width_s,
-            aggregates=ALL,
-            limit=limit,
-            time_zone="Europe/Madrid",
-            after=after,
-        )
-        assert len(page.sensor) <= limit
-        return page
-
-    found = follow_buckets(page_of)
-    assert set(found) == set(expected)
-    for key, metrics in expected.items():
-        for name, values in metrics.items():
-            wanted = summary(values)
-            for kind in ALL:
-                assert found[key][name][kind] == pytest.approx(wanted[kind], nan_ok=True), (
-                    key,
-                    name,
-                    kind,
-                )
-
-
-def test_days_are_local_and_have_23_hours_when_they_do(conn: Connection, history: History) -> None:
-    write(conn, [(1, T0 + n * HOUR_US, 0, {FLOW: 1.0}) for n in range(72)])
-    page = history.bucketed(
-        Domain.WATER,
-        [1],
-        [FLOW],
-        from_us(T0),
-        from_us(T0 + 10 * DAY_US),
-        bucket_s=86_400,
-        aggregates=[Aggregate.COUNT],
-        limit=100,
-        time_zone="Europe/Madrid",
-    )
-    starts = [from_us(int(us)).astimezone(MADRID).isoformat() for us in page.bucket_us]
-    assert starts == [
-        "2026-03-28T00:00:00+01:00",
-        "2026-03-29T00:00:00+01:00",
-        "2026-03-30T00:00:00+02:00",
-        "2026-03-31T00:00:00+02:00",
-    ]
-    assert page.values[FLOW][Aggregate.COUNT].tolist() == [11, 23, 24, 14]
-
-
 def test_latest_is_the_newest_of_each(conn: Connection, history: History) -> None:
     write(
         conn,
@@ -290,16 +155,6 @@ def test_an_index_answers_not_a_scan(conn: Connection, history: History) -> None
     before = _scans(conn)
     history.raw(Domain.WATER, [7], from_us(T0), from_us(T0 + DAY_US), limit=100)
     history.latest(Domain.WATER, [7, 8])
-    history.bucketed(
-        Domain.WATER,
-        [7],
-        [FLOW],
-        from_us(T0),
-        from_us(T0 + DAY_US),
-        bucket_s=3600,
-        aggregates=[Aggregate.AVG],
-        limit=100,
-    )
     again = ReadingWriter(conn).write(batch_of(Domain.WATER, [(7, T0, 0, {FLOW: 2.0, LEVEL: 1.0})]))
     assert again.merged == 1
     assert _scans(conn) == before
@@ -341,22 +196,4 @@ def test_wrong_questions_are_named(history: History, change: dict[str, object], 
     }
     with pytest.raises(InvalidInput) as caught:
         history.raw(Domain.WATER, **question)  # type: ignore[arg-type]
-    assert caught.value.field == field
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [({"bucket_s": 0}, "bucket_s"), ({"aggregates": []}, "aggregates"), ({"limit": 1}, "limit")],
-)
-def test_wrong_questions_about_buckets_are_named(
-    history: History, change: dict[str, object], field: str
-) -> None:
-    question: dict[str, object] = {
-        "bucket_s": 60,
-        "aggregates": [Aggregate.AVG],
-        "limit": 10,
-        **change,
-    }
-    with pytest.raises(InvalidInput) as caught:
-        history.bucketed(Domain.WATER, [1, 2], [FLOW], from_us(T0), from_us(T0 + 1), **question)  # type: ignore[arg-type]
     assert caught.value.field == field

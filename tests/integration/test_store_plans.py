@@ -141,8 +141,6 @@ def test_readings_of_a_day(city: Connection, sensors: int) -> None:
     values = span_of(1, sensors)
     check(plan(city, values_query(Domain.TRAFFIC, SPEED), values), 1)
     check(plan(city, history_statements.raw(Domain.TRAFFIC, list(SPEED)), values), 1)
-    bucketed = history_statements.bucketed(Domain.TRAFFIC, list(SPEED), ["avg"], local=False)
-    check(plan(city, bucketed, values), 1)
 
 
 def test_the_first_and_the_last_reading_around_a_range(city: Connection) -> None:

@@ -254,9 +254,3 @@ def read_recording(case: Path) -> Recording:
         if found.arrivals:
             whole[domain] = batch.take(np.lexsort((batch.sensor, batch.observed_us)))
     return Recording(found.sensors, whole, found.unwatched)
-
-
-def recorded_rows(case: Path) -> Iterator[tuple[str, str, str, str, float]]:
-    """(time as written, sensor id, kind, metric, value) of every line that is understood; a missing value is NaN."""
-    for line in recorded_lines(readings_file(case), BadLines()):
-        yield line.when, line.sensor_id, line.kind, line.metric, line.value

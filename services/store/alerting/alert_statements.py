@@ -145,9 +145,6 @@ EVENTS_AFTER: Final[LiteralString] = f"""
     SELECT {_EVENT_COLUMNS} FROM alert_event AS e WHERE position > %s ORDER BY position LIMIT %s
 """
 LAST_POSITION: Final[LiteralString] = "SELECT coalesce(max(position), 0)::bigint FROM alert_event"
-COUNTS: Final[LiteralString] = """
-    SELECT rule, severity, count(*)::bigint FROM alert WHERE cleared_at IS NULL GROUP BY rule, severity
-"""
 OUTBOX_WAITING: Final[LiteralString] = f"""
     SELECT o.created_at, {_EVENT_COLUMNS} FROM outbox AS o JOIN alert_event AS e ON e.id = o.event_id
      WHERE o.routed_at IS NULL ORDER BY e.position LIMIT %s FOR UPDATE OF o SKIP LOCKED

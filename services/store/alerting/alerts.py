@@ -242,11 +242,6 @@ class AlertRepository:
         row = self._conn.execute(statements.LAST_POSITION).fetchone()
         return 0 if row is None else int(row[0])
 
-    def open_counts(self) -> Mapping[tuple[Rule, Severity], int]:
-        """How many alerts are open, by rule and severity; combinations without any are absent."""
-        rows = self._conn.execute(statements.COUNTS)
-        return {(Rule(rule), Severity(severity)): n for rule, severity, n in rows}
-
 
 def _check(current: Alert | None, target: Target, kind: EventKind) -> None:
     if current is None:

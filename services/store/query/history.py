@@ -1,16 +1,14 @@
-"""What was stored, asked by sensor and time: readings as they are, summaries by buckets of time, the newest of each.
+"""What was stored, asked by sensor and time: readings as they are, and the newest of each sensor.
 
 Answers are numpy columns in pages of bounded size; where nothing was measured there is no row, never a zero. It
-refuses to hold a range at once. Summaries of many sensors come in blocks: `summaries.summaries`, and litres too:
-`consumption.consumption`.
+refuses to hold a range at once, and to summarise: `summaries.summaries` does, and `consumption.consumption` litres.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -27,23 +25,11 @@ from services.store.query import history_statements as statements
 from services.store.wire import Integers, columnar
 
 LARGEST_PAGE: Final = 100_000
-"""Rows of a page of readings or buckets."""
+"""Rows of a page of readings."""
 MOST_SENSORS: Final = 1_000
 """Sensors of one question about a range of time."""
 MOST_LATEST: Final = 200_000
 """Sensors of one question about the newest readings."""
-_DAY_S: Final = 86_400
-
-
-class Aggregate(StrEnum):
-    """How the values of a bucket become one; missing values take no part."""
-
-    AVG = "avg"
-    MIN = "min"
-    MAX = "max"
-    SUM = "sum"
-    LAST = "last"
-    COUNT = "count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +44,6 @@ class ReadingPage:
 
     batch: ReadingBatch
     stored_us: NDArray[np.int64]
-    next: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class BucketPage:
-    """Summaries in the order of (bucket, sensor), n rows; a bucket in which a sensor has no value at all is absent.
-
-    Attributes:
-        sensor: (n,) int32 numbers.
-        bucket_us: (n,) int64, the bucket's beginning, microseconds since 1970.
-        values: metric column -> aggregate -> (n,) float64; NaN where the metric has no value in the bucket (COUNT: 0).
-        next: pass it as `after` for the page that follows; None at the end.
-    """
-
-    sensor: NDArray[np.int32]
-    bucket_us: NDArray[np.int64]
-    values: Mapping[str, Mapping[Aggregate, NDArray[np.float64]]]
     next: str | None
 
 
@@ -130,65 +99,6 @@ class History:
         following = encode_cursor((int(page.observed_us[-1]), int(page.sensor[-1])))
         return ReadingPage(page, stored_us[:kept], following)
 
-    def bucketed(
-        self,
-        domain: Domain,
-        sensors: Sequence[int],
-        metrics: Sequence[str],
-        start: datetime,
-        end: datetime,
-        *,
-        bucket_s: int,
-        aggregates: Sequence[Aggregate],
-        limit: int,
-        time_zone: str = "UTC",
-        after: str | None = None,
-    ) -> BucketPage:
-        """Summaries of the readings observed in [start, end), by buckets of `bucket_s` seconds.
-
-        Buckets of whole days begin at local midnight of `time_zone` (days of 23 and 25 hours where they occur; weeks
-        on Monday); shorter ones are counted in UTC. The first and last bucket hold what lies inside the range.
-
-        Raises:
-            InvalidInput: as `raw`; or the limit is smaller than the number of sensors.
-        """
-        names = _metrics(domain, metrics)
-        wanted = _numbers(sensors, MOST_SENSORS)
-        check_limit(limit, LARGEST_PAGE)
-        _check_range(start, end)
-        kinds = list(dict.fromkeys(Aggregate(kind) for kind in aggregates))
-        if not kinds:
-            raise InvalidInput(
-                "aggregates", list(aggregates), f"at least one of {', '.join(Aggregate)}"
-            )
-        if limit < len(wanted):
-            raise InvalidInput(
-                "limit", limit, f"at least one row for each of the {len(wanted)} sensors"
-            )
-        if not 1 <= bucket_s <= 366 * _DAY_S:
-            raise InvalidInput("bucket_s", bucket_s, "seconds, from 1 to 366 days")
-        zone = time_zone if bucket_s % _DAY_S == 0 else "UTC"
-        parameters: dict[str, Any] = {
-            "sensors": Integers(wanted),
-            "width": timedelta(seconds=bucket_s),
-            "zone": zone,
-            "reach": timedelta(seconds=bucket_s) * (limit // max(1, len(wanted)) + 0.5),
-            "end": end,
-        }
-        begin = start if after is None else max(start, from_us(_moment(after)))
-        first = self._window(domain, names, {**parameters, "start": begin})
-        if first is None:
-            return _buckets(names, kinds, [None] * (2 + len(names) * len(kinds)), None)
-        begin, until = first
-        until = min(until, end)
-        query = statements.bucketed(domain, names, kinds, local=zone != "UTC")
-        found = self._columns(query, {**parameters, "start": begin, "until": until})
-        following = (
-            self._window(domain, names, {**parameters, "start": until}) if until < end else None
-        )
-        cursor = None if following is None else encode_cursor((to_us(following[0]),))
-        return _buckets(names, kinds, found, cursor)
-
     def latest(
         self, domain: Domain, sensors: Sequence[int], *, metrics: Sequence[str] | None = None
     ) -> ReadingPage:
@@ -201,16 +111,6 @@ class History:
         wanted = _numbers(sensors, MOST_LATEST)
         found = self._columns(statements.latest(domain, names), {"sensors": Integers(wanted)})
         return ReadingPage(*_batch(domain, names, found), None)
-
-    def _window(
-        self, domain: Domain, names: Sequence[str], parameters: Mapping[str, Any]
-    ) -> tuple[datetime, datetime] | None:
-        """From the first reading at or after `start` to where the page's last bucket ends; None without a reading."""
-        with columnar(self._conn) as cursor:
-            row = cursor.execute(
-                statements.window(domain, names, local=parameters["zone"] != "UTC"), parameters
-            ).fetchone()
-        return None if row is None or row[0] is None else (row[0], row[1])
 
     def _columns(self, query: sql.Composed, parameters: Mapping[str, Any]) -> Sequence[Any]:
         with columnar(self._conn) as cursor:
@@ -232,15 +132,6 @@ def _batch(
         {name: _column(column, np.float64) for name, column in zip(names, values, strict=True)},
     )
     return batch, _column(stored, np.int64)
-
-
-def _buckets(
-    names: Sequence[str], kinds: Sequence[Aggregate], found: Sequence[Any], cursor: str | None
-) -> BucketPage:
-    sensor, bucket, *rest = found
-    columns = iter(rest)
-    values = {name: {kind: _column(next(columns), np.float64) for kind in kinds} for name in names}
-    return BucketPage(_column(sensor, np.int32), _column(bucket, np.int64), values, cursor)
 
 
 def _column(values: NDArray[Any] | None, kind: type[np.generic]) -> NDArray[Any]:
@@ -285,10 +176,6 @@ def _check_range(start: datetime, end: datetime) -> None:
 def _place(after: str) -> tuple[int, int]:
     us, sensor = decode_cursor(after, int, int)
     return _representable(int(us), after), int(sensor)
-
-
-def _moment(after: str) -> int:
-    return _representable(int(decode_cursor(after, int)[0]), after)
 
 
 def _representable(us: int, after: str) -> int:

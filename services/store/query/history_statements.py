@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -35,42 +35,9 @@ LATEST: Final = sql.SQL("""
                     ORDER BY r.time DESC LIMIT 1) AS r
              ORDER BY r.time, r.sensor) AS found
 """)
-# The end is aligned to a bucket; half a width more than whole ones, because local days have 23 to 25 hours.
-WINDOW: Final = sql.SQL("""
-    SELECT first, time_bucket(%(width)s, bucket + %(reach)s{zone})
-      FROM (SELECT min(r.time) AS first, time_bucket(%(width)s, min(r.time){zone}) AS bucket
-              FROM unnest(%(sensors)s) AS wanted (sensor)
-             CROSS JOIN LATERAL (
-                   SELECT r.time FROM {table} AS r
-                    WHERE r.sensor = wanted.sensor AND r.time >= %(start)s AND r.time < %(end)s AND ({present})
-                    ORDER BY r.time LIMIT 1) AS r) AS found
-""")
-BUCKETED: Final = sql.SQL("""
-    SELECT array_agg(sensor), array_agg(bucket), {columns}
-      FROM (SELECT wanted.sensor, r.*
-              FROM unnest(%(sensors)s) AS wanted (sensor)
-             CROSS JOIN LATERAL (
-                   SELECT time_bucket(%(width)s, r.time{zone}) AS bucket, {aggregates} FROM {table} AS r
-                    WHERE r.sensor = wanted.sensor AND r.time >= %(start)s AND r.time < %(until)s
-                      AND ({present})
-                    GROUP BY 1 OFFSET 0) AS r
-             ORDER BY r.bucket, wanted.sensor) AS found
-""")
-ZONE: Final = {True: sql.SQL(", %(zone)s"), False: sql.SQL("")}
 COLUMN: Final = sql.SQL("array_agg({name})")
 VALUE: Final = sql.SQL("coalesce(r.{metric}, 'NaN') AS {metric}")
 PRESENT: Final = sql.SQL("r.{metric} IS NOT NULL")
-AGGREGATES: Final[Mapping[str, sql.SQL]] = {
-    "avg": sql.SQL("coalesce(avg(r.{metric}), 'NaN') AS {name}"),
-    "min": sql.SQL("coalesce(min(r.{metric}), 'NaN') AS {name}"),
-    "max": sql.SQL("coalesce(max(r.{metric}), 'NaN') AS {name}"),
-    "sum": sql.SQL("coalesce(sum(r.{metric}), 'NaN') AS {name}"),
-    "last": sql.SQL(
-        "coalesce(last(r.{metric}, r.time) FILTER (WHERE r.{metric} IS NOT NULL), 'NaN') AS {name}"
-    ),
-    "count": sql.SQL("count(r.{metric})::float8 AS {name}"),
-}
-"""The last is by observed time."""
 _COMMA: Final = sql.SQL(", ")
 _OR: Final = sql.SQL(" OR ")
 
@@ -83,18 +50,6 @@ def raw(domain: Domain, names: Sequence[str]) -> sql.Composed:
 def latest(domain: Domain, names: Sequence[str]) -> sql.Composed:
     """The newest reading of each sensor."""
     return _latest(domain, tuple(names))
-
-
-def window(domain: Domain, names: Sequence[str], *, local: bool) -> sql.Composed:
-    """Where the first reading of the range is, and where the page's last bucket ends; local: in %(zone)s, else UTC."""
-    return _window(domain, tuple(names), local)
-
-
-def bucketed(
-    domain: Domain, names: Sequence[str], aggregates: Sequence[str], *, local: bool
-) -> sql.Composed:
-    """Summaries of the range: sensor, bucket, then for each metric its aggregates in their order."""
-    return _bucketed(domain, tuple(names), tuple(str(kind) for kind in aggregates), local)
 
 
 @lru_cache(maxsize=256)
@@ -110,30 +65,6 @@ def _raw(domain: Domain, names: tuple[str, ...]) -> sql.Composed:
 @lru_cache(maxsize=256)
 def _latest(domain: Domain, names: tuple[str, ...]) -> sql.Composed:
     return LATEST.format(table=_table(domain), aggregates=_columns(names), values=_values(names))
-
-
-@lru_cache(maxsize=256)
-def _window(domain: Domain, names: tuple[str, ...], local: bool) -> sql.Composed:
-    return WINDOW.format(table=_table(domain), present=_present(names), zone=ZONE[local])
-
-
-@lru_cache(maxsize=256)
-def _bucketed(
-    domain: Domain, names: tuple[str, ...], kinds: tuple[str, ...], local: bool
-) -> sql.Composed:
-    pairs = [(name, kind) for name in names for kind in kinds]
-    return BUCKETED.format(
-        table=_table(domain),
-        columns=_columns([f"{name}.{kind}" for name, kind in pairs]),
-        aggregates=_COMMA.join(
-            AGGREGATES[kind].format(
-                metric=sql.Identifier(name), name=sql.Identifier(f"{name}.{kind}")
-            )
-            for name, kind in pairs
-        ),
-        present=_present(names),
-        zone=ZONE[local],
-    )
 
 
 def _table(domain: Domain) -> sql.Identifier:

@@ -44,7 +44,6 @@ IN_FORCE: Final[LiteralString] = f"""
 GET: Final[LiteralString] = (
     f"SELECT {_COLUMNS} FROM cap_message WHERE feed = %s AND identifier = %s"
 )
-FEEDS: Final[LiteralString] = "SELECT DISTINCT feed FROM cap_message ORDER BY feed"
 
 
 class CapKind(StrEnum):
@@ -119,11 +118,6 @@ def get(conn: Connection, feed: str, identifier: str) -> CapMessage | None:
     """The message of this identifier, if the feed has it."""
     row = conn.execute(GET, (storable(feed), storable(identifier))).fetchone()
     return None if row is None else _message(row)
-
-
-def feeds(conn: Connection) -> list[str]:
-    """Names of the feeds that have ever published anything."""
-    return [row[0] for row in conn.execute(FEEDS)]
 
 
 def _values(message: CapMessage) -> list[Any]:

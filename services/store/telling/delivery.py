@@ -100,8 +100,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Events that are not routed, deliveries that are not made, deliveries that were given up."""
+    """Events that are not routed, and deliveries that are due and not made."""
 
     waiting: int
     undelivered: int
-    given_up: int

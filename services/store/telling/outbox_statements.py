@@ -117,6 +117,5 @@ OF_EVENT: Final[LiteralString] = """
 BACKLOG: Final[LiteralString] = f"""
     SELECT (SELECT count(*)::bigint FROM outbox WHERE routed_at IS NULL),
            (SELECT count(*)::bigint FROM delivery
-             WHERE {_OPEN} AND (attempts > 0 OR next_attempt_at <= clock_timestamp())),
-           (SELECT count(*)::bigint FROM delivery WHERE given_up_at IS NOT NULL AND NOT needless)
+             WHERE {_OPEN} AND (attempts > 0 OR next_attempt_at <= clock_timestamp()))
 """
