@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -25,7 +24,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from services.domain.errors import CitygaugeError, InvalidInput, Unavailable
+from services.domain.broker_address import BrokerAddress
+from services.domain.errors import CitygaugeError, Unavailable
 
 _log: Final = logging.getLogger("citygauge.simulate")
 _CONNECT_S: Final = 15.0
@@ -85,15 +85,12 @@ class Publisher:
     def __init__(
         self, url: str, client_id: str, in_flight: int = 500, *, insists: bool = False
     ) -> None:
-        """`url` is mqtt://[user:password@]host[:port], or mqtts:// for TLS.
+        """`url` is a broker's address (`BrokerAddress`).
 
         `insists`: what nobody hears is sent again; the first message goes alone, so that the others keep their order
         where nobody has subscribed yet.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            raise InvalidInput("MQTT_URL", parts.scheme, "mqtt://user:password@host:1883")
-        self._place = (parts.hostname, parts.port or (8883 if parts.scheme == "mqtts" else 1883))
+        self._address = address = BrokerAddress.parse(url)
         self._in_flight, self._insists = in_flight, insists
         self._heard = threading.Event()
         self._unheard_messages: deque[_Sent] = deque()
@@ -111,10 +108,13 @@ class Publisher:
         self._client = client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id, protocol=mqtt.MQTTv5
         )
-        if parts.username:
-            client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
-        if parts.scheme == "mqtts":
-            client.tls_set_context(ssl.create_default_context())
+        if address.user is not None:
+            client.username_pw_set(address.user, address.password)
+        if address.tls:
+            try:
+                client.tls_set_context(ssl.create_default_context(cafile=address.ca))
+            except OSError as error:
+                raise address.untrusted(error) from error
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -124,14 +124,16 @@ class Publisher:
         session.SessionExpiryInterval = 300
         self._client.max_inflight_messages_set(self._in_flight)
         try:
-            self._client.connect(*self._place, keepalive=30, properties=session)
+            self._client.connect(
+                self._address.host, self._address.port, keepalive=30, properties=session
+            )
         except OSError as error:
-            raise Unavailable("the MQTT broker", f"{error} at {self._named}") from error
+            raise Unavailable("the MQTT broker", f"{error} at {self._address.name}") from error
         self._client.loop_start()
         if not self._answer.wait(_CONNECT_S) or self._refusal:
             self._client.loop_stop()
             reason = self._refusal or f"no answer within {_CONNECT_S:g} s"
-            raise Unavailable("the MQTT broker", f"{reason} at {self._named}")
+            raise Unavailable("the MQTT broker", f"{reason} at {self._address.name}")
         return self
 
     def __exit__(
@@ -238,10 +240,6 @@ class Publisher:
         elif says and not self._unheard_messages and now - since_s > _QUIET_S:
             self._next_word_s = now + _QUIET_S
             _log.warning("waiting for the broker in_flight=%d", self._in_flight)
-
-    @property
-    def _named(self) -> str:
-        return f"{self._place[0]}:{self._place[1]}"
 
     def _on_connect(self, client: Any, data: Any, flags: Any, code: ReasonCode, props: Any) -> None:
         self._refusal = str(code) if code.is_failure else ""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,6 +48,15 @@ def open_folder() -> Iterator[Path]:
 @pytest.fixture
 def deployed_broker(prefix: Prefix, open_folder: Path, secrets: dict[str, str]) -> Iterator[int]:
     """Mosquitto on deploy/mosquitto.conf, its container's paths replaced; its port."""
+    with running_broker(prefix, open_folder, secrets) as port:
+        yield port
+
+
+@contextmanager
+def running_broker(
+    prefix: Prefix, open_folder: Path, secrets: dict[str, str], more: str = ""
+) -> Iterator[int]:
+    """The same, with more lines at the end of its settings; what they name in its container lies in the folder."""
     account = server_account()
     port = free_port()
     data = open_folder / "data"
@@ -62,8 +72,9 @@ def deployed_broker(prefix: Prefix, open_folder: Path, secrets: dict[str, str]) 
         assert inside in text
         text = text.replace(inside, outside)
     assert "/mosquitto/" not in "".join(str(value) for value in mosquitto_settings(text).values())
+    text += more.replace("/mosquitto/config/", f"{open_folder}/")
     (open_folder / "mosquitto.conf").write_text(text)
-    for path in (data, *open_folder.glob("*")):
+    for path in (data, *open_folder.rglob("*")):
         hand_over(path, account)
         path.chmod(0o700)
     log = open_folder / "log"

@@ -7,14 +7,15 @@ that changes by the second and comes with the alerts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from services.api.access import read
 from services.api.answers import Answer
 from services.api.documents import Document
+from services.api.history.forms.answer import unchanged
 from services.api.problems import documented
 from services.store.query import sensor_map
 
@@ -50,17 +51,12 @@ class MapDocument(Document):
         **documented(401, 403, 503),
     },
 )  # fmt: skip
-def whole_map(
-    request: Request,
-    if_none_match: Annotated[
-        str | None, Header(description="The ETag of an earlier answer: 304 when nothing changed.")
-    ] = None,
-) -> Response:
+def whole_map(request: Request) -> Response:
     """Give every registered sensor with its place, as columns."""
     with request.app.state.database.connection() as connection:
         tag = f'"{sensor_map.revision(connection)}"'
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-        if if_none_match and tag in if_none_match:
+        if unchanged(request, tag):
             return Response(status_code=304, headers=headers)
         found = sensor_map.columns(connection)
     kinds, kind = _indexed(found.kind)

@@ -15,6 +15,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
+from services.api.history.forms.answer import unchanged
 from services.api.session import set_cookie
 from services.api.sessions import Session
 
@@ -61,7 +62,7 @@ def _answer(request: Request, name: str) -> Response:
     if file is None:
         raise HTTPException(404)
     headers = {"ETag": file.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-    if file.etag in request.headers.get("if-none-match", ""):
+    if unchanged(request, file.etag):
         return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"

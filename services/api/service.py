@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
@@ -39,8 +40,9 @@ def run(
         on_listening: told the address (http://127.0.0.1:8080) as soon as connections are taken.
 
     Raises:
-        SettingError: the address cannot be listened on.
+        SettingError: the address cannot be listened on, or the certificate cannot be used.
     """
+    tls = _tls(settings)
     listener = _listen(settings)
     port = listener.getsockname()[1]
     app = create_app(settings, database_url, rules)
@@ -54,6 +56,7 @@ def run(
         ws_max_size=_LARGEST_MESSAGE_BYTES,
         lifespan="on",
         timeout_graceful_shutdown=_GRACE_S,
+        **tls,
     )
     server = uvicorn.Server(config)
     # A thread of its own: uvicorn takes signals only in the main thread, and those are the command line's.
@@ -62,9 +65,10 @@ def run(
     )
     thread.start()
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    _LOG.info("listening url=http://%s:%d", host, port)
+    url = f"http{'s' if tls else ''}://{host}:{port}"
+    _LOG.info("listening url=%s", url)
     if on_listening is not None:
-        on_listening(f"http://{host}:{port}")
+        on_listening(url)
     while thread.is_alive() and not stop.wait(_WATCH_S):
         pass
     died = not stop.is_set()
@@ -76,6 +80,23 @@ def run(
     if died:
         raise RuntimeError("the web server ended by itself; the log says why")
     _LOG.info("stopped")
+
+
+def _tls(settings: ApiSettings) -> dict[str, Any]:
+    """What uvicorn takes to speak HTTPS; nothing for HTTP."""
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if not certificate and not key:
+        return {}
+    name = "api.tls_certificate" if certificate else "api.tls_key"
+    if not (certificate and key):
+        raise SettingError(name, "the certificate needs its key, and the key its certificate")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except OSError as error:
+        fits = "they are no certificate and key in PEM that belong together"
+        why = fits if isinstance(error, ssl.SSLError) else error.strerror
+        raise SettingError(name, f"{certificate} and {key} cannot be used: {why}") from error
+    return {"ssl_certfile": certificate, "ssl_keyfile": key}
 
 
 def _listen(settings: ApiSettings) -> socket.socket:

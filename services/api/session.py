@@ -99,7 +99,7 @@ def set_cookie(request: Request, answer: Response, session: Session) -> None:
         max_age=int(state.settings.session_hours * 3600),
         httponly=True,
         samesite="strict",
-        secure=state.settings.secure_cookie,
+        secure=state.settings.secure_cookie or request.url.scheme == "https",
     )
 
 

@@ -12,11 +12,17 @@ class ApiSettings(BaseModel):
 
     host: str = Field(
         "127.0.0.1",
-        description="Address to listen on. Loopback unless you put a reverse proxy with TLS in front.",
+        description="Address to listen on. Loopback unless TLS is on, here or in a reverse proxy in front.",
     )
     port: int = Field(
         8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one and logs it."
     )
+    tls_certificate: str = Field(
+        "",
+        description="File with the certificate (PEM, those of its issuers behind it) with which the API speaks HTTPS; "
+        "read at the start. Empty: HTTP.",
+    )
+    tls_key: str = Field("", description="File with the key of that certificate (PEM).")
     pool_connections: int = Field(
         8, ge=1, le=100, description="Database connections that answer requests."
     )
@@ -43,7 +49,8 @@ class ApiSettings(BaseModel):
     )
     secure_cookie: bool = Field(
         False,
-        description="Send the session cookie over HTTPS only. Set it when the console is reached through TLS.",
+        description="Send the session cookie over HTTPS only, and name https in the addresses of CAP feeds. Set it "
+        "when a reverse proxy speaks TLS; where the API does so itself, both are so anyway.",
     )
     first_key_file: str = Field(
         "",
@@ -115,8 +122,4 @@ class ApiSettings(BaseModel):
     )
     export_statement_timeout_s: float = Field(
         300.0, gt=0, le=86_400, description="Seconds after which a query of an export is stopped."
-    )
-    default_time_zone: str = Field(
-        "UTC",
-        description="IANA zone in which the console shows the times of things that have no place.",
     )

@@ -13,7 +13,6 @@ import ssl
 import time
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -21,7 +20,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from services.domain.errors import InvalidInput, Unavailable
+from services.domain.broker_address import BrokerAddress
+from services.domain.errors import Unavailable
 
 _ANSWER_S: Final = 10.0
 _QUIET_S: Final = 1.5
@@ -70,7 +70,7 @@ def probe(url: str, messages: int, session_expiry_s: int) -> Granted:
 
     Raises:
         Unavailable: the broker does not answer, refuses the user, or does not speak MQTT 5.
-        InvalidInput: `url` is no address.
+        SettingError: `url` is no address, or the certificates that it names cannot be used.
     """
     name = secrets.token_hex(6)
     topic = f"citygauge-doctor/{name}"
@@ -135,23 +135,21 @@ class _Client:
     """One short connection, in which every answer is waited for."""
 
     def __init__(self, url: str, name: str, *, clean: bool, expiry_s: int) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            raise InvalidInput("MQTT_URL", parts.scheme, "mqtt://user:password@host:1883")
-        self.name = name
-        self._place = (
-            f"{parts.hostname}:{parts.port or (8883 if parts.scheme == 'mqtts' else 1883)}"
-        )
+        address = BrokerAddress.parse(url)
+        self.name, self._place = name, address.name
         self._answers: queue.Queue[tuple[str, Any, Any]] = queue.Queue()
         self._codes: queue.Queue[int] = queue.Queue()
         self._messages: queue.Queue[mqtt.MQTTMessage] = queue.Queue()
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5, manual_ack=True
         )
-        if parts.username:
-            client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
-        if parts.scheme == "mqtts":
-            client.tls_set_context(ssl.create_default_context())
+        if address.user is not None:
+            client.username_pw_set(address.user, address.password)
+        if address.tls:
+            try:
+                client.tls_set_context(ssl.create_default_context(cafile=address.ca))
+            except OSError as error:
+                raise address.untrusted(error) from error
         client.max_inflight_messages_set(_WINDOW)
         client.on_connect = self._on_connect
         client.on_connect_fail = lambda *_: self._answers.put(("failed", None, None))
@@ -162,9 +160,10 @@ class _Client:
         wanted.SessionExpiryInterval = expiry_s
         wanted.ReceiveMaximum = 65_535
         self._client = client
-        host, _, port = self._place.rpartition(":")
         try:
-            client.connect(host, int(port), keepalive=30, clean_start=clean, properties=wanted)
+            client.connect(
+                address.host, address.port, keepalive=30, clean_start=clean, properties=wanted
+            )
         except OSError as error:
             raise Unavailable("the MQTT broker", f"{error} at {self._place}") from error
         client.loop_start()

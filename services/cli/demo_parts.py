@@ -73,13 +73,13 @@ class Servers:
         self._stack.close()
 
     def _given(self, section: Section) -> str:
-        from services.cli.settings import BrokerAddress, DatabaseAddress
+        from services.cli.settings import BrokerLocation, DatabaseAddress
 
         if self.sources.origin(section, "url") == "default":
             return ""
         if section is Section.DATABASE:
             return self.sources.load(section, DatabaseAddress).url.get_secret_value()
-        return self.sources.load(section, BrokerAddress).url.get_secret_value()
+        return self.sources.load(section, BrokerLocation).url.get_secret_value()
 
     def _database(self, stack: ExitStack) -> str:
         self.report("Starting TimescaleDB")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from services.cli.finding import Finding, Health
-from services.cli.settings import BrokerAddress, DatabaseAddress, Section, Sources
+from services.cli.settings import BrokerLocation, DatabaseAddress, Section, Sources
 from services.domain.errors import CitygaugeError, InvalidInput, SettingError
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def _broker(sources: Sources, messages: int, make: Broker | None) -> Iterator[Fi
         yield Finding("MQTT broker", Health.OK, "MQTT_URL is not set; the demo brings its own")
         return
     try:
-        url = sources.load(Section.MQTT, BrokerAddress).url.get_secret_value()
+        url = sources.load(Section.MQTT, BrokerLocation).url.get_secret_value()
         wanted = sources.load(Section.INGEST, IngestSettings)
         found = probe(url, messages, wanted.session_expiry_s)
     except CitygaugeError as error:

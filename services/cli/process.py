@@ -11,7 +11,7 @@ import time
 from types import FrameType
 from typing import Final
 
-from services.cli.settings import BrokerAddress, DatabaseAddress, Section, Sources
+from services.cli.settings import BrokerLocation, DatabaseAddress, Section, Sources
 from services.domain.errors import SettingError
 
 _LEVELS: Final = ("debug", "info", "warning", "error")
@@ -54,5 +54,5 @@ def mqtt_url(given: str | None = None, sources: Sources | None = None) -> str:
     """The broker's address: the one given, or from MQTT_URL or the settings file."""
     if given:
         return given
-    found = (sources or Sources.of_process()).load(Section.MQTT, BrokerAddress)
+    found = (sources or Sources.of_process()).load(Section.MQTT, BrokerLocation)
     return found.url.get_secret_value()

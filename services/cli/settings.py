@@ -45,13 +45,14 @@ class DatabaseAddress(BaseModel):
         return url
 
 
-class BrokerAddress(BaseModel):
+class BrokerLocation(BaseModel):
     """Where the MQTT broker is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: SecretStr = Field(
-        description="address of the MQTT 5 broker, mqtt://user:password@host:1883, or mqtts:// for TLS"
+        description="address of the MQTT 5 broker, mqtt://user:password@host:1883, or mqtts://user:password@host:8883 "
+        "for TLS; ?ca=FILE behind it names the certificates (PEM) of an authority of your own"
     )
 
     @field_validator("url")
@@ -77,7 +78,7 @@ class Section(StrEnum):
 
 CLASSES: Final[Mapping[Section, tuple[str, str]]] = {
     Section.DATABASE: ("services.cli.settings", "DatabaseAddress"),
-    Section.MQTT: ("services.cli.settings", "BrokerAddress"),
+    Section.MQTT: ("services.cli.settings", "BrokerLocation"),
     Section.INGEST: ("services.ingest.settings", "IngestSettings"),
     Section.DETECT: ("services.detect.settings", "DetectSettings"),
     Section.DETECTORS: ("services.detect.detector_settings", "DetectorSettings"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import select
 import socket
+import ssl
 import time
 from typing import Any, Final
 
@@ -19,9 +20,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from services.domain.broker_address import BrokerAddress
 from services.ingest.fast_reader import FastClient
 from services.ingest.inbox import NO_ID, Inbox, Taken
-from services.ingest.subscription import Address, Backoff, Subscription, other_forms
+from services.ingest.subscription import Backoff, Subscription, other_forms
 
 log = logging.getLogger("citygauge.ingest")
 
@@ -44,7 +46,7 @@ class Link:
     def __init__(
         self, url: str, subscription: Subscription, inbox: Inbox, *, withdrawing: bool = False
     ) -> None:
-        self._address, self._wanted, self._inbox = Address.parse(url), subscription, inbox
+        self._address, self._wanted, self._inbox = BrokerAddress.parse(url), subscription, inbox
         self.connected = self.session_present = self.ousted = False
         self.withdrawn: int | None = None
         self._withdrawing = withdrawing
@@ -135,7 +137,10 @@ class Link:
         if self._address.user is not None:
             client.username_pw_set(self._address.user, self._address.password)
         if self._address.tls:
-            client.tls_set(ca_certs=self._address.ca)
+            try:
+                client.tls_set_context(ssl.create_default_context(cafile=self._address.ca))
+            except OSError as error:
+                raise self._address.untrusted(error) from error
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect

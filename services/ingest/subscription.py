@@ -1,4 +1,4 @@
-"""What the connection to the broker is made of: address, subscription, and the pauses between tries. No paho here."""
+"""What the connection to the broker is made of: subscription, and the pauses between tries. No paho here."""
 
 from __future__ import annotations
 
@@ -6,49 +6,9 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
-
-from services.domain.errors import SettingError
 
 USUAL_GROUP: Final = "citygauge"
 """Name of the share group where several workers divide the messages, unless they choose another."""
-_PORTS: Final[Mapping[str, int]] = {"mqtt": 1883, "mqtts": 8883}
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A broker's address: mqtt[s]://user:password@host:port, with ?ca=FILE for a private authority."""
-
-    host: str
-    port: int
-    tls: bool
-    user: str | None
-    password: str | None
-    ca: str | None
-
-    @property
-    def name(self) -> str:
-        """For a log: without user and password."""
-        return f"{self.host}:{self.port}"
-
-    @classmethod
-    def parse(cls, url: str) -> Address:
-        """Raises SettingError when `url` is none; the message never holds the password."""
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            raise SettingError("MQTT_URL", "is not mqtt[s]://user:password@host:port") from None
-        if parts.scheme not in _PORTS or not parts.hostname:
-            raise SettingError("MQTT_URL", "is not mqtt[s]://user:password@host:port")
-        return cls(
-            parts.hostname,
-            port or _PORTS[parts.scheme],
-            parts.scheme == "mqtts",
-            unquote(parts.username) if parts.username else None,
-            unquote(parts.password) if parts.password else None,
-            parse_qs(parts.query).get("ca", [None])[0],
-        )
 
 
 @dataclass(frozen=True, slots=True)

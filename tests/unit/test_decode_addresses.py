@@ -2,28 +2,29 @@
 
 import pytest
 
+from services.domain.broker_address import BrokerAddress
 from services.domain.errors import SettingError
 from services.ingest.settings import IngestSettings
-from services.ingest.subscription import Address, Backoff, client_id_of, shared
+from services.ingest.subscription import Backoff, client_id_of, shared
 
 
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("mqtt://host", Address("host", 1883, False, None, None, None)),
-        ("mqtts://host", Address("host", 8883, True, None, None, None)),
-        ("mqtt://u%40x:p%2Fw@h:1?x=1", Address("h", 1, False, "u@x", "p/w", None)),
-        ("mqtts://[::1]:99?ca=/a/b.pem", Address("::1", 99, True, None, None, "/a/b.pem")),
+        ("mqtt://host", BrokerAddress("host", 1883, False, None, None, None)),
+        ("mqtts://host", BrokerAddress("host", 8883, True, None, None, None)),
+        ("mqtt://u%40x:p%2Fw@h:1?x=1", BrokerAddress("h", 1, False, "u@x", "p/w", None)),
+        ("mqtts://[::1]:99?ca=/a/b.pem", BrokerAddress("::1", 99, True, None, None, "/a/b.pem")),
     ],
 )
-def test_addresses(url: str, expected: Address) -> None:
-    assert Address.parse(url) == expected
+def test_addresses(url: str, expected: BrokerAddress) -> None:
+    assert BrokerAddress.parse(url) == expected
 
 
 @pytest.mark.parametrize("url", ["", "host:1883", "http://host", "mqtt://", "mqtt://u:secret@h:x"])
 def test_no_address_is_a_setting_error_without_the_secret(url: str) -> None:
     with pytest.raises(SettingError) as raised:
-        Address.parse(url)
+        BrokerAddress.parse(url)
     assert "MQTT_URL" in str(raised.value)
     assert "secret" not in str(raised.value)
 

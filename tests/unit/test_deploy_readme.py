@@ -28,6 +28,7 @@ def test_there_are_commands_for_each_part_of_its_life() -> None:
     assert headings == [
         "What has been run, and what has not",
         "Install",
+        "Let others in",
         "Whom alerts are told",
         "Upgrade",
         "Keep it small",

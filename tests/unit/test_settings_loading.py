@@ -8,7 +8,7 @@ import pytest
 from services.cli.reference import METRICS, pages
 from services.cli.settings import (
     OTHER_VARIABLES,
-    BrokerAddress,
+    BrokerLocation,
     DatabaseAddress,
     Section,
     Sources,
@@ -64,7 +64,7 @@ def test_addresses_have_customary_names_too(tmp_path: Path) -> None:
     assert found.url.get_secret_value() == url
     assert "secret" not in repr(found)
     mqtt = sources(tmp_path, MQTT_URL="mqtt://one", CITYGAUGE_MQTT_URL="mqtt://two")
-    assert mqtt.load(Section.MQTT, BrokerAddress).url.get_secret_value() == "mqtt://two"
+    assert mqtt.load(Section.MQTT, BrokerLocation).url.get_secret_value() == "mqtt://two"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.domain.catalogue import Domain
-from services.domain.errors import InvalidInput
+from services.domain.errors import InvalidInput, SettingError
 from services.domain.instant import HOUR_US, parse_time, to_us
 from services.domain.units import Quantity, conversion
 from simulators.city.models import City
@@ -150,7 +150,7 @@ def test_another_header_is_refused(text: str) -> None:
 
 
 def test_an_address_that_is_none_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="MQTT_URL"):
+    with pytest.raises(SettingError, match="MQTT_URL"):
         Publisher("http://somewhere", "test")
 
 

@@ -19,6 +19,7 @@ from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from services.api import access
+from services.api.history.forms.answer import unchanged
 from services.api.parameters import Cursor, Parameters
 from services.api.problems import documented
 from services.store.page import Page
@@ -78,11 +79,14 @@ def feed(request: Request, feed: Feed, chosen: Annotated[FeedParameters, Query()
     """List the messages in force, the newest first; a feed that has published nothing is empty."""
     with request.app.state.database.connection() as connection:
         page = in_force(connection, feed, datetime.now(UTC), limit=chosen.limit, after=chosen.after)
-    address = f"{str(request.base_url).rstrip('/')}/v1/cap/{quote(feed)}"
+    base = request.base_url
+    if request.app.state.settings.secure_cookie:  # people come through a proxy that speaks TLS
+        base = base.replace(scheme="https")
+    address = f"{str(base).rstrip('/')}/v1/cap/{quote(feed)}"
     document = atom(address, feed, page, chosen.limit)
     etag = f'"{hashlib.sha256(document).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if etag in request.headers.get("if-none-match", ""):
+    if unchanged(request, etag):
         return Response(status_code=304, headers=headers)
     return Response(document, media_type=ATOM_TYPE, headers=headers)
 
