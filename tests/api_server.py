@@ -19,6 +19,7 @@ from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.instant import to_us
 from services.domain.sensor import Sensor
+from services.domain.sentences.said import Said
 from services.store.alerting.alerts import AlertRepository
 from services.store.api_keys import ApiKeyRepository
 from services.store.connection import connect, transaction
@@ -147,7 +148,8 @@ def say(
     severity: Severity = Severity.CRITICAL,
     onset: datetime | None = None,
     at: datetime | None = None,
-    sentence: str = "Flow at 14 Mill Street jumped to 1,840 litres per hour. Call the customer first.",
+    sentence: Said
+    | str = "Flow at 14 Mill Street jumped to 1,840 litres per hour. Call the customer first.",
     evidence: Evidence | None = None,
     group: Alert | None = None,
 ) -> Alert:

@@ -16,6 +16,7 @@ from services.api import (
     problems,
     rules,
     sensors,
+    sentences,
     session,
 )
 from services.api.access import Doorkeeper
@@ -103,6 +104,7 @@ def create_app(
         city_map,
         quality,
         rules,
+        sentences,
         catalogue,
         session,
         health,

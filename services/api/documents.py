@@ -150,6 +150,18 @@ class PlaceDocument(Document):
     time_zone: str = Field(description="IANA zone of local times.")
 
 
+class SaidDocument(Document):
+    """A sentence as data: {key, values} is a template of /v1/sentences and what fills it.
+
+    A value is a text; an amount {value, unit} with digits or without; a moment {time}; a phrase; or a list of phrases,
+    one behind the other.
+    """
+
+    time_zone: str = Field(description="IANA zone in which its times are told.")
+    what: list[dict[str, Any]] = Field(description="Phrases: what, where, since when, why.")
+    first: dict[str, Any] | None = Field(description="The phrase of what to do first.")
+
+
 class AlertDocument(Document):
     """One case: one episode of a condition at a subject."""
 
@@ -169,7 +181,13 @@ class AlertDocument(Document):
     active: bool = Field(description="Whether the measurement still shows it.")
     severity: Severity = Field(description="critical: now; warning: this shift; info: some time.")
     score: float = Field(description="0 to 1: how sure.")
-    sentence: str = Field(description="What, where, since when, why, and what to do first.")
+    sentence: str = Field(
+        description="What, where, since when, why, and what to do first; in English, with litres and km/h."
+    )
+    said: SaidDocument | None = Field(
+        description="The sentence as data, for other languages and units, with the templates of /v1/sentences; null "
+        "where an alert has its English sentence alone."
+    )
     evidence: EvidenceDocument | dict[str, Any] = Field(description="The numbers.")
     started_at: datetime = Field(description="When it began in the data.")
     raised_at: datetime = Field(description="When it could first be told.")

@@ -57,6 +57,16 @@ _SENTENCE: Final = (
     "Flow at 14 Mill Street (Zone 3) jumped to 1,840 litres per hour at 03:10 and has stayed there. The limit is 600; "
     "35 is usual here at this hour. First: call the customer, then send somebody to close the valve."
 )
+_SAID: Final[dict[str, Any]] = {
+    "time_zone": "Europe/Madrid",
+    "what": [
+        {
+            "key": "lost.so_far",
+            "values": {"lost": {"value": 613.0, "unit": "L"}},
+        }
+    ],
+    "first": {"key": "first.burst_meter", "values": {}},
+}
 _EVIDENCE: Final[dict[str, Any]] = {
     "metric": "flow_litres_per_h",
     "unit": "L/h",
@@ -79,6 +89,7 @@ ALERT: Final[dict[str, Any]] = {
     "severity": "critical",
     "score": 0.93,
     "sentence": _SENTENCE,
+    "said": _SAID,
     "evidence": _EVIDENCE,
     "started_at": "2026-01-01T02:10:00Z",
     "raised_at": "2026-01-01T02:20:00Z",
@@ -129,7 +140,7 @@ EVENT: Final[dict[str, Any]] = {
     "kind": "raised",
     "at": "2026-01-01T02:20:00Z",
     "actor": "detector",
-    "data": {"severity": "critical", "sentence": _SENTENCE, "evidence": _EVIDENCE},
+    "data": {"severity": "critical", "sentence": _SENTENCE, "said": _SAID, "evidence": _EVIDENCE},
 }
 CASE: Final[dict[str, Any]] = ALERT | {"events": [EVENT]}
 

@@ -17,24 +17,27 @@ from services.domain.alert_fold import fold
 from services.domain.condition import Change, Condition, Rule
 from services.domain.instant import from_us
 from services.domain.sensor import Sensor
+from services.domain.sentences.language import in_english
+from services.domain.sentences.said import Said
 from services.domain.subject import SubjectKind, kind_of_subject, name_of_subject
 
 _LOG: Final = logging.getLogger("citygauge.detect")
 Key: TypeAlias = tuple[Rule, str]
 """A rule and its subject: at most one open alert exists for it."""
-Sentence: TypeAlias = Callable[[Condition, Sensor], str]
+Words: TypeAlias = Callable[[Condition, Sensor], Said | str]
+"""A condition at a sensor in words; a plain text can be said in English alone."""
 
 
 class Cases:
     """The open alerts of the detectors.
 
     Args:
-        sentence: puts a condition at a sensor into words.
+        say: puts a condition at a sensor into words.
         sensors: by id; a subject without one is put into words by its id and rule alone.
     """
 
-    def __init__(self, sentence: Sentence, sensors: Mapping[str, Sensor]) -> None:
-        self._sentence, self._sensors = sentence, sensors
+    def __init__(self, say: Words, sensors: Mapping[str, Sensor]) -> None:
+        self._say, self._sensors = say, sensors
         self._open: dict[Key, Alert] = {}
         self._groups = Groups(sensors)
 
@@ -118,13 +121,18 @@ class Cases:
             case SubjectKind.SENSOR:
                 return self._sensors.get(name)
 
-    def _words(self, condition: Condition) -> str:
+    def _words(self, condition: Condition) -> Said | str:
         sensor = self._sensor_of(condition.subject)
         plain = f"{condition.rule} at {condition.subject}: {condition.change}."
         if sensor is None:
             return plain
         try:
-            return self._sentence(condition, sensor) + late_words(condition, sensor)
+            said, late = self._say(condition, sensor), late_words(condition)
+            if late is None:
+                return said
+            if isinstance(said, Said):
+                return said.and_also(late)
+            return f"{said} {in_english(Said((late,), None, sensor.time_zone))}"
         except Exception:
             _LOG.exception(
                 "a condition cannot be put into words: rule=%s subject=%s",

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.domain.condition import Condition
+from services.domain.sentences.said import Phrase, amount, phrase
 
 _COSTED: Final = (("litres_so_far", "cost_so_far"), ("litres_per_day", "cost_per_day"))
 """Litres in the evidence -> the name of their cost, which the currency ends."""
@@ -37,13 +38,19 @@ def priced(conditions: Iterable[Condition], per_m3: float, currency: str) -> lis
     return out
 
 
-def price_words(condition: Condition) -> str:
-    """'That is 64 EUR so far, 12 EUR a day. ', or nothing where no cost is known."""
-    parts = []
+def price_words(condition: Condition) -> Phrase | None:
+    """'That is 64 EUR so far, 12 EUR a day.', or nothing where no cost is known."""
+    amounts = {}
     for name, value in condition.evidence.numbers.items():
         for _, cost in _COSTED:
             if name.startswith(f"{cost}_"):
-                amount = f"{value:,.2f}" if value < 10 else f"{value:,.0f}"
-                words = "so far" if cost == "cost_so_far" else "a day"
-                parts.append(f"{amount} {name.removeprefix(f'{cost}_').upper()} {words}")
-    return f"That is {', '.join(parts)}. " if parts else ""
+                currency = name.removeprefix(f"{cost}_").upper()
+                amounts[cost] = amount(value, currency, 2 if value < 10 else 0)
+    match amounts:
+        case {"cost_so_far": so_far, "cost_per_day": daily}:
+            return phrase("price.both", so_far=so_far, daily=daily)
+        case {"cost_so_far": so_far}:
+            return phrase("price.so_far", so_far=so_far)
+        case {"cost_per_day": daily}:
+            return phrase("price.daily", daily=daily)
+    return None

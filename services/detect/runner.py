@@ -15,7 +15,7 @@ from threading import Event
 from typing import Final
 
 from services.detect.alert_round import AlertRound
-from services.detect.cases import Cases, Sentence
+from services.detect.cases import Cases, Words
 from services.detect.late.late_work import LateWork
 from services.detect.late.marks import LATE_SHARD
 from services.detect.metrics import DetectMetrics
@@ -52,13 +52,13 @@ class Runner:
         conn: Connection,
         settings: DetectSettings,
         make_core: MakeCore,
-        sentence: Sentence,
+        say: Words,
         metrics: DetectMetrics,
         stop: Event,
     ) -> None:
         self._conn, self._settings, self._metrics = conn, settings, metrics
         self._stop = stop
-        self._sentence = sentence
+        self._say = say
         listen(conn, CHANNEL)
         self._reader = FeedReader(conn, CONSUMER)
         self._restoration = Restoration(conn, self._reader, make_core, settings, metrics, stop)
@@ -228,7 +228,7 @@ class Runner:
                 self._suspect(error)
         self._stream = restored.stream
         self._late.begin()
-        self._cases = Cases(self._sentence, self._stream.roster.sensors)
+        self._cases = Cases(self._say, self._stream.roster.sensors)
         alerts = AlertRepository(self._conn).open_alerts()
         self._cases.load(alerts)
         # what ticks raised is not in the feed: have the clock catch up with what was told

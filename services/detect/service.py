@@ -14,7 +14,7 @@ from typing import Final
 
 from prometheus_client import start_http_server
 
-from services.detect.cases import Sentence
+from services.detect.cases import Words
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
 from services.detect.metrics import DetectMetrics
@@ -22,7 +22,7 @@ from services.detect.restoration import Stopped
 from services.detect.roster import MakeCore
 from services.detect.runner import CONSUMER, Runner
 from services.detect.settings import DetectSettings
-from services.detect.words.sentences import sentence
+from services.detect.words.sentences import say
 from services.domain.errors import Conflict, Unavailable
 from services.store.connection import connect
 from services.store.feed import FeedReader
@@ -50,9 +50,7 @@ def run(
             settings.metrics_port, addr=settings.metrics_host, registry=metrics.registry
         )
     try:
-        detect(
-            settings, database_url, stop, lambda sensors: Core(limits, sensors), sentence, metrics
-        )
+        detect(settings, database_url, stop, lambda sensors: Core(limits, sensors), say, metrics)
     finally:
         if server is not None:
             server.shutdown()
@@ -65,7 +63,7 @@ def detect(
     database_url: str,
     stop: Event,
     make_core: MakeCore,
-    words: Sentence,
+    words: Words,
     metrics: DetectMetrics,
 ) -> None:
     """Lead, or wait for the leader's end, until `stop` is set; begin anew after an outage."""

@@ -17,6 +17,8 @@ from services.domain.alert_event import DETECTOR, SYSTEM, AlertEvent, EventKind,
 from services.domain.condition import Change, Condition, Rule, Severity
 from services.domain.facts import evidence_as_dict, finite
 from services.domain.instant import from_us
+from services.domain.sentences.language import in_english
+from services.domain.sentences.said import Said
 
 __all__ = [
     "DETECTOR",
@@ -28,6 +30,7 @@ __all__ = [
     "Work",
     "alert_id",
     "event_of_condition",
+    "worded",
 ]
 
 _NAMESPACE: Final = uuid.UUID("6f2d8a52-7c1b-5e0e-9a57-3f0c1d9e4b11")
@@ -48,6 +51,7 @@ class Alert:
         suppressed_by: the rule that keeps it from being told, as "exemption/<id>", "maintenance/<id>" or
             "alert/<id>" (a fault that explains it); None while nothing does. suppressed_reason: the same for people.
         told_at: when people could first hear of it; None while nobody was told.
+        said: the sentence as data, for every language (`sentences/said.py`); None where there is only the English one.
     """
 
     id: uuid.UUID
@@ -76,6 +80,7 @@ class Alert:
     suppressed_by: str | None = None
     suppressed_reason: str | None = None
     told_at: datetime | None = None
+    said: Mapping[str, object] | None = None
 
     @property
     def active(self) -> bool:
@@ -111,13 +116,20 @@ class Alert:
         return self.shelved_until is not None and now < self.shelved_until
 
 
+def worded(words: Said | str) -> dict[str, object]:
+    """What an event keeps of words: the English sentence, and beside it what other languages are made of."""
+    if isinstance(words, str):
+        return {"sentence": words}
+    return {"sentence": in_english(words), "said": words.as_dict()}
+
+
 def alert_id(rule: Rule, subject: str, onset_us: int) -> uuid.UUID:
     """The id of an episode's alert: the same whenever and wherever the episode is found again."""
     return uuid.uuid5(_NAMESPACE, f"{rule}|{subject}|{onset_us}")
 
 
 def event_of_condition(
-    condition: Condition, sentence: str, alert: Alert | None
+    condition: Condition, words: Said | str, alert: Alert | None
 ) -> AlertEvent | None:
     """The event that a detector's condition means for its subject's alerts; None when it changes nothing.
 
@@ -128,7 +140,7 @@ def event_of_condition(
 
     Args:
         condition: what the detector said.
-        sentence: the same in words.
+        words: the same, in words that every language has; or as a plain English text.
         alert: the open alert of the condition's rule and subject, or None when there is none. The alert of the
             condition's own episode may be given when it has cleared: nothing more comes of that episode.
     """
@@ -137,8 +149,8 @@ def event_of_condition(
     data: dict[str, object] = {
         "severity": condition.severity.value,
         "score": finite(condition.score) or 0.0,
-        "sentence": sentence,
         "evidence": evidence_as_dict(condition.evidence),
+        **worded(words),
     }
     if alert is None or (not alert.active and alert.id != episode):
         if condition.change is Change.CLEAR:

@@ -91,6 +91,7 @@ def _changed(alert: Alert, event: AlertEvent) -> Alert:
                 alert if not worse else _unseen(alert),
                 score=number_of(data, "score"),
                 sentence=text_of(data, "sentence"),
+                said=mapping_of(data, "said") or None,
                 evidence=mapping_of(data, "evidence"),
                 severity=severity if worse else alert.severity,
             )
@@ -99,7 +100,12 @@ def _changed(alert: Alert, event: AlertEvent) -> Alert:
             number_of(data, "score")
             mapping_of(data, "evidence")
             choice_of(data, "severity", Severity)
-            return replace(alert, sentence=text_of(data, "sentence"), cleared_at=event.at)
+            return replace(
+                alert,
+                sentence=text_of(data, "sentence"),
+                said=mapping_of(data, "said") or None,
+                cleared_at=event.at,
+            )
         case EventKind.ACKNOWLEDGED:
             return replace(alert, acknowledged_at=event.at, acknowledged_by=event.actor)
         case EventKind.ASSIGNED:
@@ -158,6 +164,7 @@ def _raised(event: AlertEvent) -> Alert:
         severity=choice_of(data, "severity", Severity),
         score=number_of(data, "score"),
         sentence=text_of(data, "sentence"),
+        said=mapping_of(data, "said") or None,
         evidence=mapping_of(data, "evidence"),
         started_at=moment_of(data, "started_at"),
         raised_at=event.at,

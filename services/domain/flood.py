@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.domain.alert import Alert, AlertEvent, EventKind
+from services.domain.alert import Alert, AlertEvent, EventKind, worded
 from services.domain.alert_event import SYSTEM
+from services.domain.catalogue import Domain
 from services.domain.condition import Evidence, Rule, Severity
 from services.domain.facts import evidence_as_dict, mapping_of
+from services.domain.sentences.said import Phrase, Said, amount, count, phrase
 from services.domain.subject import flood_subject
 from services.domain.suppression import Whereabouts
 
@@ -74,26 +76,30 @@ class Tally:
         """The tally in a flood's evidence; an empty one where there is none."""
         facts = mapping_of(evidence, "flood")
 
-        def count(value: object) -> int:
+        def whole(value: object) -> int:
             return value if isinstance(value, int) else 0
 
         def counter(name: str) -> Counter[str]:
-            return Counter({key: count(n) for key, n in mapping_of(facts, name).items()})
+            return Counter({key: whole(n) for key, n in mapping_of(facts, name).items()})
 
         return cls(
-            count(facts.get("alerts")),
-            count(facts.get("told")),
+            whole(facts.get("alerts")),
+            whole(facts.get("told")),
             counter("rules"),
             counter("places"),
         )
 
-    def sentence(self, what: str, began: datetime, at: datetime) -> str:
-        """What is said of it while it lasts: "23 water alerts since 09:40 UTC: ..."."""
-        return (
-            f"Flood of alerts: {self.alerts} more {what} alerts in {_minutes(at - began)} are not told one by one: "
-            f"{_listed(self.rules)}; {_listed(self.places)}. They are all in the list. "
-            "First: look for what they have in common, and begin with the most severe."
+    def say(self, what: str, began: datetime, at: datetime) -> Said:
+        """What is said of it while it lasts: "23 more water alerts in 12 minutes are not told one by one: ..."."""
+        now = phrase(
+            "flood.now",
+            alerts=count(self.alerts),
+            what=_domain(what),
+            length=_length(at - began),
+            rules=_listed(self.rules, lambda rule: phrase(f"rule.{rule}")),
+            places=_listed(self.places, _place),
         )
+        return Said((now,), phrase("first.flood"), "UTC")
 
 
 def raised(
@@ -136,10 +142,14 @@ def over(flood: Alert, what: str, still_open: int, at: datetime, limit: FloodLim
     data = _data(
         what=what, tally=tally, severity=flood.severity, began=flood.started_at, at=at, limit=limit
     )
-    data["sentence"] = (
-        f"The flood of {what} alerts is over after {_minutes(at - flood.started_at)}: {tally.alerts} were not told one "
-        f"by one, {still_open} of them are still open. First: go through those in the list."
+    ended = phrase(
+        "flood.over",
+        what=_domain(what),
+        length=_length(at - flood.started_at),
+        alerts=count(tally.alerts),
+        open=count(still_open),
     )
+    data |= worded(Said((ended,), phrase("first.flood_over"), "UTC"))
     return AlertEvent(uuid.uuid4(), flood.id, EventKind.CLEARED, at, SYSTEM, data)
 
 
@@ -153,17 +163,29 @@ def _data(
     return {
         "severity": severity.value,
         "score": 1.0,
-        "sentence": tally.sentence(what, began, at),
         "evidence": {**evidence_as_dict(evidence), "flood": tally.facts()},
+        **worded(tally.say(what, began, at)),
     }
 
 
-def _listed(counts: Counter[str]) -> str:
-    shown = [f"{n} {name.replace('_', ' ')}" for name, n in counts.most_common(_SHOWN)]
-    rest = sum(counts.values()) - sum(n for _, n in counts.most_common(_SHOWN))
-    return ", ".join([*shown, f"{rest} others"] if rest else shown)
+def _listed(counts: Counter[str], name: Callable[[str], Phrase | str]) -> list[Phrase]:
+    """The largest, one behind the other, and how many others there are."""
+    largest = counts.most_common(_SHOWN)
+    shown = [phrase("flood.count", count=count(n), name=name(each)) for each, n in largest]
+    rest = sum(counts.values()) - sum(n for _, n in largest)
+    if rest:
+        shown.append(phrase("flood.others", count=count(rest)))
+    return shown[:1] + [phrase("flood.next", item=each) for each in shown[1:]]
 
 
-def _minutes(length: timedelta) -> str:
-    count = max(1, round(length.total_seconds() / 60))
-    return f"{count} minute" if count == 1 else f"{count} minutes"
+def _place(name: str) -> Phrase | str:
+    return phrase("flood.elsewhere") if name == _NOWHERE else name
+
+
+def _domain(name: str) -> Phrase | str:
+    return phrase(f"domain.{name}") if name in set(Domain) else name
+
+
+def _length(length: timedelta) -> Phrase:
+    """In whole minutes, at least one."""
+    return amount(60 * max(1, round(length.total_seconds() / 60)), "s")

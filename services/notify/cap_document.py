@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from services.domain.catalogue import Domain
 from services.domain.condition import Severity
+from services.domain.sentences.language import language_of
 from services.notify.message import Message, one_line
 from services.notify.settings import CapRoute
 from services.store.telling.cap_messages import CapKind, CapMessage
@@ -78,7 +79,8 @@ def cap_message(
     add(alert, "incidents", str(message.group_id))
     headline = one_line(f"{message.what}: {message.sentence}", _HEADLINE)
     info = ElementTree.SubElement(alert, "info")
-    add(info, "language", route.language)
+    own = language_of(route.language) == message.language
+    add(info, "language", route.language if own else message.language)
     for category in _categories(message):
         add(info, "category", category)
     add(info, "event", one_line(message.rule.replace("_", " "), 100))

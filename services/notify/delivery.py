@@ -103,7 +103,9 @@ class Courier:
         items = [item for item in gathered.items if self._wanted(item)]
         if items:
             messages = [self._message(item) for item in items]
-            self._tell(items, DigestMessage(gathered.id, messages, self.clock()))
+            self._tell(
+                items, DigestMessage(gathered.id, messages, self.clock(), self.route.language)
+            )
         return len(gathered.items)
 
     def _wanted(self, item: Due) -> bool:
@@ -125,7 +127,7 @@ class Courier:
     def _message(self, item: Due) -> Message:
         url = self.settings.console_url
         return replace(
-            message_of(item.event.event, item.alert),
+            message_of(item.event.event, item.alert).in_language(self.route.language),
             message_id=item.message_id,
             site=item.site,
             link=None if url is None else f"{url}/#/alert/{item.alert.id}",

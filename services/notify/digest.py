@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from services.domain.condition import Severity
+from services.domain.sentences.language import ENGLISH, LANGUAGES, language_of
 from services.notify.message import Message, one_line
 
 _LINE_LENGTH: Final = 300
@@ -24,11 +25,13 @@ class DigestMessage:
         message_id: stable over retries.
         messages: at least one, in the order of the log.
         at: when it was gathered, aware UTC.
+        language: tag of its own words; each message is in its own.
     """
 
     message_id: uuid.UUID
     messages: Sequence[Message]
     at: datetime
+    language: str = ENGLISH
     test: bool = False
 
     @property
@@ -45,8 +48,11 @@ class DigestMessage:
     def title(self) -> str:
         """One line: how many of what."""
         counts = Counter(each.severity for each in self.messages)
-        words = [f"{counts[each]} {each.value}" for each in reversed(Severity) if counts[each]]
-        return f"[{self.severity}] {len(self.messages)} messages: {', '.join(words)}"
+        say = LANGUAGES[language_of(self.language) or ENGLISH].words
+        words = {each: say(f"severity.{each.value}") for each in Severity}
+        listed = [f"{counts[each]} {words[each]}" for each in reversed(Severity) if counts[each]]
+        what = say("message.digest", count=str(len(self.messages)), counts=", ".join(listed))
+        return f"[{words[self.severity]}] {what}"
 
     @property
     def text(self) -> str:
@@ -56,7 +62,8 @@ class DigestMessage:
             + (f"\n    {each.link}" if each.link else "")
             for each in self.messages
         ]
-        return "\n".join(["What was held back since the last summary:", "", *rows]) + "\n"
+        head = LANGUAGES[language_of(self.language) or ENGLISH].words("message.digest_head")
+        return "\n".join([head, "", *rows]) + "\n"
 
     def as_dict(self) -> dict[str, object]:
         """Plain JSON data of it, for machines."""

@@ -9,31 +9,17 @@ from __future__ import annotations
 import unicodedata
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.condition import Severity
+from services.domain.sentences.language import ENGLISH, LANGUAGES, in_language, language_of
 from services.notify.template import filled
 from services.store.telling.delivery import Reason
 from services.store.telling.sites import NOWHERE, Site
 
-_VERBS: Final[Mapping[EventKind, str]] = {
-    EventKind.RAISED: "New",
-    EventKind.UPDATED: "Update",
-    EventKind.ESCALATED: "Worse",
-    EventKind.CLEARED: "Over",
-    EventKind.ACKNOWLEDGED: "Taken over",
-    EventKind.ASSIGNED: "Assigned",
-    EventKind.PROGRESSED: "Work",
-    EventKind.SHELVED: "Shelved",
-    EventKind.UNSHELVED: "Back from the shelf",
-    EventKind.SUPPRESSED: "Held back",
-    EventKind.UNSUPPRESSED: "Still there",
-    EventKind.COMMENTED: "Comment",
-    EventKind.RESOLVED: "Resolved",
-}
 GROWING: Final = frozenset(
     {
         EventKind.RAISED,
@@ -57,7 +43,8 @@ class Message:
         message_id: stable over retries; receivers drop what they have seen by it. That of a first telling is the
             event's id, each repetition has another one.
         at: when it happened, aware UTC; started_at: when the event began in the data.
-        sentence: what the detector said of it; detail: what a person added (comment, reason, verdict), if anything.
+        sentence: what the detector said of it, in `language` (which the other words are in, too); said: the same as
+            data, where there is such; detail: what a person added (comment, reason, verdict), if anything.
         group_id: the alert with which the same event was first told.
         site: where it is; link: the alert's address in the console.
         round: 0, or the how-manieth repetition it is; reason: why it is told.
@@ -87,6 +74,8 @@ class Message:
     reason: Reason = Reason.ROUTED
     title_template: str | None = None
     text_template: str | None = None
+    said: Mapping[str, object] | None = None
+    language: str = ENGLISH
 
     def __post_init__(self) -> None:
         for name, default in (("message_id", self.event_id), ("group_id", self.alert_id)):
@@ -97,10 +86,10 @@ class Message:
     def what(self) -> str:
         """What happened, in a word or two."""
         if self.reason is Reason.REPEATED:
-            return f"Still open, reminder {self.round}"
+            return self._word("message.reminder", round=str(self.round))
         if self.reason is Reason.ESCALATED and self.kind in GROWING:
-            return "Nobody has taken this"
-        return _VERBS[self.kind]
+            return self._word("message.nobody")
+        return self._word(f"message.{self.kind.value}")
 
     @property
     def thread_id(self) -> uuid.UUID:
@@ -110,38 +99,55 @@ class Message:
     @property
     def title(self) -> str:
         """One line: severity, what happened, the sentence as far as it fits; or as the route's template has it."""
-        mark = "TEST, nothing happened. " if self.test else ""
+        mark = self._word("message.test_title") + " " if self.test else ""
         if self.title_template is not None:
             return one_line(mark + filled(self.title_template, self._words()), _TITLE_LENGTH)
-        return one_line(f"[{self.severity}] {mark}{self.what}: {self.sentence}", _TITLE_LENGTH)
+        severity = self._word(f"severity.{self.severity.value}")
+        return one_line(f"[{severity}] {mark}{self.what}: {self.sentence}", _TITLE_LENGTH)
 
     @property
     def text(self) -> str:
         """A few lines of plain text."""
-        mark = "This is a test of the route. Nothing happened.\n" if self.test else ""
+        mark = self._word("message.test") + "\n" if self.test else ""
         if self.text_template is not None:
             return mark + filled(self.text_template, self._words()).rstrip("\n") + "\n"
         words = self._words()
         rows = [
             one_line(self.sentence, _TEXT_LENGTH),
             "",
-            f"Alert: {words['rule']} at {words['subject']}, {self.severity}",
-            f"What happened: {self.what}, {words['at']}, by {words['actor']}",
-            f"Began: {words['started']}",
+            self._word(
+                "message.alert",
+                rule=words["rule"],
+                subject=words["subject"],
+                severity=words["severity"],
+            ),
+            self._word("message.happened", what=self.what, at=words["at"], actor=words["actor"]),
+            self._word("message.began", started=words["started"]),
         ]
         if self.site.subject:
-            rows.append(f"Where: {words['place']}")
+            rows.append(self._word("message.where", place=words["place"]))
         if self.detail is not None:
-            rows.append(f"Note: {words['note']}")
+            rows.append(self._word("message.note", note=words["note"]))
         if self.link is not None:
-            rows.append(f"Open it: {self.link}")
-        rows.append(f"Alert id: {self.alert_id}")
+            rows.append(self._word("message.open", link=self.link))
+        rows.append(self._word("message.id", id=str(self.alert_id)))
         return mark + "\n".join(rows) + "\n"
+
+    def in_language(self, tag: str) -> Message:
+        """The same in a language; as it is where the alert has its English sentence alone, so that nothing is mixed."""
+        code = language_of(tag)
+        if code is None or code == self.language:
+            return self
+        sentence = in_language(self.said, code)
+        return self if sentence is None else replace(self, sentence=sentence, language=code)
+
+    def _word(self, key: str, **values: str) -> str:
+        return LANGUAGES[self.language].words(key, **values)
 
     def _words(self) -> Mapping[str, str]:
         """What templates take, each on one line."""
         return {
-            "severity": self.severity.value,
+            "severity": self._word(f"severity.{self.severity.value}"),
             "what": self.what,
             "sentence": one_line(self.sentence, _TEXT_LENGTH),
             "rule": one_line(self.rule),
@@ -176,6 +182,7 @@ class Message:
                 "subject": self.subject,
                 "severity": self.severity.value,
                 "sentence": self.sentence,
+                "language": self.language,
                 "started_at": _moment(self.started_at),
                 "evidence": dict(self.evidence),
             },
@@ -203,7 +210,9 @@ def message_of(event: AlertEvent, alert: Alert) -> Message:
             f"With this the whole event is over: {whole.get('alerts')} alerts, "
             f"the first since {whole.get('started_at')}."
         )
-    sentence, evidence = data.get("sentence"), data.get("evidence")
+    sentence, said, evidence = data.get("sentence"), data.get("said"), data.get("evidence")
+    own = isinstance(sentence, str)
+    kept = said if own else alert.said
     return Message(
         event_id=event.id,
         kind=event.kind,
@@ -211,7 +220,8 @@ def message_of(event: AlertEvent, alert: Alert) -> Message:
         rule=alert.rule.value,
         subject=alert.subject,
         severity=severity_of(event, alert),
-        sentence=sentence if isinstance(sentence, str) else alert.sentence,
+        sentence=str(sentence) if own else alert.sentence,
+        said=kept if isinstance(kept, Mapping) else None,
         detail=detail,
         started_at=alert.started_at,
         at=event.at,

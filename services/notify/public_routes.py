@@ -29,7 +29,6 @@ NOT_INSTALLED: Final = (
     "the package apprise is not installed; install it with: pip install 'citygauge[apprise]'"
 )
 _CAP_NAME: Final = re.compile(r"[^\s,<&]{1,200}")
-_LANGUAGE: Final = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
 
 
 class AppriseRoute(RouteBase):
@@ -83,7 +82,6 @@ class CapRoute(RouteBase):
         description="the rule of a Restricted message",
     )
     addresses: tuple[str, ...] = Field((), description="the recipients of a Private message")
-    language: str = Field("en", description="language of the sentences (RFC 3066)")
     instruction: str | None = Field(None, max_length=2000, description="what recipients should do")
     radius_km: float = Field(
         0.1, ge=0, le=1000, description="radius of the circle around the place, in kilometres"
@@ -98,13 +96,6 @@ class CapRoute(RouteBase):
         if _CAP_NAME.fullmatch(sender) is None:
             raise ValueError(f"{sender!r} has a space, a comma, < or &, which CAP does not allow")
         return sender
-
-    @field_validator("language")
-    @classmethod
-    def _is_language(cls, language: str) -> str:
-        if _LANGUAGE.fullmatch(language) is None:
-            raise ValueError(f"{language!r} is no language such as en or es-ES")
-        return language
 
     @model_validator(mode="after")
     def _fits_the_standard(self) -> Self:

@@ -6,10 +6,12 @@ a certificate that cannot be read.
 
 from __future__ import annotations
 
+import re
 import ssl
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -17,8 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from services.domain.alert import EventKind
 from services.domain.catalogue import Domain
 from services.domain.condition import Rule, Severity
+from services.domain.sentences.language import LANGUAGES, language_of
 from services.notify.hours import Day, Digest, span_of, time_of, zone_of
 from services.notify.template import check_template
+
+_TAG: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 class Channel(StrEnum):
@@ -100,6 +105,11 @@ class RouteBase(BaseModel):
         Severity.CRITICAL,
         description="alerts at least this severe wait neither for quiet hours nor for a digest",
     )
+    language: str = Field(
+        "en",
+        description="language of what is told: en, es, or a tag such as es-MX; an alert that was stored without it is "
+        "told in English",
+    )
     title: str | None = Field(
         None,
         description='template of the first line, such as "{severity}: {sentence}"; none: as Citygauge words it',
@@ -128,6 +138,14 @@ class RouteBase(BaseModel):
         if value is not None:
             zone_of(value)
         return value
+
+    @field_validator("language")
+    @classmethod
+    def _spoken(cls, tag: str) -> str:
+        if _TAG.fullmatch(tag) is None or language_of(tag) is None:
+            known = ", ".join(LANGUAGES)
+            raise ValueError(f"{tag!r} is no language that Citygauge speaks: {known}")
+        return tag
 
     @field_validator("title", "text")
     @classmethod

@@ -12,6 +12,7 @@ from datetime import datetime
 from services.domain.alert import EventKind
 from services.domain.condition import Severity
 from services.domain.errors import SettingError
+from services.domain.sentences.language import ENGLISH, LANGUAGES, language_of
 from services.notify.channels import sender
 from services.notify.message import Message
 from services.notify.settings import NotifySettings
@@ -33,6 +34,8 @@ def send_test(
     by_name = {known.name: known for known in settings.routes}
     if route not in by_name:
         raise SettingError("notify.routes", f"no route {route!r}; there are {', '.join(by_name)}")
+    chosen = by_name[route]
+    language = language_of(chosen.language) or ENGLISH
     message = Message(
         event_id=uuid.uuid4(),
         kind=EventKind.RAISED,
@@ -40,7 +43,8 @@ def send_test(
         rule="test",
         subject="test",
         severity=Severity.INFO,
-        sentence=f"Citygauge can tell you by the route {route}.",
+        sentence=LANGUAGES[language].words("message.trial", route=route),
+        language=language,
         detail=None,
         started_at=now,
         at=now,
@@ -48,6 +52,5 @@ def send_test(
         evidence={},
         test=True,
     )
-    chosen = by_name[route]
     worded = replace(message, title_template=chosen.title, text_template=chosen.text)
     return message, sender(chosen, conn)(worded)

@@ -36,6 +36,7 @@ _FIELDS: Final = (
     "severity",
     "score",
     "sentence",
+    "said",
     "evidence",
     "started_at",
     "raised_at",

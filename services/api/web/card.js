@@ -1,21 +1,16 @@
 // One alert of the list, or one event of several: urgency, place, sentence, first action, and what can be done at once.
 
 import { h, icon } from "./dom.js";
+import { spoken } from "./said.js";
 import { sparkline } from "./sparkline.js";
 import { ago, clock, stamp } from "./times.js";
 import { placeOf, say, stateOf, t } from "./words.js";
-
-// The sentence and what to do first, which the service writes behind "First:".
-export function parts(sentence) {
-  const at = sentence.lastIndexOf(" First: ");
-  return at < 0 ? [sentence, ""] : [sentence.slice(0, at), sentence.charAt(at + 8).toUpperCase() + sentence.slice(at + 9)];
-}
 
 export function inside(alert, { event, unfolded, chosen, wrong, on }) {
   const zone = alert.place?.time_zone ?? "UTC";
   const done = !alert.active || alert.state === "resolved";
   const rest = event?.rest ?? [];
-  const [sentence, first] = parts(alert.sentence);
+  const { sentence, first, lang } = spoken(alert);
   const severity = say("severities", alert.severity);
   const link = part("open", h("a", { href: `#/alert/${alert.id}` }, say("rules", alert.rule)));
   const box = part("choose", h("input", { type: "checkbox", checked: chosen, "aria-label": t("now.choose", { rule: say("rules", alert.rule), place: placeOf(alert) }), onchange: () => on.choose(alert, rest) }));
@@ -28,8 +23,8 @@ export function inside(alert, { event, unfolded, chosen, wrong, on }) {
         h("span", { class: "age" }, t("now.since", { time: "" }), stamp(alert.started_at, zone), new Date(alert.started_at) < Date.now() ? ` · ${ago(alert.started_at)}` : "")),
       h("h2", { class: "card-title" }, link),
       h("p", { class: "card-place" }, placeOf(alert)),
-      h("p", { class: "card-sentence", lang: "en" }, sentence),
-      first && !done ? h("p", { class: "card-first", lang: "en" }, icon("go", 16), h("span", {}, first)) : null,
+      h("p", { class: "card-sentence", lang }, sentence),
+      first && !done ? h("p", { class: "card-first", lang }, icon("go", 16), h("span", {}, first)) : null,
       done ? null : sparkline(alert),
       h("div", { class: "card-foot" },
         h("span", { class: "chips" }, h("span", { class: "chip" }, stateOf(alert, (value) => clock(value, zone))),

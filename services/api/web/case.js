@@ -5,10 +5,10 @@ import { acts } from "./acts.js";
 import { h, icon, later } from "./dom.js";
 import { address } from "./address.js";
 import { neighbours, past } from "./beside.js";
-import { parts } from "./card.js";
 import { panel } from "./panel.js";
+import { spoken, whole } from "./said.js";
 import { clock, span, stamp } from "./times.js";
-import { amount, language, number, placeOf, say, share, stateOf, t } from "./words.js";
+import { amount, number, placeOf, say, share, stateOf, t } from "./words.js";
 
 const HOUR = 3600e3;
 
@@ -85,7 +85,8 @@ export class Case {
     const alert = this.#alert;
     const zone = alert.place?.time_zone ?? "UTC";
     const { evidence } = alert;
-    const [sentence, first] = over(alert) ? [alert.sentence, ""] : parts(alert.sentence);
+    const { first, lang, mine, ...words } = spoken(alert);
+    const sentence = over(alert) ? whole(alert) : words.sentence;
     const facts = [
       [t("alert.since"), stamp(alert.started_at, zone)],
       [t("alert.given"), stamp(alert.raised_at, zone)],
@@ -113,7 +114,7 @@ export class Case {
           h("span", { class: "chip" }, stateOf(alert, (value) => clock(value, zone)))),
         h("h2", { tabIndex: -1 }, say("rules", alert.rule)),
         h("p", { class: "soft" }, placeOf(alert))),
-      h("div", { class: "figure" }, h("p", { class: "lead", lang: "en" }, sentence), first ? h("p", { class: "first", lang: "en" }, icon("go", 20), h("span", {}, first)) : null, language === "en" ? null : h("p", { class: "soft small" }, t("alert.english"))),
+      h("div", { class: "figure" }, h("p", { class: "lead", lang }, sentence), first && !over(alert) ? h("p", { class: "first", lang }, icon("go", 20), h("span", {}, first)) : null, mine ? null : h("p", { class: "soft small" }, t("alert.english"))),
       h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
   }
 
@@ -213,5 +214,5 @@ function said(event, zone) {
   if (event.kind === "assigned") return [data.assignee ? t("now.for", { name: data.assignee }) : t("alert.nobody"), data.comment].filter(Boolean).join("\n");
   if (event.kind === "progressed") return [say("works", data.work), data.comment].filter(Boolean).join("\n");
   if (event.kind === "suppressed") return data.reason ?? "";
-  return event.kind === "unshelved" || event.kind === "unsuppressed" ? "" : data.sentence ?? "";
+  return event.kind === "unshelved" || event.kind === "unsuppressed" ? "" : whole(data);
 }

@@ -10,6 +10,7 @@ import { meet } from "./me.js";
 import { PAGES, VIEWS } from "./pages.js";
 import { Pulse } from "./pulse.js";
 import { Queue } from "./queue.js";
+import { learn } from "./said.js";
 import { search } from "./search.js";
 import { onKey, shell, standOn } from "./shell.js";
 import { failed, loading, start } from "./states.js";
@@ -87,7 +88,7 @@ const live = new Live(
   },
 );
 search();
-await meet();
+await Promise.all([meet(), learn()]);
 live.start();
 queue.load();
 route();

@@ -1,5 +1,5 @@
-// What this reader prefers: language, units, times, shortcuts; the first of each is the default, because the service
-// writes its sentences in litres and km/h. Kept in this browser only.
+// What this reader prefers: language, units, times, shortcuts; the first of each is the default, in which the service
+// keeps its values. Kept in this browser only.
 
 const KEY = "citygauge preferences";
 

@@ -23,7 +23,7 @@ from services.detect.late.reevaluation import Reevaluation
 from services.detect.recorded.recordings import Slice, read_case
 from services.detect.ticks import TICK_US
 from services.detect.watches.registry import ALONE
-from services.detect.words.sentences import sentence
+from services.detect.words.sentences import say
 from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.alert_fold import fold
 from services.domain.batch import ReadingBatch
@@ -99,7 +99,7 @@ class Rehearsal:
         self._sensors = {sensor.id: sensor for _, sensor in case.numbered}
         domains = {sensor.domain for sensor in self._sensors.values()}
         self._every_us = min((TICK_US[domain] for domain in domains), default=SECOND_US)
-        self._cases = Cases(sentence, self._sensors)
+        self._cases = Cases(say, self._sensors)
         self._book: dict[Any, Alert] = {}
         self._escalated: list[tuple[AlertEvent, Alert]] = []
 

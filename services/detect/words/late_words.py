@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
-from zoneinfo import ZoneInfo
 
+from services.detect.words.phrases import Phrase, moment, phrase
 from services.domain.alert import Alert
 from services.domain.condition import Change, Condition
-from services.domain.instant import SECOND_US, from_us
-from services.domain.sensor import Sensor
+from services.domain.instant import SECOND_US
 
 ARRIVED: Final = "late_data_arrived_unix_s"
 IN_TIME: Final = "in_time_told_unix_s"
@@ -29,25 +28,19 @@ def still_late(condition: Condition, alert: Alert | None) -> Condition:
     return replace(condition, evidence=replace(evidence, numbers={**evidence.numbers, **kept}))
 
 
-def late_words(condition: Condition, sensor: Sensor) -> str:
-    """A sentence to be added to the condition's own; empty where no late data are behind it."""
+def late_words(condition: Condition) -> Phrase | None:
+    """A sentence to be added to the condition's own; nothing where no late data are behind it."""
     arrived = condition.evidence.numbers.get(ARRIVED)
     if arrived is None:
-        return ""
-    came = _time(arrived, sensor)
+        return None
+    came = _moment(arrived)
     in_time = condition.evidence.numbers.get(IN_TIME)
     if condition.change is not Change.CLEAR:
-        would = (
-            ""
-            if in_time is None
-            else f"; in time they would have told it at {_time(in_time, sensor)}"
-        )
-        return f" Known late: it rests on data that arrived at {came}{would}."
-    if in_time is None:
-        return f" Data that arrived late, at {came}, disprove it."
-    return f" Known late: the data that say so arrived at {came}."
+        if in_time is None:
+            return phrase("late.told", came=came)
+        return phrase("late.told_in_time", came=came, then=_moment(in_time))
+    return phrase("late.disproved" if in_time is None else "late.over", came=came)
 
 
-def _time(unix_s: float, sensor: Sensor) -> str:
-    local = from_us(round(unix_s * SECOND_US)).astimezone(ZoneInfo(sensor.time_zone))
-    return f"{local:%a} {local.day} {local:%b} {local:%H:%M}"
+def _moment(unix_s: float) -> Phrase:
+    return moment(round(unix_s * SECOND_US))

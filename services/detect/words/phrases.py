@@ -1,71 +1,77 @@
-"""The small words of sentences: a moment in the site's own time, a span, an amount of water, a number of the evidence.
-
-It refuses to know rules and subjects.
-"""
+"""What sentences are filled with: where it is, since when, how much. It refuses to know rules."""
 
 from __future__ import annotations
 
-from typing import Final
-from zoneinfo import ZoneInfo
-
 from services.domain.condition import Condition
-from services.domain.instant import from_us
 from services.domain.sensor import Sensor
+from services.domain.sentences.said import Phrase, Said, amount, count, moment, phrase
 
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS: Final = (
-    "Jan",
-    "Feb",
-    "Mar",
-    "Apr",
-    "May",
-    "Jun",
-    "Jul",
-    "Aug",
-    "Sep",
-    "Oct",
-    "Nov",
-    "Dec",
-)
+__all__ = [
+    "Phrase", "Said", "amount", "count", "first", "here", "length", "litres", "moment", "number", "phrase",
+    "rate", "said", "since", "span", "speed", "value",
+]  # fmt: skip
 
 
-def time(us: int, sensor: Sensor) -> str:
-    """'Mon 14 Sep 12:30' in the site's zone."""
-    local = from_us(us).astimezone(ZoneInfo(sensor.time_zone))
-    return f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local:%H:%M}"
+def here(sensor: Sensor) -> Phrase:
+    """'meter Elm Street 4 (M-17), zone North' or 'station A1-12, A1 northbound at 9.6 km'."""
+    site = []
+    if sensor.road:
+        way = f"{sensor.road} {sensor.direction}" if sensor.direction else sensor.road
+        site.append(phrase("where.road", road=way))
+        if sensor.position_m is not None:
+            site.append(phrase("where.km", km=amount(sensor.position_m / 1000, "km")))
+    elif sensor.zone:
+        site.append(phrase("where.zone", zone=sensor.zone))
+    named = phrase("where.named", name=sensor.name, id=sensor.id) if sensor.name else sensor.id
+    return phrase("where", kind=phrase(f"kind.{sensor.kind.value}"), name=named, site=site)
 
 
-def since(condition: Condition, sensor: Sensor) -> str:
-    return time(condition.onset_us, sensor)
+def said(sensor: Sensor, *what: Phrase | None, act: str | None) -> Said:
+    """The phrases that there are, and what to do first by the last part of its key."""
+    there = tuple(each for each in what if each is not None)
+    return Said(there, None if act is None else first(act), sensor.time_zone)
 
 
-def span(seconds: float) -> str:
-    """'30 seconds', '45 minutes', '26 hours', '12 days'."""
-    minutes = seconds / 60
-    if seconds < 59.5:
-        return f"{max(1, round(seconds))} second{'' if round(seconds) <= 1 else 's'}"
-    if minutes < 119.5:
-        return f"{round(minutes)} minute{'' if round(minutes) == 1 else 's'}"
-    if minutes < 71.5 * 60:
-        return f"{round(minutes / 60)} hours"
-    return f"{round(minutes / 1440)} days"
+def first(act: str) -> Phrase:
+    """What to do first."""
+    return phrase(f"first.{act}")
 
 
-def litres(value: float) -> str:
-    """'950 L', '12.3 m3'."""
-    return f"{value:.0f} L" if abs(value) < 10_000 else f"{value / 1000:.1f} m3"
+def since(condition: Condition) -> Phrase:
+    """When it began in the data."""
+    return moment(condition.onset_us)
 
 
-def rate(value: float) -> str:
-    """'3.5 L/h', '120 L/h', '12.4 m3/h'."""
-    if abs(value) >= 10_000:
-        return f"{value / 1000:.1f} m3/h"
-    return f"{value:.1f} L/h" if abs(value) < 10 else f"{value:.0f} L/h"
+def span(seconds: float) -> Phrase:
+    """A length of time."""
+    return amount(seconds, "s")
+
+
+def length(condition: Condition) -> Phrase:
+    """How long the data are that the decision rests on."""
+    return span(condition.evidence.window_s)
+
+
+def litres(value: float) -> Phrase:
+    """A volume of water."""
+    return amount(value, "L")
+
+
+def rate(value: float) -> Phrase:
+    """A water flow."""
+    return amount(value, "L/h")
+
+
+def speed(value: float | None) -> Phrase:
+    """A speed."""
+    return amount(value or 0.0, "km/h")
 
 
 def number(condition: Condition, name: str) -> float:
+    """A number of the evidence; 0 where it is not there."""
     return condition.evidence.numbers.get(name, 0.0)
 
 
 def value(condition: Condition) -> float:
+    """What was measured; 0 where nothing was."""
     return condition.evidence.value or 0.0

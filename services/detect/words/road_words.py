@@ -1,80 +1,100 @@
-"""Words for roads: jams and where their queues begin, and incidents by the sign that tells them. It refuses to find the
-sensor's name; the caller has it.
-"""
+"""Words for roads: jams and where their queues begin, and incidents by the sign that tells them."""
 
 from __future__ import annotations
 
-from services.detect.words.phrases import number, since, value
+from services.detect.words.phrases import (
+    Phrase,
+    Said,
+    amount,
+    count,
+    here,
+    number,
+    phrase,
+    said,
+    since,
+    span,
+    speed,
+    value,
+)
 from services.domain.condition import Condition
 from services.domain.sensor import Sensor
 
 
-def _queue(c: Condition) -> str:
+def _queue(c: Condition) -> Phrase | None:
     """Where the queue begins, how long it is and what it has cost; nothing where the road is not known."""
     numbers = c.evidence.numbers
     if "queue_km" not in numbers:
-        return ""
-    head = (
-        "just downstream of this station"
-        if numbers.get("bottleneck_here_1", 1.0)
-        else f"just downstream of the station at {numbers['bottleneck_at_km']:.1f} km"
-    )
+        return None
+    head = phrase("queue.here")
+    if not numbers.get("bottleneck_here_1", 1.0):
+        head = phrase("queue.there", km=amount(numbers["bottleneck_at_km"], "km"))
     lost = numbers["delay_vehicle_h"]
-    cost = f", {lost:.0f} vehicle-hours lost so far" if lost >= 1 else ""
-    return f" The queue is {numbers['queue_km']:.1f} km long and begins {head}{cost}."
+    cost = [phrase("queue.cost", hours=count(lost))] if lost >= 1 else []
+    return phrase("queue", length=amount(numbers["queue_km"], "km"), head=head, cost=cost)
 
 
-def congestion(c: Condition, s: Sensor, where: str) -> str:
+def congestion(c: Condition, s: Sensor) -> Said:
     """A jam at a station."""
-    cause = " The incident just downstream is the likely cause." if number(c, "incident_1") else ""
-    usual = f"usually {c.evidence.baseline or 0:.0f} km/h"
+    cause = phrase("jam.cause") if number(c, "incident_1") else None
+    usual = speed(c.evidence.baseline)
+    facts = {
+        "where": here(s),
+        "since": since(c),
+        "speed": speed(value(c)),
+        "limit": speed(c.evidence.threshold),
+    }
     if not c.evidence.numbers.get("below_limit_1", 1.0):
-        return (
-            f"Traffic is much slower than usual at {where} since {since(c, s)}: {value(c):.0f} km/h over five "
-            f"minutes, {usual} at this hour (alarm below {c.evidence.threshold or 0:.0f} km/h).{_queue(c)}{cause} "
-            "First: look at the camera downstream for an accident or a blocked lane."
-        )
+        slower = phrase("jam.slower", usual=usual, **facts)
+        return said(s, slower, _queue(c), cause, act="camera_downstream")
     recurrent = c.evidence.numbers.get("recurrent_1")
     if recurrent is None:
-        habit = ""
+        habit = None
     elif not recurrent:
-        habit = f" That is not usual at this hour ({usual})."
+        habit = phrase("jam.unusual", usual=usual)
     elif number(c, "unusual_1"):
-        habit = f" It is slow here at this hour as a rule, but not as slow as this ({usual})."
+        habit = phrase("jam.worse_than_usual", usual=usual)
     else:
-        habit = f" It is slow here at this hour as a rule ({usual})."
-    return (
-        f"Traffic is slow at {where} since {since(c, s)}: {value(c):.0f} km/h over five minutes, "
-        f"limit {c.evidence.threshold or 0:.0f} km/h.{habit}{_queue(c)}{cause} "
-        "First: look at the camera upstream and warn drivers before the tail of the queue."
-    )
+        habit = phrase("jam.usual", usual=usual)
+    return said(s, phrase("jam.slow", **facts), habit, _queue(c), cause, act="camera_upstream")
 
 
-def incident(c: Condition, s: Sensor, where: str) -> str:
+def incident(c: Condition, s: Sensor) -> Said:
     """Something that blocks the road, by the sign that tells it."""
-    queue = " The jam told at this station is its queue." if number(c, "congestion_1") else ""
+    queue = phrase("incident.queue") if number(c, "congestion_1") else None
+    where, baseline = here(s), c.evidence.baseline or 0
+    downstream = speed(number(c, "downstream_km_per_h"))
     if number(c, "closed_1"):
-        return (
-            f"The road may be closed just downstream of {where}: no vehicle has come out downstream for "
-            f"{number(c, 'empty_min'):.0f} minutes (since {since(c, s)}), where {c.evidence.baseline or 0:.0f} an "
-            f"hour should.{queue} First: look at the cameras between both stations; send a patrol, divert traffic."
+        closed = phrase(
+            "incident.closed",
+            where=where,
+            empty=span(60 * number(c, "empty_min")),
+            since=since(c),
+            usual=count(baseline),
         )
+        return said(s, closed, queue, act="closed")
     if number(c, "by_storage_1"):
-        return (
-            f"An incident is likely just downstream of {where} since {since(c, s)}: vehicles do not come out. "
-            f"{value(c):.0f} vehicles an hour pass the next station, where {c.evidence.baseline or 0:.0f} should "
-            f"(alarm below {c.evidence.threshold or 0:.0f}); about {number(c, 'stored_veh'):.0f} are held up between."
-            f"{queue} First: look at the cameras between the two stations; have a patrol ready."
+        storage = phrase(
+            "incident.storage",
+            where=where,
+            since=since(c),
+            flow=count(value(c)),
+            usual=count(baseline),
+            limit=count(c.evidence.threshold or 0),
+            stored=count(number(c, "stored_veh")),
         )
+        return said(s, storage, queue, act="between")
     if number(c, "slowed_1"):
-        return (
-            f"Something stands in the way of traffic near {where} since {since(c, s)}: {value(c):.0f} km/h "
-            f"here, usually {c.evidence.baseline or 0:.0f} beside {number(c, 'downstream_km_per_h'):.0f} km/h at the "
-            f"next station, though the road is only {100 * number(c, 'filled_1'):.0f} % full. First: look at the "
-            "cameras on both sides of the station for a stopped vehicle or a blocked lane."
+        slowed = phrase(
+            "incident.slowed",
+            where=where,
+            since=since(c),
+            speed=speed(value(c)),
+            usual=speed(baseline),
+            downstream=downstream,
+            filled=amount(100 * number(c, "filled_1"), "%"),
         )
-    return (
-        f"An incident is likely just downstream of {where} since {since(c, s)}: {value(c):.0f} km/h here, "
-        f"{number(c, 'downstream_km_per_h'):.0f} km/h at the next station.{queue} "
-        "First: look at the cameras between the two stations; have a patrol ready."
+        return said(s, slowed, act="both_sides")
+    jump = phrase(
+        "incident.jump", where=where, since=since(c), speed=speed(value(c)), downstream=downstream
     )
+    return said(s, jump, queue, act="between")

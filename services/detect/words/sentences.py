@@ -1,31 +1,51 @@
 """Puts a condition into words that a person understands at three in the morning: what, where, since when, why, what
 to do first. Times are the site's own. It refuses to decide anything and to say more than the evidence holds.
+
+Here is which template is filled with what; the templates are in `domain/sentences`, a file for each language.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from services.detect.price import price_words
 from services.detect.words.feed_sentences import feed, feed_over
-from services.detect.words.meter_words import days_risen, register_begun_anew, unit_fault
-from services.detect.words.phrases import litres as _litres
-from services.detect.words.phrases import number as _number
-from services.detect.words.phrases import rate as _rate
-from services.detect.words.phrases import since as _since
-from services.detect.words.phrases import span as _span
-from services.detect.words.phrases import time as _time
-from services.detect.words.phrases import value as _value
+from services.detect.words.meter_words import (
+    days_risen,
+    likely_leak,
+    register_begun_anew,
+    unit_fault,
+)
+from services.detect.words.phrases import (
+    Phrase,
+    Said,
+    amount,
+    count,
+    here,
+    length,
+    litres,
+    moment,
+    number,
+    phrase,
+    rate,
+    said,
+    since,
+    span,
+    value,
+)
 from services.detect.words.road_words import congestion, incident
 from services.detect.words.zone_words import blind, lowest, sure
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Rule
 from services.domain.sensor import Sensor
+from services.domain.sentences.language import in_english
+
+Words: TypeAlias = Callable[[Condition, Sensor], Said]
 
 
-def sentence(condition: Condition, sensor: Sensor) -> str:
-    """The condition at its sensor, in plain words of one to four short sentences.
+def say(condition: Condition, sensor: Sensor) -> Said:
+    """The condition at its sensor, in plain words of one to four short sentences, for any language.
 
     Args:
         condition: a raise, an update or a clear.
@@ -33,191 +53,155 @@ def sentence(condition: Condition, sensor: Sensor) -> str:
     """
     if condition.change is Change.CLEAR:
         return _CLEARS[condition.rule](condition, sensor)
-    said, first, act = _RAISES[condition.rule](condition, sensor).rpartition("First: ")
-    return f"{said}{price_words(condition)}{first}{act}"
+    costs = price_words(condition)
+    told = _RAISES[condition.rule](condition, sensor)
+    return told if costs is None else told.and_also(costs)
 
 
-def _where(sensor: Sensor) -> str:
-    """'meter Elm Street 4 (M-17), zone North' or 'station A1-12, A1 northbound at 9.6 km'."""
-    kind = _KIND_WORDS.get(sensor.kind.value, sensor.kind.value.replace("_", " "))
-    text = f"{kind} {sensor.name} ({sensor.id})" if sensor.name else f"{kind} {sensor.id}"
-    if sensor.road:
-        text += f", {sensor.road}" + (f" {sensor.direction}" if sensor.direction else "")
-        if sensor.position_m is not None:
-            text += f" at {sensor.position_m / 1000:.1f} km"
-    elif sensor.zone:
-        text += f", zone {sensor.zone}"
-    return text
+def sentence(condition: Condition, sensor: Sensor) -> str:
+    """The same in English, as it is stored."""
+    return in_english(say(condition, sensor))
 
 
-def _continuous(c: Condition, s: Sensor) -> str:
+def _lost(c: Condition) -> Phrase:
+    return phrase(
+        "lost.rate",
+        lost=litres(number(c, "litres_so_far")),
+        daily=litres(number(c, "litres_per_day")),
+    )
+
+
+def _continuous(c: Condition, s: Sensor) -> Said:
+    facts = {"where": here(s), "since": since(c), "least": rate(value(c))}
     if c.change is Change.WORSEN:
-        return (
-            f"The leak at {_where(s)}, running since {_since(c, s)}, has grown: never below {_rate(_value(c))} "
-            f"in the last half day, {_rate(_number(c, 'told_litres_per_h'))} when it was last told. "
-            f"About {_litres(_number(c, 'litres_so_far'))} lost so far, {_litres(_number(c, 'litres_per_day'))} a day. "
-            "First: have the stop valve closed today; a leak that grows does not wait."
-        )
-    return (
-        f"Water has been running without a pause at {_where(s)} since {_since(c, s)} "
-        f"({_span(c.evidence.window_s)}), never below {_rate(_value(c))}. "
-        f"This meter normally pauses: by its own habit a run this long has a chance of "
-        f"{_chance(_number(c, 'chance_by_habit_1'))}. "
-        f"About {_litres(_number(c, 'litres_so_far'))} lost so far, {_litres(_number(c, 'litres_per_day'))} a day. "
-        "First: call the customer and have the stop valve closed for ten minutes; if the meter still turns, "
-        "the leak is on the service pipe."
-    )
+        before = rate(number(c, "told_litres_per_h"))
+        return said(s, phrase("continuous.grown", before=before, **facts), _lost(c), act="grown")
+    habit = phrase("continuous.habit", chance=_chance(number(c, "chance_by_habit_1")))
+    running = phrase("continuous.running", length=length(c), **facts)
+    return said(s, running, habit, _lost(c), act="stop_valve")
 
 
-def _chance(value: float) -> str:
+def _chance(value: float) -> Phrase:
     """In round numbers: more digits would claim a knowledge that nobody has."""
-    return (
-        f"about 1 in {float(f'{1 / value:.1g}'):,.0f}"
-        if value > 1e-9
-        else "less than 1 in a billion"
-    )
+    if value <= 1e-9:
+        return phrase("chance.tiny")
+    return phrase("chance.one_in", count=count(float(f"{1 / value:.1g}")))
 
 
-def _burst(c: Condition, s: Sensor) -> str:
+def _burst(c: Condition, s: Sensor) -> Said:
+    facts = {"where": here(s), "since": since(c), "flow": rate(value(c)), "length": length(c)}
+    lost = litres(number(c, "litres_so_far"))
     if s.kind is SensorKind.DMA_INLET:
-        return (
-            f"A main has probably burst in the zone fed by {_where(s)}, since {_since(c, s)}: "
-            f"{_rate(_value(c))} where {_rate(c.evidence.baseline or 0.0)} is usual, "
-            f"{_rate(_number(c, 'leak_litres_per_h'))} too much for {_span(c.evidence.window_s)}, "
-            f"{_litres(_number(c, 'litres_so_far'))} so far{sure(c)}. {lowest(c)}"
-            "First: rule out fire-fighting and flushing, then send a crew and look where pressure has dropped."
+        main = phrase(
+            "burst.main",
+            usual=rate(c.evidence.baseline or 0.0),
+            extra=rate(number(c, "leak_litres_per_h")),
+            lost=lost,
+            sure=sure(c),
+            **facts,
         )
-    return (
-        f"Far more water than usual is running at {_where(s)} since {_since(c, s)}: {_rate(_value(c))} for "
-        f"{_span(c.evidence.window_s)}, where {_rate(c.evidence.threshold or 0.0)} is the most it should be. "
-        f"{_litres(_number(c, 'litres_so_far'))} so far. "
-        "First: call the customer now (burst pipe, open valve, or a pool being filled?); "
-        "close the valve if nobody answers."
+        return said(s, main, lowest(c), act="burst_main")
+    meter = phrase("burst.meter", limit=rate(c.evidence.threshold or 0.0), **facts)
+    return said(s, meter, phrase("lost.so_far", lost=lost), act="burst_meter")
+
+
+def _backflow(c: Condition, s: Sensor) -> Said:
+    back = phrase(
+        "backflow",
+        where=here(s),
+        since=since(c),
+        back=litres(number(c, "litres_back")),
+        limit=litres(-(c.evidence.threshold or 0.0)),
     )
+    return said(s, back, act="backflow")
 
 
-def _backflow(c: Condition, s: Sensor) -> str:
-    return (
-        f"Water is running backwards through {_where(s)} since {_since(c, s)}: the register has fallen by "
-        f"{_litres(_number(c, 'litres_back'))} (limit {_litres(-(c.evidence.threshold or 0.0))}). "
-        "First: check pressure in the street and the backflow preventer; treat the water there as unsafe until cleared."
-    )
+def _silent(c: Condition, s: Sensor) -> Said:
+    facts = {
+        "where": here(s),
+        "since": since(c),
+        "length": span(value(c)),
+        "limit": span(c.evidence.threshold or 0.0),
+    }
+    if number(c, "never_seen_1"):
+        return said(s, phrase("silent.never", **facts), blind(s), act="never")
+    cadence = number(c, "cadence_s")
+    usual = [phrase("silent.usual", cadence=span(cadence))] if cadence else []
+    return said(s, phrase("silent.now", usual=usual, **facts), blind(s), act="silent")
 
 
-def _silent(c: Condition, s: Sensor) -> str:
-    limit = _span(c.evidence.threshold or 0.0)
-    if _number(c, "never_seen_1"):
-        return (
-            f"Nothing has ever been received from {_where(s)}, known since {_since(c, s)} "
-            f"({_span(_value(c))}; limit {limit}). {blind(s)}"
-            "First: check that the device is installed, powered, and sends under this id."
-        )
-    cadence = _number(c, "cadence_s")
-    usual = f"; it usually reports every {_span(cadence)}" if cadence else ""
-    return (
-        f"No reading from {_where(s)} since {_since(c, s)}: silent for {_span(_value(c))}, limit {limit}{usual}. "
-        f"{blind(s)}First: check its gateway and neighbours, then battery or power on site."
-    )
-
-
-def _stuck(c: Condition, s: Sensor) -> str:
+def _stuck(c: Condition, s: Sensor) -> Said:
+    facts = {"where": here(s), "since": since(c), "length": length(c)}
     if "unchanged_min" in c.evidence.numbers:
-        return (
-            f"The sensor repeats itself: {_where(s)} has reported exactly "
-            f"{_value(c):g} {c.evidence.unit} "
-            f"since {_since(c, s)} ({_span(c.evidence.window_s)}). Its traffic alarms are held back. "
-            "First: restart the sensor's controller; then inspect it on site."
-        )
-    return (
-        f"{_where(s)[0].upper()}{_where(s)[1:]} has counted nothing since {_since(c, s)} "
-        f"({_span(c.evidence.window_s)}); its longest rest before was "
-        f"{_span(3600 * _number(c, 'longest_earlier_pause_h'))}. "
-        "The meter may be stuck, or the home empty. "
-        "First: ask the customer whether anybody is there, then inspect the meter."
+        digits = len(f"{value(c):.6g}".partition(".")[2])
+        exactly = amount(value(c), c.evidence.unit, digits)
+        return said(s, phrase("stuck.station", value=exactly, **facts), act="controller")
+    rest = span(3600 * number(c, "longest_earlier_pause_h"))
+    return said(s, phrase("stuck.meter", rest=rest, **facts), act="stuck_meter")
+
+
+def _night(c: Condition, s: Sensor) -> Said:
+    if number(c, "by_day_1"):
+        return days_risen(c, s)
+    usual = rate(c.evidence.baseline or 0.0)
+    rise = phrase("night.rise", where=here(s), since=since(c), flow=rate(value(c)), usual=usual)
+    return said(s, rise, likely_leak(c), act="night")
+
+
+def _intermittent(c: Condition, s: Sensor) -> Said:
+    rare = phrase(
+        "intermittent",
+        where=here(s),
+        since=since(c),
+        share=amount(100 * number(c, "pause_share_1"), "%"),
+        usual=amount(100 * number(c, "usual_pause_share_1"), "%"),
+        daily=litres(number(c, "litres_per_day")),
     )
+    return said(s, rare, act="intermittent")
 
 
-def _night(c: Condition, s: Sensor) -> str:
-    if _number(c, "by_day_1"):
-        return days_risen(c, s, _where(s))
-    baseline = c.evidence.baseline or 0.0
-    return (
-        f"The least flow of the night at {_where(s)} has risen to {_rate(_value(c))}, usually {_rate(baseline)}, "
-        f"night after night since {_since(c, s)}. A leak of about {_rate(_value(c) - baseline)}, "
-        f"{_litres(_number(c, 'litres_per_day'))} a day, {_litres(_number(c, 'litres_so_far'))} so far, is likely. "
-        "First: compare with the sub-meters or listen at night for running water."
-    )
-
-
-def _intermittent(c: Condition, s: Sensor) -> str:
-    return (
-        f"Pauses have become rare at {_where(s)} since {_since(c, s)}: little or no use in "
-        f"{100 * _number(c, 'pause_share_1'):.0f} % of the hours, "
-        f"usually {100 * _number(c, 'usual_pause_share_1'):.0f} %. "
-        f"Something lets water go by again and again, {_litres(_number(c, 'litres_per_day'))} a day in all. "
-        "First: ask the customer to check toilets, softener and irrigation."
-    )
-
-
-def _congestion(c: Condition, s: Sensor) -> str:
-    return congestion(c, s, _where(s))
-
-
-def _incident(c: Condition, s: Sensor) -> str:
-    return incident(c, s, _where(s))
-
-
-def _fault(c: Condition, s: Sensor) -> str:
+def _fault(c: Condition, s: Sensor) -> Said:
     if s.kind is SensorKind.WATER_METER:
-        return unit_fault(c, s, _where(s))
-    words = _SIGNS[int(_number(c, "sign_1")) % len(_SIGNS)]
-    return (
-        f"The sensor contradicts itself: {_where(s)} {words} since {_since(c, s)} ({_span(c.evidence.window_s)}). "
-        "Its traffic alarms are held back. First: restart the sensor's controller; then inspect it on site."
+        return unit_fault(c, s)
+    sign = _SIGNS[int(number(c, "sign_1")) % len(_SIGNS)]
+    fault = phrase(f"fault.{sign}", where=here(s), since=since(c), length=length(c))
+    return said(s, fault, act="controller")
+
+
+def _zone(c: Condition, s: Sensor) -> Said:
+    leak = phrase(
+        "zone.leak",
+        where=here(s),
+        since=since(c),
+        extra=rate(value(c) - (c.evidence.baseline or 0.0)),
+        daily=litres(number(c, "litres_per_day")),
+        lost=litres(number(c, "litres_so_far")),
+        sure=sure(c),
+    )
+    return said(s, leak, lowest(c), act="zone_leak")
+
+
+def _over(c: Condition, s: Sensor) -> Said:
+    lost, hours = number(c, "litres_so_far"), number(c, "delay_vehicle_h")
+    over = phrase(
+        "over",
+        at=moment(c.at_us),
+        what=phrase(f"over.{c.rule.value}", where=here(s)),
+        length=span((c.at_us - c.onset_us) / 1e6),
+        since=since(c),
+    )
+    return said(
+        s,
+        over,
+        phrase("over.lost", lost=litres(lost)) if lost else None,
+        phrase("over.delay", hours=count(hours)) if hours >= 1 else None,
+        act=None,
     )
 
 
-def _zone(c: Condition, s: Sensor) -> str:
-    baseline = c.evidence.baseline or 0.0
-    return (
-        f"A leak is likely in the zone fed by {_where(s)} since {_since(c, s)}: inflow beyond its habit by "
-        f"{_rate(_value(c) - baseline)} ({_litres(_number(c, 'litres_per_day'))} a day, "
-        f"{_litres(_number(c, 'litres_so_far'))} so far{sure(c)}). {lowest(c)}"
-        "First: check for known use (flushing, fire, works), then step-test the zone at night."
-    )
-
-
-def _over(what: str) -> Callable[[Condition, Sensor], str]:
-    def words(c: Condition, s: Sensor) -> str:
-        lost = _number(c, "litres_so_far")
-        tail = f" About {_litres(lost)} in all." if lost else ""
-        hours = _number(c, "delay_vehicle_h")
-        tail += f" About {hours:.0f} vehicle-hours were lost in this queue." if hours >= 1 else ""
-        return (
-            f"Over at {_time(c.at_us, s)}: {what} {_where(s)}, after {_span((c.at_us - c.onset_us) / 1e6)} "
-            f"(since {_since(c, s)}).{tail}"
-        )
-
-    return words
-
-
-_KIND_WORDS: Final[Mapping[str, str]] = {
-    "water_meter": "meter",
-    "dma_inlet": "zone inlet",
-    "dma_outlet": "zone outlet",
-    "tank_level": "tank",
-    "traffic_station": "station",
-    "traffic_lane": "lane sensor",
-    "pressure": "pressure logger",
-}
-_SIGNS: Final = (
-    "is occupied but counts no vehicle",
-    "is occupied all the time",
-    "counts nothing where traffic is usual",
-    "jumps up and down from reading to reading",
-    "reports counts, speed and occupancy that do not fit together",
-)
-_RAISES: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
+_SIGNS: Final = ("occupied_uncounted", "occupied", "counts_nothing", "jumps", "mismatch")
+"""What a detector's `sign_1` counts through."""
+_RAISES: Final[Mapping[Rule, Words]] = {
     Rule.CONTINUOUS_FLOW: _continuous,
     Rule.BURST: _burst,
     Rule.BACKFLOW: _backflow,
@@ -226,24 +210,13 @@ _RAISES: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
     Rule.STUCK: _stuck,
     Rule.NIGHT_FLOW: _night,
     Rule.INTERMITTENT_LEAK: _intermittent,
-    Rule.CONGESTION: _congestion,
-    Rule.INCIDENT: _incident,
+    Rule.CONGESTION: congestion,
+    Rule.INCIDENT: incident,
     Rule.SENSOR_FAULT: _fault,
     Rule.ZONE_LEAK: _zone,
-    Rule.REGISTER: lambda c, s: register_begun_anew(c, s, _where(s)),
+    Rule.REGISTER: register_begun_anew,
 }
-_CLEARS: Final[Mapping[Rule, Callable[[Condition, Sensor], str]]] = {
-    Rule.CONTINUOUS_FLOW: _over("water pauses again at"),
-    Rule.BURST: _over("use is back to normal at"),
-    Rule.BACKFLOW: _over("water no longer runs backwards through"),
-    Rule.SILENT: _over("readings come again from"),
+_CLEARS: Final[Mapping[Rule, Words]] = {
+    **dict.fromkeys(_RAISES, _over),
     Rule.FEED_SILENT: feed_over,
-    Rule.STUCK: _over("values move again at"),
-    Rule.NIGHT_FLOW: _over("the nights are back to normal at"),
-    Rule.INTERMITTENT_LEAK: _over("pauses are as frequent as before at"),
-    Rule.CONGESTION: _over("traffic flows again at"),
-    Rule.INCIDENT: _over("the incident has dissolved near"),
-    Rule.SENSOR_FAULT: _over("the readings make sense again at"),
-    Rule.ZONE_LEAK: _over("inflow is back to normal at"),
-    Rule.REGISTER: _over("the register counts on at"),
 }

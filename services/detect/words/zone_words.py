@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.detect.words.phrases import Phrase, amount, phrase
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Condition
 from services.domain.sensor import Sensor
@@ -18,13 +19,13 @@ _TELLING_KPA: Final = 0.05
 _PIPES: Final = (SensorKind.DMA_INLET, SensorKind.DMA_OUTLET)
 
 
-def sure(condition: Condition) -> str:
+def sure(condition: Condition) -> list[Phrase]:
     """', 80 % sure', where the evidence says so."""
     share = condition.evidence.numbers.get("confidence_1")
-    return "" if share is None else f", {100 * share:.0f} % sure"
+    return [] if share is None else [phrase("zone.sure", share=amount(100 * share, "%"))]
 
 
-def lowest(condition: Condition) -> str:
+def lowest(condition: Condition) -> Phrase | None:
     """Where the pressure lies lowest under what the inflow explains, if the pressures have anything to say."""
     found = {
         name.removesuffix(PRESSURE_SUFFIX): kpa
@@ -32,18 +33,15 @@ def lowest(condition: Condition) -> str:
         if name.endswith(PRESSURE_SUFFIX) and kpa <= -_TELLING_KPA
     }
     if not found:
-        return ""
+        return None
     name = min(found, key=lambda each: found[each])
-    return (
-        f"The pressures agree: the inflow explains them least at pressure logger {name} "
-        f"({-found[name]:.2f} kPa too low); look near there first. "
-    )
+    return phrase("zone.pressure", name=name, drop=amount(-found[name], "kPa"))
 
 
-def blind(sensor: Sensor) -> str:
+def blind(sensor: Sensor) -> Phrase | None:
     """That a zone is not judged while one of its pipes or tanks says nothing."""
     tank = sensor.kind is SensorKind.TANK_LEVEL and sensor.area_m2 is not None
     bounds = sensor.kind is SensorKind.DMA_INLET or (
         sensor.zone is not None and (tank or sensor.kind in _PIPES)
     )
-    return "Until it speaks again its zone is not watched for leaks. " if bounds else ""
+    return phrase("zone.blind") if bounds else None

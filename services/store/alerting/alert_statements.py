@@ -18,7 +18,7 @@ from services.store.text import storable
 _COLUMNS: Final[LiteralString] = (
     "id, rule, subject, version, severity, score, sentence, evidence, started_at, raised_at, updated_at, cleared_at, "
     "acknowledged_at, acknowledged_by, shelved_until, shelved_reason, resolved_at, resolved_by, verdict, previous_id, "
-    "group_id, assignee, work, suppressed_by, suppressed_reason, told_at"
+    "group_id, assignee, work, suppressed_by, suppressed_reason, told_at, said"
 )
 _EVENT_COLUMNS: Final[LiteralString] = (
     "e.position, e.version, e.stored_at, e.id, e.alert_id, e.kind, e.at, e.actor, e.data"
@@ -45,7 +45,7 @@ INSERT: Final[LiteralString] = f"""
         %(sentence)s, %(evidence)s::jsonb, %(started_at)s, %(raised_at)s, %(updated_at)s, %(cleared_at)s,
         %(acknowledged_at)s, %(acknowledged_by)s, %(shelved_until)s, %(shelved_reason)s, %(resolved_at)s,
         %(resolved_by)s, %(verdict)s, %(previous_id)s, %(group_id)s, %(assignee)s, %(work)s, %(suppressed_by)s,
-        %(suppressed_reason)s, %(told_at)s)
+        %(suppressed_reason)s, %(told_at)s, %(said)s::jsonb)
 """
 UPDATE: Final[LiteralString] = """
     UPDATE alert SET version = %(version)s, severity = %(severity)s, score = %(score)s, sentence = %(sentence)s,
@@ -53,7 +53,8 @@ UPDATE: Final[LiteralString] = """
         acknowledged_at = %(acknowledged_at)s, acknowledged_by = %(acknowledged_by)s,
         shelved_until = %(shelved_until)s, shelved_reason = %(shelved_reason)s, resolved_at = %(resolved_at)s,
         resolved_by = %(resolved_by)s, verdict = %(verdict)s, assignee = %(assignee)s, work = %(work)s,
-        suppressed_by = %(suppressed_by)s, suppressed_reason = %(suppressed_reason)s, told_at = %(told_at)s
+        suppressed_by = %(suppressed_by)s, suppressed_reason = %(suppressed_reason)s, told_at = %(told_at)s,
+        said = %(said)s::jsonb
      WHERE id = %(id)s
 """
 MEMBERS: Final[LiteralString] = """
@@ -196,6 +197,7 @@ def values_of_alert(alert: Alert) -> dict[str, object]:
         word = values[name]
         values[name] = word.value if isinstance(word, Enum) else word
     values["evidence"] = json.dumps(alert.evidence)
+    values["said"] = None if alert.said is None else json.dumps(alert.said)
     return values
 
 

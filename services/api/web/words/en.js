@@ -226,7 +226,7 @@ export default {
     title: "Language and units", language: "Language", water: "Water", speed: "Speed", pressure: "Pressure", times: "Times", keys: "Shortcuts with single keys",
     litres: "Litres", m3: "Cubic metres", gallons: "US gallons", kmh: "Kilometres per hour", mph: "Miles per hour", kpa: "Kilopascal", bar: "Bar", psi: "Pounds per square inch (psi)",
     site: "In the sensor's own time zone", utc: "In UTC", on: "On", off: "Off", save: "Use these",
-    kept: "Kept in this browser. The sentence of an alert is written by the service, in English and in litres and km/h.",
+    kept: "Kept in this browser.",
   },
   help: {
     title: "Keyboard", intro: "Everything works with Tab and Enter. These keys are quicker; they can be switched off under Language and units.",

@@ -88,7 +88,7 @@ export default {
     back: "Todas las alertas", since: "Desde", given: "Alerta dada", over: "Vuelta a la normalidad", lasted: "Duró", measured: "Medido", limit: "Límite",
     usual: "Habitual a esta hora", missing: "Lecturas que faltan", sensor: "Sensor", concerns: "Afecta a", silent: "Sensores sin respuesta",
     of: "{part} de {whole}", taken_by: "Atendida por", hidden_because: "Oculta porque", until: "Hasta {time}: {reason}",
-    assignee: "Asignada a", held_back: "Retenida porque", place: "Lugar", on_map: "Mostrar en el mapa", nobody: "Nadie", same: "Mismo suceso", log: "Qué pasó", english: "El servicio redacta esta frase en inglés.",
+    assignee: "Asignada a", held_back: "Retenida porque", place: "Lugar", on_map: "Mostrar en el mapa", nobody: "Nadie", same: "Mismo suceso", log: "Qué pasó", english: "Esta frase solo existe en inglés: la alerta se guardó antes de que las hubiera en español.",
     around: "En torno al suceso", day_before: "El día anterior", week_before: "La semana anterior",
     no_chart: "Se trata de muchos sensores a la vez, así que no hay una sola serie que dibujar.",
     no_sensor: "Este sensor no está en el registro, así que no hay nada que dibujar.",
@@ -224,7 +224,7 @@ export default {
     title: "Idioma y unidades", language: "Idioma", water: "Agua", speed: "Velocidad", pressure: "Presión", times: "Horas", keys: "Atajos de una sola tecla",
     litres: "Litros", m3: "Metros cúbicos", gallons: "Galones (EE. UU.)", kmh: "Kilómetros por hora", mph: "Millas por hora", kpa: "Kilopascal", bar: "Bar", psi: "Libras por pulgada cuadrada (psi)",
     site: "En la zona horaria del sensor", utc: "En UTC", on: "Activados", off: "Desactivados", save: "Usar estos",
-    kept: "Se guarda en este navegador. El servicio redacta la frase de una alerta en inglés, en litros y km/h.",
+    kept: "Se guarda en este navegador.",
   },
   help: {
     title: "Teclado", intro: "Todo funciona con Tab y Entrar. Estas teclas son más rápidas; se pueden desactivar en Idioma y unidades.",
