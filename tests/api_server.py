@@ -25,6 +25,7 @@ from services.store.api_keys import ApiKeyRepository
 from services.store.connection import connect, transaction
 from services.store.sensors import SensorRepository
 from services.store.writing.readings import ReadingWriter
+from tests.waiting import PATIENCE_S
 
 METER = Sensor(
     "M-17",
@@ -47,6 +48,10 @@ STATION = Sensor(
 )
 
 
+PATIENT = {"pool_wait_s": 60.0, "statement_timeout_s": PATIENCE_S}
+"""Where it is not what a test is about, a busy machine is no reason to be refused."""
+
+
 @dataclass(frozen=True)
 class Api:
     """A running API."""
@@ -57,7 +62,7 @@ class Api:
     def client(self, secret: str | None = None) -> httpx.Client:
         """An HTTP client that carries the key."""
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=20.0, trust_env=False)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE_S, trust_env=False)
 
 
 @contextmanager
@@ -84,7 +89,7 @@ def _serving(
 
     def serve() -> None:
         try:
-            chosen = ApiSettings.model_validate({"port": 0, **settings})
+            chosen = ApiSettings.model_validate({"port": 0, **PATIENT, **settings})
             run(chosen, database_url, stop, told, rules=rules)
         except BaseException as error:
             failures.append(error)
@@ -93,12 +98,12 @@ def _serving(
     thread = threading.Thread(target=serve, name="api-under-test")
     thread.start()
     try:
-        assert listening.wait(20.0), "the API did not begin to listen"
+        assert listening.wait(PATIENCE_S), "the API did not begin to listen"
         assert not failures, failures
         yield Api(urls[0], database_url)
     finally:
         stop.set()
-        thread.join(20.0)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive(), "the API did not stop"
     assert not failures, failures
 

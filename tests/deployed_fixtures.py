@@ -15,7 +15,7 @@ from services.embedded.database import EmbeddedDatabase
 from services.embedded.prefix import Prefix
 from services.embedded.processes import TetheredProcess, free_port
 from tests.deployment import DEPLOY, mosquitto_settings, postgres_settings
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 POSTGRES = DEPLOY / "timescaledb"
 PLACES = {"listen_addresses", "unix_socket_directories"}
@@ -26,7 +26,7 @@ def secrets(tmp_path: Path) -> dict[str, str]:
     """What deploy/make-secrets.sh makes: file name -> text."""
     folder = tmp_path / "secrets"
     subprocess.run(
-        [DEPLOY / "make-secrets.sh", folder], check=True, capture_output=True, timeout=30
+        [DEPLOY / "make-secrets.sh", folder], check=True, capture_output=True, timeout=PATIENCE_S
     )
     return {path.name: path.read_text() for path in folder.iterdir()}
 
@@ -124,7 +124,12 @@ def tools(prefix: Prefix, deployed_database: EmbeddedDatabase) -> dict[str, str]
 
 def run(tools: dict[str, str], *command: str | Path, **more: str) -> None:
     done = subprocess.run(
-        command, env={**tools, **more}, capture_output=True, text=True, check=False, timeout=120
+        command,
+        env={**tools, **more},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
 

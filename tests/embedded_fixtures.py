@@ -13,6 +13,10 @@ from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.database import EmbeddedDatabase
 from services.embedded.prefix import Prefix, ensure_prefix
 
+ALONE = {"max_connections": "200", "autovacuum": "off", "timescaledb.max_background_workers": "0"}
+"""The server does nothing by itself: the feed shows nothing newer than the oldest open transaction, be it autovacuum's,
+and maintenance waits for no lock."""
+
 
 @pytest.fixture(scope="session")
 def prefix() -> Prefix:
@@ -23,7 +27,7 @@ def prefix() -> Prefix:
 @pytest.fixture(scope="session")
 def database_server(prefix: Prefix) -> Iterator[EmbeddedDatabase]:
     """The database server that all tests share."""
-    with EmbeddedDatabase(unsafe=True, settings={"max_connections": "200"}) as server:
+    with EmbeddedDatabase(unsafe=True, settings=ALONE) as server:
         yield server
 
 

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.waiting import PATIENCE_S
+
 
 @dataclass(frozen=True)
 class Request:
@@ -38,7 +40,7 @@ class Endpoint:
                 owner.requests.append(request)
                 hold = owner.hold
                 if hold is not None:
-                    hold.wait(20)
+                    hold.wait(PATIENCE_S)
                 status = owner.answers.pop(0) if owner.answers else 200
                 if owner.refuses(request):
                     status = 400
@@ -72,7 +74,7 @@ class Endpoint:
             self.hold.set()
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
 
 
 @pytest.fixture

@@ -28,7 +28,8 @@ from services.ingest.settings import IngestSettings
 from services.store.accounting import Account, totals
 from services.store.connection import connect
 from services.store.sensors import SensorRepository
-from tests.waiting import wait_until
+from tests.tether import tethered
+from tests.waiting import PATIENCE_S, wait_until
 
 START_US = 1_795_309_200_000_000
 """2026-11-22T01:00:00Z."""
@@ -67,11 +68,11 @@ def working(database_url: str, mqtt_url: str, **settings: object) -> Iterator[No
     thread = threading.Thread(target=target)
     thread.start()
     try:
-        wait_until(lambda: listener.heard or failures, 20, "the worker's subscription")
+        wait_until(lambda: listener.heard or failures, what="the worker's subscription")
         yield
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(PATIENCE_S)
         logger.removeHandler(listener)
     assert not thread.is_alive(), "the worker does not stop"
     if failures:
@@ -87,7 +88,7 @@ class WorkerProcess:
         arguments = {"settings": {**QUICK, **settings}, "database": database_url, "mqtt": mqtt_url}
         arguments["clock"] = str(self._clock)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.ingest_worker"],
+            tethered([sys.executable, "-m", "tests.ingest_worker"]),
             cwd=Path(__file__).parents[1],
             env={**os.environ, "WORKER": json.dumps(arguments)},
             stderr=subprocess.PIPE,
@@ -116,7 +117,7 @@ class WorkerProcess:
         heard = self.said("clock")
         self._clock.write_text(str(ahead_s))
         self._process.send_signal(signal.SIGUSR1)
-        wait_until(lambda: self.said("clock") > heard, 10, "the jump of its clock")
+        wait_until(lambda: self.said("clock") > heard, what="the jump of its clock")
 
     def kill(self) -> None:
         """kill -9."""
@@ -130,8 +131,8 @@ class WorkerProcess:
     def _end(self, how: signal.Signals) -> None:
         if self._process.poll() is None:
             self._process.send_signal(how)
-        self._process.wait(30)
-        self._reader.join(10)
+        self._process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
         assert self._process.stderr is not None
         self._process.stderr.close()
         self._folder.cleanup()
@@ -179,7 +180,7 @@ class Publisher:
         """A register read of a water meter, `second` seconds after START_US."""
         self.publish(f"citygauge/v1/water/{sensor_id}/reading", {**body(second, value), **more})
 
-    def settle(self, timeout: float = 60) -> None:
+    def settle(self, timeout: float = PATIENCE_S) -> None:
         """Waits until the broker has acknowledged everything."""
         wait_until(
             lambda: self.acknowledged == self.published, timeout, "the broker's acknowledgements"
@@ -220,7 +221,7 @@ def account(database_url: str) -> Account:
         return totals(conn)
 
 
-def committed(database_url: str, readings: int, timeout: float = 60) -> Account:
+def committed(database_url: str, readings: int, timeout: float = PATIENCE_S) -> Account:
     """The account once it says that `readings` were received and nothing is in flight."""
     with connect(database_url, "test", autocommit=True) as conn:
         wait_until(

@@ -27,12 +27,12 @@ BASE_US = 1_767_600_000_000_000
 def hook(server: Endpoint, name: str = "hook", **changes: object) -> WebhookRoute:
     """A webhook to the endpoint, at a path of its own."""
     plain = {"name": name, "url": server.url(f"/{name}"), "secret": "a secret of some length"}
-    return WebhookRoute.model_validate({"timeout_s": 5.0, **plain, **changes})
+    return WebhookRoute.model_validate({"timeout_s": 60.0, **plain, **changes})
 
 
 def settings_of(*routes: Route, **changes: object) -> NotifySettings:
     """Settings that wait for nothing long."""
-    quick = {"poll_s": 0.05, "first_retry_s": 0.02, "longest_retry_s": 0.1, "lease_s": 30.0}
+    quick = {"poll_s": 0.05, "first_retry_s": 0.02, "longest_retry_s": 0.1, "lease_s": 600.0}
     return NotifySettings.model_validate({**quick, **changes, "routes": routes})
 
 

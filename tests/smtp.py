@@ -14,6 +14,9 @@ import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from services.embedded.processes import free_port
+from tests.waiting import PATIENCE_S
+
 
 class Mailbox:
     """Keeps what the SMTP server took."""
@@ -64,25 +67,20 @@ def authority(name: str = "ours") -> Authority:
     return Authority(ca, ca.issue_cert("127.0.0.1"))
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class _Smtps(Controller):
     """TLS from the first byte; it asks itself whether it is up with a client that knows its authority."""
 
     def __init__(self, box: Mailbox, port: int, known: Authority) -> None:
-        super().__init__(box, hostname="127.0.0.1", port=port, ssl_context=known.context())
+        context = known.context()
+        super().__init__(
+            box, hostname="127.0.0.1", port=port, ssl_context=context, ready_timeout=PATIENCE_S
+        )
         self._known = known
 
     def _trigger_server(self) -> None:
         context = ssl.create_default_context()
         self._known.ca.configure_trust(context)
-        with socket.create_connection(("127.0.0.1", self.port), 5) as plain:
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE_S) as plain:
             context.wrap_socket(plain, server_hostname="127.0.0.1").close()
 
 
@@ -95,10 +93,15 @@ def serving(security: str = "none") -> Iterator[tuple[Mailbox, int]]:
         server = _Smtps(box, port, known)
     elif security == "starttls":
         server = Controller(
-            box, hostname="127.0.0.1", port=port, tls_context=known.context(), require_starttls=True
+            box,
+            hostname="127.0.0.1",
+            port=port,
+            ready_timeout=PATIENCE_S,
+            tls_context=known.context(),
+            require_starttls=True,
         )
     else:
-        server = Controller(box, hostname="127.0.0.1", port=port)
+        server = Controller(box, hostname="127.0.0.1", port=port, ready_timeout=PATIENCE_S)
     server.start()
     try:
         yield box, port

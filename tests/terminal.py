@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.waiting import DeadlinePassed
+from tests.waiting import PATIENCE_S, DeadlinePassed
 
 CTRL_C = b"\x03"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[\]P][^\x07]*\x07|\r")
@@ -73,7 +73,7 @@ class Terminal:
         """Everything that was shown until now, without colours and movements of the cursor."""
         return _CONTROL.sub("", self._shown.decode(errors="replace"))
 
-    def wait_for(self, text: str, timeout: float) -> None:
+    def wait_for(self, text: str, timeout: float = PATIENCE_S) -> None:
         """Wait until the text was shown."""
         deadline = time.monotonic() + timeout
         while text not in self.shown:
@@ -84,7 +84,7 @@ class Terminal:
         """Type."""
         os.write(self._master, keys)
 
-    def wait_end(self, timeout: float) -> int:
+    def wait_end(self, timeout: float = PATIENCE_S) -> int:
         """The command's exit status, when everything has left the terminal."""
         deadline = time.monotonic() + timeout
         while self._read(deadline):

@@ -8,6 +8,7 @@ this process has decided. Nothing here restarts a server or knows what it serves
 
 import contextlib
 import os
+import random
 import select
 import signal
 import socket
@@ -24,14 +25,30 @@ from services.embedded.errors import StartFailed
 
 _GUARDIAN = Path(guardian.__file__)
 _READY_POLL = 0.005
+_LENT = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_TRIES = 50
 
 
 def free_port() -> int:
-    """A loopback TCP port that was free a moment ago; nobody holds it for the caller."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback TCP port that was free a moment ago; nobody holds it for the caller.
+
+    It is none that the system lends to connections, so it is free after a restart of its server, too.
+    """
+    for port in (*random.sample(_lasting_ports(), _TRIES), 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            bound: int = probe.getsockname()[1]
+            return bound
+    raise OSError("no TCP port is free on 127.0.0.1")
+
+
+def _lasting_ports() -> range:
+    """High ports below those that the system lends."""
+    try:
+        lent = int(_LENT.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        lent = 32_768
+    return range(lent - 10_000, lent) if lent > 20_000 else range(20_000, 30_000)
 
 
 def interrupt_on_terminate() -> None:

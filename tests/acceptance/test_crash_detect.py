@@ -32,7 +32,8 @@ from services.store.connection import connect, transaction
 from services.store.feed import append, committed_position
 from services.store.sensors import SensorRepository
 from services.store.writing.readings import ReadingWriter
-from tests.waiting import wait_until
+from tests.tether import tethered
+from tests.waiting import PATIENCE_S, wait_until
 
 START_US = to_us(datetime(2026, 1, 5, tzinfo=UTC))
 METERS = 3
@@ -93,12 +94,12 @@ class City:
 
     def start(self) -> None:
         arguments = [sys.executable, "-c", SERVICE, self.settings.model_dump_json(), self.url]
-        self.service = subprocess.Popen(arguments)
+        self.service = subprocess.Popen(tethered(arguments))
 
     def kill(self) -> None:
         assert self.service is not None
         self.service.kill()
-        self.service.wait(10)
+        self.service.wait(PATIENCE_S)
 
     def feed(self, batch: ReadingBatch) -> None:
         with transaction(self.conn):
@@ -142,17 +143,17 @@ def run(url: str, settings: DetectSettings, kill_in: set[int], kill_after: set[i
                 with psycopg.connect(url) as holder:
                     holder.execute("LOCK TABLE alert_event IN EXCLUSIVE MODE")
                     made.feed(batch)
-                    wait_until(made.blocked, 60, what=f"the transaction of batch {index}")
+                    wait_until(made.blocked, what=f"the transaction of batch {index}")
                     made.kill()
                 made.start()
             else:
                 made.feed(batch)
             if index in kill_after or index == QUIET_H // 24 - 1:
-                wait_until(made.caught_up, 60, what=f"batch {index}")
+                wait_until(made.caught_up, what=f"batch {index}")
             if index in kill_after:
                 made.kill()
                 made.start()
-        wait_until(made.caught_up, 60, what="the last batch")
+        wait_until(made.caught_up, what="the last batch")
     return made
 
 

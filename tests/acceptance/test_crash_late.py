@@ -49,15 +49,15 @@ def test_kill_9_around_what_late_data_reveal_neither_repeats_nor_forgets_it(
     with city(url, settings) as made:
         rest, late = parts(made)
         made.feed(rest)
-        wait_until(made.caught_up, 60, what="what came in time")
+        wait_until(made.caught_up, what="what came in time")
         assert told(made) == []
         with psycopg.connect(url) as holder:
             holder.execute("LOCK TABLE alert_event IN EXCLUSIVE MODE")
             made.feed(late)
-            wait_until(made.blocked, 60, what="the transaction that tells what the late data say")
+            wait_until(made.blocked, what="the transaction that tells what the late data say")
             made.kill()
         made.start()
-        wait_until(lambda: len(told(made)) == 2, 60, what="the leak to be told")
+        wait_until(lambda: len(told(made)) == 2, what="the leak to be told")
         made.kill()
         made.start()
         for hour in (1, 2):  # the second is taken when the first has been judged
@@ -68,5 +68,5 @@ def test_kill_9_around_what_late_data_reveal_neither_repeats_nor_forgets_it(
                     nothing.domain, nothing.sensor, at, at, nothing.quality, nothing.metrics
                 )
             )
-            wait_until(made.caught_up, 60, what="the hours after")
+            wait_until(made.caught_up, what="the hours after")
         assert told(made) == [EventKind.RAISED, EventKind.CLEARED]

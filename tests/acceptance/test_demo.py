@@ -23,7 +23,7 @@ from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.prefix import Prefix
 from simulators.publish import Publisher
 from tests.terminal import CTRL_C, Terminal
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 COMMAND = [sys.executable, "-m", "services.cli", "demo"]
 ROOT = Path(__file__).parents[2]
@@ -136,7 +136,7 @@ def test_nothing_is_left_however_it_ends(
     if number is signal.SIGKILL:
         # Nobody was left to tidy up files; the next demo sweeps them.
         ended = partial(processes_with, surroundings["TMPDIR"])
-        wait_until(lambda: not ended(), 30, "every process of the demo to end")
+        wait_until(lambda: not ended(), what="every process of the demo to end")
     else:
         assert left_by(surroundings) == []
 
@@ -151,12 +151,12 @@ def test_ctrl_c_in_make_demo_leaves_no_process_no_port_and_no_lock(
     # The folder of packages is not made anew below the running tests.
     make = ["make", "--assume-old=.venv/ready", f"BIN={Path(sys.executable).parent}", "demo"]
     with Terminal(make, given, size=(110, 40), folder=ROOT) as terminal:
-        terminal.wait_for("Open alerts: ", 90)
+        terminal.wait_for("Open alerts: ")
         ports = {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", terminal.shown)}
         assert len(ports) == 4
         assert all(listens(port) for port in ports)
         terminal.press(CTRL_C)
-        terminal.wait_end(60)
+        terminal.wait_end()
     assert "sensors reporting" in terminal.shown
     assert "Published " in terminal.shown
     assert "Traceback" not in terminal.shown
@@ -256,7 +256,7 @@ def test_a_user_without_any_rights_can_run_it(surroundings: dict[str, str], pref
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["balanced"]

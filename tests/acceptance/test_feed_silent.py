@@ -30,7 +30,7 @@ from services.store.feed import FeedReader
 from services.store.sensors import SensorRepository
 from simulators.publish import Publisher
 from tests.api_server import new_key, serving
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 METERS = [f"M-{i}" for i in range(8)]
@@ -58,7 +58,7 @@ class City:
         command = [sys.executable, "-m", "services.cli", name]
         log = self.folder / f"{name}.log"
         process = TetheredProcess.start(
-            name, command, log=log, environment=self.environment, grace=15
+            name, command, log=log, environment=self.environment, grace=PATIENCE_S
         )
         try:
             yield process
@@ -78,11 +78,11 @@ class City:
                 self._publisher.publish(topic, json.dumps(body).encode(), 1)
         self.published = self._publisher.flush().readings
         with connect(self.url, "test", autocommit=True) as conn:
-            wait_until(lambda: accounting.totals(conn).stored == self.published, 60)
+            wait_until(lambda: accounting.totals(conn).stored == self.published)
 
     def looked(self) -> None:
         with connect(self.url, "test", autocommit=True) as conn:
-            wait_until(lambda: FeedReader(conn, "detect").lag().batches == 0, 60)
+            wait_until(lambda: FeedReader(conn, "detect").lag().batches == 0)
 
     def log(self) -> list[StoredEvent]:
         with connect(self.url, "test", autocommit=True) as conn:
@@ -114,14 +114,14 @@ def city(database_url: str, own_broker: EmbeddedBroker, tmp_path: Path) -> Itera
 def test_a_silent_feed_is_told_once_through_kills_and_clears(city: City, checkpoint_s: str) -> None:
     city.environment["CITYGAUGE_DETECT_CHECKPOINT_S"] = checkpoint_s
     with city.running("ingest") as ingest:
-        wait_until(lambda: b"broker connected" in ingest.said(), 60)
+        wait_until(lambda: b"broker connected" in ingest.said())
         with city.running("detect") as detect:
             city.say(0, 48, METERS)
             city.say(48, 66, [])
             city.looked()
             assert city.log() == []  # not yet a day
             city.say(66, 74, [])
-            [raised] = wait_until(city.log, 30, "the feed's alert")
+            [raised] = wait_until(city.log, what="the feed's alert")
             os.kill(detect.pid, signal.SIGKILL)
         with city.running("detect") as detect:
             city.say(74, 78, [])
@@ -129,10 +129,10 @@ def test_a_silent_feed_is_told_once_through_kills_and_clears(city: City, checkpo
             os.kill(detect.pid, signal.SIGKILL)
         with city.running("detect"):
             city.say(78, 82, METERS[:7])
-            wait_until(lambda: len(city.log()) > 1, 30, "the end of the feed's alert")
+            wait_until(lambda: len(city.log()) > 1, what="the end of the feed's alert")
             city.say(82, 110, METERS[:7])
             wait_until(
-                lambda: len(city.alerts()) > 1, 30, "the silence of the one that stays silent"
+                lambda: len(city.alerts()) > 1, what="the silence of the one that stays silent"
             )
             city.looked()
 

@@ -41,6 +41,7 @@ from services.store.telling.outbox import backlog
 from services.store.writing.readings import ReadingWriter
 from tests.endpoint import Endpoint
 from tests.notifying import hook, settings_of
+from tests.tether import tethered
 from tests.waiting import wait_until
 
 FULL: Final = os.environ.get("CITYGAUGE_FAULTS") == "full"
@@ -49,7 +50,7 @@ BATCHES: Final = 100 if FULL else 12
 KILL_EVERY: Final = 4
 WORKS: Final = "Zone of works"
 PATIENCE_S: Final = 600.0 if FULL else 120.0
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(3_000 if FULL else 300)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(3_000 if FULL else 900)]
 SERVICE: Final = """
 import sys, threading
 from services.{room}.service import run
@@ -67,12 +68,12 @@ class Part:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stderr=subprocess.DEVNULL)
+        self._process = subprocess.Popen(tethered(self._command), stderr=subprocess.DEVNULL)
 
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(30)
+            self._process.wait(PATIENCE_S)
             self._process = None
 
     def again(self) -> None:
@@ -187,7 +188,7 @@ def test_a_storm_while_everything_is_killed_in_turn(own_database: EmbeddedDataba
         told = METERS - len(range(0, METERS, 4))
         wait_until(lambda: alerts(url) >= METERS, PATIENCE_S, what="every alert")
         wait_until(lambda: quiet(url), PATIENCE_S, what="every message to be recorded")
-        wait_until(lambda: len(set(keys(server))) >= told, 10, what="every message")
+        wait_until(lambda: len(set(keys(server))) >= told, what="every message")
     finally:
         notifier.kill()
         detector.kill()

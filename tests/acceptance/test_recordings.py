@@ -19,7 +19,7 @@ from services.embedded.broker import EmbeddedBroker
 from services.embedded.processes import free_port
 from services.store.accounting import Account, totals
 from services.store.connection import connect
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.recording
 
@@ -69,7 +69,7 @@ class Running:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -123,9 +123,9 @@ def running(own_broker: EmbeddedBroker, database_url: str, tmp_path: Path) -> It
         services.start("ingest")
         services.start("api")
         subscribed = partial(answers, metrics, "^citygauge_ingest_broker_connected 1")
-        wait_until(subscribed, 30, "ingest to subscribe")
-        wait_until(partial(answers, f"{api}/healthz"), 30, "the API to answer")
-        with httpx.Client(base_url=api, timeout=30) as client:
+        wait_until(subscribed, what="ingest to subscribe")
+        wait_until(partial(answers, f"{api}/healthz"), what="the API to answer")
+        with httpx.Client(base_url=api, timeout=PATIENCE_S) as client:
             started = Running(environment, client)
             key = started.command("keys", "create", "test").strip()
             client.headers["Authorization"] = f"Bearer {key}"
@@ -158,7 +158,7 @@ def test_a_recording_is_stored_once_and_comes_back(
         done = account.stored + account.duplicate + account.rejected
         return account if done >= sent and not account.in_flight else None
 
-    account = wait_until(settled, 60, "everything to be accounted for")
+    account = wait_until(settled, what="everything to be accounted for")
     assert account.received == account.stored == sent
     assert (account.duplicate, account.rejected, account.conflicting) == (0, 0, 0)
     assert account.stored - account.merged == len(expected)
@@ -168,6 +168,6 @@ def test_a_recording_is_stored_once_and_comes_back(
         return
     again = json.loads(running.command("replay", str(path)))
     assert again["readings"] == sent
-    wait_until(lambda: running.account().duplicate == sent, 60, "the duplicates to be counted")
+    wait_until(lambda: running.account().duplicate == sent, what="the duplicates to be counted")
     assert running.account().stored == sent
     assert running.history(sensors) == expected

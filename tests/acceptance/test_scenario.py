@@ -17,7 +17,7 @@ from services.store import accounting
 from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect
 from services.store.feed import FeedReader
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 SCENARIO = """
 seed = 7
@@ -66,7 +66,7 @@ def command(environment: dict[str, str], tmp_path: Path) -> Callable[..., str]:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PATIENCE_S,
             cwd=tmp_path,
             env={**environment, **more},
         )
@@ -100,17 +100,17 @@ def test_a_seeded_district_raises_exactly_its_known_alerts(
             [sys.executable, "-m", "services.cli", name],
             log=tmp_path / f"{name}.log",
             environment=environment,
-            grace=15,
+            grace=PATIENCE_S,
         )
         for name in ("ingest", "detect")
     ]
     try:
-        wait_until(lambda: b"broker connected" in services[0].said(), 60)
+        wait_until(lambda: b"broker connected" in services[0].said())
         said = command(*simulate, "--speed", SPEED, MQTT_URL=own_broker.url(DEVICE_USER))
         published = json.loads(said)["readings"]
         with connect(database_url, "test", autocommit=True) as conn:
-            wait_until(lambda: accounting.totals(conn).stored == published, 60)
-            wait_until(lambda: FeedReader(conn, "detect").lag().batches == 0, 60)
+            wait_until(lambda: accounting.totals(conn).stored == published)
+            wait_until(lambda: FeedReader(conn, "detect").lag().batches == 0)
             alerts = AlertRepository(conn).page(limit=100, now=datetime.now(UTC)).items
     finally:
         for service in services:

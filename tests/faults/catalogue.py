@@ -100,7 +100,7 @@ def _broker_restarted_with_a_queue(rig: Rig, seconds: float) -> None:
     lasting(seconds)
     rig.broker.restart()
     heard = rig.stream.acknowledged
-    wait_until(lambda: rig.stream.acknowledged > heard + 100, 60, "the stream after the restart")
+    wait_until(lambda: rig.stream.acknowledged > heard + 100, what="the stream after the restart")
     rig.start_worker()
 
 
@@ -109,7 +109,7 @@ def _backend_killed(rig: Rig, seconds: float) -> None:
     query = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'citygauge-ingest%'"
     for (pid,) in rig.ask(query):
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: rig.worker.said("database away") >= 1, 30, "the log line of the outage")
+    wait_until(lambda: rig.worker.said("database away") >= 1, what="the log line of the outage")
 
 
 def _database_killed(rig: Rig, seconds: float) -> None:
@@ -166,8 +166,7 @@ def _broker_disk_full(rig: Rig, seconds: float) -> None:
             rig.broker.log.read_text().count("No space left") > complaints
             or "Error saving" in rig.broker.log.read_text()
         ),
-        30,
-        "the broker's complaint",
+        what="the broker's complaint",
     )
     lasting(seconds)
     ballast.unlink()
@@ -176,7 +175,7 @@ def _broker_disk_full(rig: Rig, seconds: float) -> None:
 
 def _database_disk_full(rig: Rig, seconds: float) -> None:
     ballast = _fill(rig.server.folder / "ballast", leave=2 * _BLOCK)
-    wait_until(lambda: rig.worker.said("database away") >= 1, 60, "the log line of the outage")
+    wait_until(lambda: rig.worker.said("database away") >= 1, what="the log line of the outage")
     lasting(seconds)
     ballast.unlink()
     if not rig.server.running or rig.account() is None:

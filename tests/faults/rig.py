@@ -98,7 +98,7 @@ class Rig:
     def subscribed(self, times: int) -> None:
         """Wait until the newest worker has subscribed so often."""
         worker = self.worker
-        wait_until(lambda: worker.said("broker connected") >= times, 60, "the subscription")
+        wait_until(lambda: worker.said("broker connected") >= times, what="the subscription")
 
     def account(self) -> Account | None:
         """The account as it is committed; None where the database cannot be asked."""
@@ -121,7 +121,7 @@ class Rig:
     def _await_first_snapshot(self) -> None:
         """From then on the broker knows the worker's session, whatever happens to it."""
         self.broker.save()
-        wait_until(self.snapshot.exists, 20, "the broker's first snapshot")
+        wait_until(self.snapshot.exists, what="the broker's first snapshot")
 
     def _kill_workers(self) -> None:
         for worker in self.workers:

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from benchmarks import mqtt_wire
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 SENSORS: Final = 1_000
 _CHUNK: Final = 100
@@ -106,7 +106,7 @@ class Stream:
         """Make no more new messages."""
         self._stop.set()
 
-    def settle(self, timeout: float = 60) -> None:
+    def settle(self, timeout: float = PATIENCE_S) -> None:
         """Make no more new messages and wait until all are acknowledged."""
         self.cease()
         wait_until(
@@ -127,7 +127,7 @@ class Stream:
     ) -> None:
         self._stop.set()
         self._leave.set()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_S)
 
     def _work(self) -> None:
         while not self._leave.is_set():

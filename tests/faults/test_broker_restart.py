@@ -27,7 +27,7 @@ def device(own_broker: EmbeddedBroker) -> Iterator[Publisher]:
 def visit(url: str, broker: EmbeddedBroker, **settings: object) -> None:
     """A worker comes, subscribes and leaves orderly."""
     with WorkerProcess(url, broker.url(), **settings) as worker:
-        wait_until(lambda: worker.said("broker connected"), 30, "the subscription")
+        wait_until(lambda: worker.said("broker connected"), what="the subscription")
         worker.stop()
 
 
@@ -52,7 +52,7 @@ def test_who_changes_the_kind_of_subscription_gets_each_message_once(
         device.reading("m1", second)
     device.settle()
     with WorkerProcess(url, own_broker.url(), share_group=groups[1]) as worker:
-        wait_until(lambda: worker.said("broker connected"), 30, "the subscription")
+        wait_until(lambda: worker.said("broker connected"), what="the subscription")
         for second in range(10, 20):
             device.reading("m1", second)
         device.settle()

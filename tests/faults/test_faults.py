@@ -26,7 +26,7 @@ from tests.faults.trial import Outcome, run
 
 FULL: Final = os.environ.get("CITYGAUGE_FAULTS") == "full"
 NAMES: Final = [name for name, fault in FAULTS.items() if FULL or fault.in_test]
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800 if FULL else 300)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800 if FULL else 900)]
 
 
 @pytest.fixture(scope="module")

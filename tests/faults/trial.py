@@ -80,7 +80,7 @@ def run(
     seconds = fault.full_s if full else fault.short_s
     settings = {**({} if full else _GENTLE), **fault.stream, **(fault.full_stream if full else {})}
     with Rig(server, settings, broker_folder=broker_folder) as rig:
-        wait_until(lambda: rig.stored() > _WARM_UP, 60, "the first readings in the database")
+        wait_until(lambda: rig.stored() > _WARM_UP, what="the first readings in the database")
         before, began = rig.stream.acknowledged, time.monotonic()
         wait_until(lambda: time.monotonic() > began + _RUN_ON_S, what="the stream to run on")
         per_s = (rig.stream.acknowledged - before) / (time.monotonic() - began)

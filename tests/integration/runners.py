@@ -18,6 +18,7 @@ from services.domain.sensor import Sensor
 from services.store.alerting.alerts import AlertRepository, StoredEvent
 from services.store.connection import connect
 from tests.integration.detecting import SETTINGS, small_core, words
+from tests.waiting import wait_until
 
 Rows = list[tuple[int, float, float]]
 
@@ -36,9 +37,14 @@ def runner(
 
 
 def drain(work: Runner) -> None:
-    """Take everything that waits in the feed."""
-    while work.work():
-        pass
+    """Take everything that is in the feed, also what an open transaction (of autovacuum, say) still holds back."""
+
+    def drained() -> bool:
+        while work.work():
+            pass
+        return work._reader.lag().batches == 0
+
+    wait_until(drained, what="the feed to be drained")
 
 
 def log(url: str) -> list[StoredEvent]:

@@ -31,6 +31,7 @@ from services.store.connection import Connection, connect, transaction
 from services.store.sensors import SensorRepository
 from tests.integration.test_alert_histories import moves, quiet
 from tests.property.test_alert_log import BASE_US, PEOPLE, stream_of
+from tests.waiting import PATIENCE_S
 
 LIMIT = FloodLimit(2, timedelta(minutes=5))
 GROWING = {EventKind.RAISED, EventKind.ESCALATED, EventKind.UNSUPPRESSED}
@@ -224,7 +225,7 @@ def test_everybody_at_once_loses_and_repeats_nothing(database_url: str, seed: in
     def guarded(work: object, number: int) -> None:
         try:
             with connect(database_url, "test", autocommit=True) as conn:
-                start.wait(30)
+                start.wait(PATIENCE_S)
                 work(conn, random.Random(100 * seed + number))  # type: ignore[operator]
         except BaseException as error:
             failures.append(error)
@@ -238,10 +239,10 @@ def test_everybody_at_once_loses_and_repeats_nothing(database_url: str, seed: in
         for thread in threads:
             thread.start()
         for thread in threads[:2]:
-            thread.join(120)
+            thread.join(PATIENCE_S)
         done.set()
         for thread in threads[2:]:
-            thread.join(60)
+            thread.join(PATIENCE_S)
         assert failures == []
         check(conn, stream)
     assert clock[0] < datetime.now(UTC)

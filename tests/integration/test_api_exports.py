@@ -27,7 +27,7 @@ from services.store.query import exports as store_exports
 from services.store.query.export_rows import pieces
 from services.store.query.exports import ExportRepository, JobState
 from tests.api_server import METER, STATION, Api, new_key, register, serving, store
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTES = 3000
@@ -290,7 +290,7 @@ def test_the_command_does_the_same(filled: str, tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PATIENCE_S,
             cwd=tmp_path,
             env={"DATABASE_URL": filled, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         )

@@ -17,6 +17,7 @@ from services.domain.catalogue import SensorKind
 from services.domain.sensor import Sensor
 from services.embedded.database import EmbeddedDatabase
 from tests.api_server import METER, Api, new_key, register, say, serving, store
+from tests.waiting import PATIENCE_S
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())
 ROAD = [
@@ -98,7 +99,7 @@ def client(served: Api) -> Iterator[Any]:
         headers={
             "Authorization": f"Bearer {new_key(served.database_url, 'admin', name='generated')}"
         },
-        timeout=60.0,
+        timeout=PATIENCE_S,
         trust_env=False,
     ) as http:
         yield module.Generated(http)  # type: ignore[attr-defined]

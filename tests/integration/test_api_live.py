@@ -28,6 +28,7 @@ from services.store import feed
 from services.store.connection import connect, transaction
 from tests.api_server import METER, STATION, Api, new_key, register, say, serving
 from tests.integration.test_api_stream import following
+from tests.waiting import PATIENCE_S
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -54,7 +55,7 @@ def feed_in(api: Api, sensor: Sensor, number: int, **values: float) -> None:
 
 def next_readings(found: "queue.Queue[dict[str, str]]") -> tuple[str, dict[str, Any]]:
     while True:
-        event = found.get(timeout=30.0)
+        event = found.get(timeout=PATIENCE_S)
         assert event.get("event") != "end"
         if event.get("event") == "readings":
             return event["id"], json.loads(event["data"])
@@ -119,13 +120,13 @@ def test_a_wrong_wish_is_refused(
 @contextmanager
 def dialled(api: Api, query: str, **headers: str) -> Iterator[ClientConnection]:
     address = f"{api.url.replace('http://', 'ws://')}/v1/live{query}"
-    with dial(address, additional_headers=headers, proxy=None, open_timeout=30.0) as socket:
+    with dial(address, additional_headers=headers, proxy=None, open_timeout=PATIENCE_S) as socket:
         yield socket
 
 
 def message(socket: ClientConnection, event: str) -> dict[str, Any]:
     while True:
-        found: dict[str, Any] = json.loads(socket.recv(timeout=30.0))
+        found: dict[str, Any] = json.loads(socket.recv(timeout=PATIENCE_S))
         if found["event"] == event:
             return found
 
@@ -181,7 +182,7 @@ def test_a_page_of_another_host_gets_no_socket(api: Api) -> None:
 
 def until_closed(socket: ClientConnection) -> None:
     while True:
-        socket.recv(timeout=30.0)
+        socket.recv(timeout=PATIENCE_S)
 
 
 def test_a_socket_ends_with_the_service(database_url: str) -> None:

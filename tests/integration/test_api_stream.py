@@ -12,7 +12,7 @@ import httpx
 from services.domain.condition import Rule
 from services.store.connection import connect
 from tests.api_server import Api, new_key, say, serving
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 Event = dict[str, str]
 
@@ -56,13 +56,13 @@ def following(
 
         thread = threading.Thread(target=pump, daemon=True)
         thread.start()
-        assert ready.wait(10.0)
+        assert ready.wait(PATIENCE_S)
         yield found
 
 
 def next_alert(found: "queue.Queue[Event]") -> tuple[int, dict[str, object]]:
     while True:
-        event = found.get(timeout=60)
+        event = found.get(timeout=PATIENCE_S)
         assert event.get("event") != "end"
         if event.get("event") == "alert":
             return int(event["id"]), json.loads(event["data"])
@@ -76,7 +76,7 @@ def test_an_alert_arrives_as_it_is_raised_and_as_it_changes(
         api.client(new_key(api.database_url, "read", name="r")) as client,
         following(client) as found,
     ):
-        assert found.get(timeout=60)["event"] == "ready"
+        assert found.get(timeout=PATIENCE_S)["event"] == "ready"
         alert = say(api.database_url, subject="new")
         position, told = next_alert(found)
         assert told["alert"]["id"] == str(alert.id) != str(old.id)  # type: ignore[index]
@@ -102,7 +102,7 @@ def test_a_client_resumes_where_it_was(api: Api, reader: httpx.Client) -> None:
 
 def test_a_quiet_stream_beats(reader: httpx.Client) -> None:
     with following(reader) as found:
-        wait_until(lambda: found.get(timeout=60).get("comment") == "still here")
+        wait_until(lambda: found.get(timeout=PATIENCE_S).get("comment") == "still here")
 
 
 def test_wrong_positions_are_refused(reader: httpx.Client) -> None:

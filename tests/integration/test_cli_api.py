@@ -1,6 +1,7 @@
 """`citygauge api` at its first start: a key for the first person, in a file of theirs, and in no log."""
 
 import os
+import re
 import stat
 import sys
 import urllib.error
@@ -9,28 +10,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.embedded.processes import TetheredProcess, free_port
+from services.embedded.processes import TetheredProcess
 from tests.terminal import CTRL_C, Terminal
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 
 @contextmanager
 def api(database_url: str, tmp_path: Path, **more: str) -> Iterator[tuple[str, TetheredProcess]]:
     """The address of a running API."""
-    port = free_port()
     environment = {
         **os.environ,
         "DATABASE_URL": database_url,
-        "CITYGAUGE_API_PORT": str(port),
+        "CITYGAUGE_API_PORT": "0",
         **more,
     }
     command = [sys.executable, "-m", "services.cli", "api"]
     log = tmp_path / "api.log"
-    process = TetheredProcess.start("api", command, log=log, environment=environment, grace=10)
-    url = f"http://127.0.0.1:{port}"
+    process = TetheredProcess.start(
+        "api", command, log=log, environment=environment, grace=PATIENCE_S
+    )
+    listening = re.compile(r"listening url=(http://127\.0\.0\.1:\d+)")
     try:
-        wait_until(lambda: status(f"{url}/healthz") == 200, 60)
-        yield url, process
+        said = wait_until(lambda: listening.search(process.said().decode()), what="the address")
+        wait_until(lambda: status(f"{said[1]}/healthz") == 200, what="the API to answer")
+        yield said[1], process
     finally:
         process.stop()
 
@@ -39,7 +42,7 @@ def status(url: str, key: str | None = None) -> int | None:
     """The HTTP status of a GET, None while nothing listens."""
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         error.close()
@@ -83,15 +86,15 @@ def test_a_person_at_a_terminal_is_shown_the_first_key_once(
     environment = {
         **os.environ,
         "DATABASE_URL": database_url,
-        "CITYGAUGE_API_PORT": str(free_port()),
+        "CITYGAUGE_API_PORT": "0",
         "XDG_STATE_HOME": str(tmp_path / "state"),
     }
     shown = []
     for _ in range(2):
         with Terminal([sys.executable, "-m", "services.cli", "api"], environment) as terminal:
-            terminal.wait_for("listening url=", 30)
+            terminal.wait_for("listening url=")
             terminal.press(CTRL_C)
-            assert terminal.wait_end(20) == 0
+            assert terminal.wait_end() == 0
         shown.append(terminal.shown.replace("\n", ""))
     key = file.read_text().strip()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -12,6 +12,7 @@ from services.domain.rejection import Rejection, RejectReason
 from services.domain.sensor_file import parse
 from services.store import rejected
 from services.store.connection import connect, transaction
+from tests.waiting import PATIENCE_S
 
 SENSORS = (
     "id,kind,name,lon,lat,zone,unit,cadence_s,time_zone\n"
@@ -29,7 +30,7 @@ def command(database_url: str, tmp_path: Path) -> object:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE_S,
             cwd=tmp_path,
             env={**os.environ, "DATABASE_URL": url, "COLUMNS": "200"},
         )

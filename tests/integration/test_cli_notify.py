@@ -14,7 +14,7 @@ from services.domain.condition import Change
 from services.embedded.processes import TetheredProcess
 from tests.endpoint import Endpoint, endpoint
 from tests.notifying import keys, say
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 __all__ = ["endpoint"]
 SECRET = "a secret of some length"
@@ -40,7 +40,7 @@ def notify(environment: dict[str, str], *arguments: str) -> subprocess.Completed
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE_S,
         env=environment,
     )
 
@@ -94,9 +94,9 @@ def test_the_service_runs_by_its_bare_name(
     [raised] = say(database_url, Change.RAISE)
     command = [sys.executable, "-m", "services.cli", "notify"]
     process = TetheredProcess.start(
-        "notify", command, log=tmp_path / "log", environment=environment, grace=20
+        "notify", command, log=tmp_path / "log", environment=environment, grace=PATIENCE_S
     )
     try:
-        wait_until(lambda: keys(endpoint) == [str(raised.id)], 60, what="the message")
+        wait_until(lambda: keys(endpoint) == [str(raised.id)], what="the message")
     finally:
         process.stop()

@@ -22,7 +22,8 @@ from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.processes import free_port
 from tests.deployed_fixtures import create, variable
 from tests.deployment import DEPLOY, own_services
-from tests.waiting import wait_until
+from tests.tether import tethered
+from tests.waiting import PATIENCE_S, wait_until
 
 CITYGAUGE = Path(sysconfig.get_path("scripts")) / "citygauge"
 HOST = "127.0.0.2"
@@ -61,7 +62,7 @@ class Installation:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -71,7 +72,7 @@ class Installation:
         log = (self.folder / f"{name}.log").open("wb")
         with log:
             return subprocess.Popen(
-                [CITYGAUGE, *own_services()[name]["command"]],
+                tethered([CITYGAUGE, *own_services()[name]["command"]]),
                 env=self.variables(name),
                 cwd=self.folder,
                 stdout=log,
@@ -91,13 +92,17 @@ class Installation:
         )
         return done.returncode == 0
 
+    def subscribed(self) -> bool:
+        """Whether what is published reaches ingest; it serves its metrics before."""
+        return "citygauge_ingest_broker_connected 1.0" in self.fetch("ingest", "/metrics")
+
     def fetch(self, name: str, path: str, key: str = "") -> str:
         """What a service answers to a GET."""
         url = f"http://{HOST}:{self.ports[name]}{path}"
         request = urllib.request.Request(url)
         if key:
             request.add_header("Authorization", f"Bearer {key}")
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             text: str = answer.read().decode()
         return text
 
@@ -133,7 +138,8 @@ def running(installation: Installation) -> Iterator[dict[str, "subprocess.Popen[
             stack.callback(processes[name].wait)
             stack.callback(processes[name].kill)
         for name in processes:
-            wait_until(lambda each=name: installation.healthy(each), 60, f"{name} to be healthy")
+            wait_until(lambda each=name: installation.healthy(each), what=f"{name} to be healthy")
+        wait_until(installation.subscribed, what="ingest to subscribe")
         yield processes
 
 
@@ -158,7 +164,7 @@ def test_from_an_empty_volume_to_a_stored_reading(
     def stored() -> bool:
         return "citygauge_ingest_stored_total 1.0" in installation.fetch("ingest", "/metrics")
 
-    wait_until(stored, 30, "the reading to be stored")
+    wait_until(stored, what="the reading to be stored")
     latest: Any = json.loads(installation.fetch("api", "/v1/sensors/m-1/latest", key))
     assert "1234.0" in json.dumps(latest)
     for name in running:
@@ -167,7 +173,7 @@ def test_from_an_empty_volume_to_a_stored_reading(
     def watched() -> bool:
         return "citygauge_detect_readings_total 1.0" in installation.fetch("detect", "/metrics")
 
-    wait_until(watched, 30, "the reading to pass the detectors")
+    wait_until(watched, what="the reading to pass the detectors")
     assert key not in "".join(map(installation.log, running))
 
 
@@ -177,7 +183,7 @@ def test_a_polite_stop_ends_every_service_in_its_time(
     for process in running.values():
         process.send_signal(signal.SIGTERM)
     for name, process in running.items():
-        assert process.wait(timeout=30) == 0, installation.log(name)
+        assert process.wait(timeout=PATIENCE_S) == 0, installation.log(name)
         assert "Traceback" not in installation.log(name)
         for secret in installation.addresses.values():
             password = urlsplit(secret).password

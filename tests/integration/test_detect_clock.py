@@ -31,7 +31,7 @@ def test_silence_by_the_wall_clock_survives_a_crash_between_its_raise_and_its_en
     settings = SETTINGS.model_copy(update={"clock": Clock.WALL, "tick_s": 0.001})
     with runner(database_url, settings) as work:
         feed(database_url, [(number, 1, 5.0)])
-        assert work.work()
+        wait_until(work.work, what="the reading to appear in the feed")
         work.save()
         assert told(database_url) == []
         wait_until(lambda: work.work() or told(database_url), what="the alert of silence")
@@ -60,7 +60,7 @@ def test_what_an_open_transaction_holds_back_is_not_taken_for_silence(database_u
     minutes = (to_us(datetime.now(UTC)) - START_US) / 60e6
     with runner(database_url, settings) as work:
         feed(database_url, [(number, minutes - 60, 5.0)])
-        work.work()
+        wait_until(work.work, what="the first reading")
         with psycopg.connect(database_url) as holder:
             holder.execute("SELECT pg_current_xact_id()")
             feed(database_url, [(number, minutes, 5.0)])

@@ -45,7 +45,6 @@ from tests.integration.runners import (
     value,
 )
 from tests.oracles.feeds import home
-from tests.waiting import wait_until
 
 
 def core(sensors: Sequence[tuple[int, Sensor]]) -> Core:
@@ -304,7 +303,7 @@ def test_a_day_that_comes_late_over_the_broker_reveals_its_burst(
             device.publish(topic, columns(hours))
             device.settle()
             committed(database_url, stored)
-            wait_until(lambda: not work.work(), what="the feed to be drained")
+            drain(work)
     bursts_told = [text for kind, text in told(database_url) if kind == "raised" and "urst" in text]
     assert len(bursts_told) == 1
     assert "Known late: it rests on data that arrived at " in bursts_told[0]

@@ -20,6 +20,7 @@ from tests.integration.runners import (
     kinds,
     runner,
 )
+from tests.waiting import wait_until
 
 BEGIN = from_us(START_US)
 ROUNDS = SETTINGS.model_copy(update={"watch_s": 0.01})
@@ -52,8 +53,8 @@ def test_what_is_exempt_is_told_when_the_exemption_is_over_in_the_time_of_the_da
         assert announced(database_url) == []
     with runner(database_url, ROUNDS) as work:  # a crash in between changes nothing
         feed(database_url, [(number, 61, 150.0)])
-        drain(work)
-        assert kinds(database_url) == ["raised", "suppressed", "unsuppressed"]
+        told = ["raised", "suppressed", "unsuppressed"]
+        wait_until(lambda: not work.work() and kinds(database_url) == told, what="the end of it")
         assert announced(database_url) == [(EventKind.UNSUPPRESSED, "m1")]
     check_log_folds_to_rows(database_url)
 
@@ -67,7 +68,9 @@ def test_a_flood_outlives_a_crash_and_ends_with_the_time_of_the_data(database_ur
     assert announced(database_url) == [(EventKind.RAISED, "m1"), (EventKind.RAISED, "flood/water")]
     with runner(database_url, settings) as work:
         feed(database_url, [(each, 30, 160.0) for each in numbers.values()])
-        drain(work)
+        wait_until(
+            lambda: not work.work() and len(announced(database_url)) > 2, what="the flood's end"
+        )
     assert announced(database_url)[2:] == [(EventKind.CLEARED, "flood/water")]
     with connect(database_url, "test", autocommit=True) as conn:
         open_alerts = AlertRepository(conn).open_alerts()

@@ -40,7 +40,7 @@ from tests.integration.runners import (
     runner,
     value,
 )
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 
 def test_a_second_runner_at_once_is_refused_and_writes_nothing_twice(database_url: str) -> None:
@@ -71,7 +71,7 @@ class Instance:
 
     def end(self) -> None:
         self.stop.set()
-        self.thread.join(30)
+        self.thread.join(PATIENCE_S)
         assert not self.thread.is_alive()
 
 
@@ -98,9 +98,9 @@ def test_the_one_that_stands_by_takes_over_and_nothing_is_repeated(database_url:
         batches = leak(number)
         for part, events in ((batches[:3], 1), (batches[3:6], 2), (batches[6:], 5)):
             feed(database_url, *part)
-            wait_until(partial(heard, database_url, events), 20, what="the events")
+            wait_until(partial(heard, database_url, events), what="the events")
             kill_leader(database_url)
-        wait_until(lambda: kinds(database_url) == LEAK_KINDS, 20, what="all events")
+        wait_until(lambda: kinds(database_url) == LEAK_KINDS, what="all events")
         wait_until(lambda: first.leads != second.leads, what="the killed one to notice")
         leader, other = (first, second) if first.leads else (second, first)
         leader.end()
@@ -125,7 +125,7 @@ def test_an_outage_of_the_database_loses_and_repeats_nothing(
         wait_until(lambda: not instance.leads, what="the outage to be noticed")
         own_database.start()
         feed(url, *leak(number)[4:])
-        wait_until(lambda: kinds(url) == LEAK_KINDS, 30, what="the rest of the leak")
+        wait_until(lambda: kinds(url) == LEAK_KINDS, what="the rest of the leak")
     finally:
         instance.end()
     check_log_folds_to_rows(url)
@@ -143,13 +143,15 @@ def test_the_service_serves_its_metrics_and_ends_with_its_port(database_url: str
         assert "citygauge_detect_feed_lag_seconds 0.0" in metrics_page(port)
     finally:
         stop.set()
-        service.join(30)
+        service.join(PATIENCE_S)
     assert metrics_page(port) == ""
 
 
 def metrics_page(port: int) -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S
+        ) as answer:
             return str(answer.read(), "utf-8")
     except OSError:
         return ""

@@ -24,7 +24,9 @@ from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.database import EmbeddedDatabase
 from services.embedded.errors import FolderInUse, StartFailed
 from services.embedded.prefix import Prefix
-from tests.waiting import wait_until
+from services.embedded.processes import free_port
+from tests.tether import tethered
+from tests.waiting import PATIENCE_S, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -74,10 +76,10 @@ class Client:
 
     def subscribe(self, topic: str) -> bool:
         self.mqtt.subscribe(topic, qos=1)
-        return self.subscribed.get(timeout=60)
+        return self.subscribed.get(timeout=PATIENCE_S)
 
     def publish(self, topic: str, payload: bytes) -> None:
-        self.mqtt.publish(topic, payload, qos=1).wait_for_publish(10)
+        self.mqtt.publish(topic, payload, qos=1).wait_for_publish(PATIENCE_S)
 
     def close(self) -> None:
         self.mqtt.disconnect()
@@ -185,7 +187,7 @@ def test_a_paused_database_answers_nothing_until_it_is_resumed(
         asking.join(0.3)
         assert asking.is_alive()
         own_database.resume()
-        answer.get(timeout=60)
+        answer.get(timeout=PATIENCE_S)
         asking.join()
 
 
@@ -200,6 +202,11 @@ def test_a_server_that_cannot_start_shows_what_it_said(prefix: Prefix) -> None:
     with pytest.raises(StartFailed, match="shared_buffers"):
         server.start()
     assert not server.running
+
+
+def test_a_free_port_is_none_that_the_system_lends_to_connections() -> None:
+    lent, _ = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    assert {port < int(lent) for port in (free_port() for _ in range(20))} == {True}
 
 
 def test_a_port_that_is_taken_is_said_to_be(prefix: Prefix, broker: EmbeddedBroker) -> None:
@@ -243,7 +250,7 @@ def test_an_empty_database_has_timescaledb(empty_database_url: str) -> None:
 def test_the_broker_refuses_whom_it_does_not_know(broker: EmbeddedBroker) -> None:
     for url in (None, "mqtt://device:wrong@127.0.0.1", "mqtt://stranger:wrong@127.0.0.1"):
         client = Client(url, broker.port)
-        assert client.connected.get(timeout=60) is False
+        assert client.connected.get(timeout=PATIENCE_S) is False
         client.close()
 
 
@@ -256,9 +263,10 @@ def test_devices_publish_on_their_topics_and_read_nothing(
     device.subscribe("citygauge/acl/#")
     device.publish("elsewhere/acl/1", b"refused")
     device.publish("citygauge/acl/1", b"taken")
-    assert service.messages.get(timeout=60) == ("citygauge/acl/1", b"taken")
+    assert service.messages.get(timeout=PATIENCE_S) == ("citygauge/acl/1", b"taken")
     service.publish("elsewhere/acl/2", b"by a service")
-    assert service.messages.get(timeout=60) == ("elsewhere/acl/2", b"by a service")
+    assert service.messages.get(timeout=PATIENCE_S) == ("elsewhere/acl/2", b"by a service")
+    device.publish("citygauge/acl/3", b"taken")  # its acknowledgement comes behind whatever came
     assert device.messages.empty()
     service.close()
     device.close()
@@ -276,7 +284,7 @@ def test_queued_messages_survive_a_restart_of_the_broker(own_broker: EmbeddedBro
     own_broker.restart()
     assert own_broker.port == port
     service = Client(own_broker.url(), port, "keeper", keep=True)
-    received = [int(service.messages.get(timeout=60)[1]) for _ in range(2000)]
+    received = [int(service.messages.get(timeout=PATIENCE_S)[1]) for _ in range(2000)]
     assert received == list(range(2000))
     service.close()
 
@@ -288,7 +296,7 @@ def test_a_killed_broker_comes_back_on_its_port(own_broker: EmbeddedBroker) -> N
     own_broker.start()
     assert own_broker.port == port
     client = Client(own_broker.url(), port)
-    assert client.connected.get(timeout=60) is True
+    assert client.connected.get(timeout=PATIENCE_S) is True
     client.close()
 
 
@@ -312,7 +320,7 @@ def test_a_killed_guardian_takes_its_server_along(prefix: Prefix) -> None:
 )
 def test_no_server_outlives_its_parent(prefix: Prefix, manner: str, number: int) -> None:
     parent = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.embedded_parent", manner],
+        tethered([sys.executable, "-m", "tests.integration.embedded_parent", manner]),
         stdout=subprocess.PIPE,
         cwd=CHECKOUT,
     )
@@ -323,15 +331,15 @@ def test_no_server_outlives_its_parent(prefix: Prefix, manner: str, number: int)
         # two guardians, two servers and the database's lasting processes; a passing worker may have ended already
         assert sum(map(alive, said["pids"])) > 6
         parent.send_signal(number)
-        parent.wait(30)
+        parent.wait(PATIENCE_S)
     finally:
         parent.kill()  # one that did not heed the signal must not stay behind
-    wait_until(lambda: not any(map(alive, said["pids"])), 30, "the end of every server process")
+    wait_until(lambda: not any(map(alive, said["pids"])), what="the end of every server process")
 
 
 def test_what_a_killed_parent_left_is_swept_by_the_next(prefix: Prefix) -> None:
     parent = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.embedded_parent", "plain"],
+        tethered([sys.executable, "-m", "tests.integration.embedded_parent", "plain"]),
         stdout=subprocess.PIPE,
         cwd=CHECKOUT,
     )
@@ -339,7 +347,7 @@ def test_what_a_killed_parent_left_is_swept_by_the_next(prefix: Prefix) -> None:
     with parent.stdout as output:
         said = json.loads(output.readline())
     parent.kill()
-    parent.wait(30)
-    wait_until(lambda: not any(map(alive, said["pids"])), 30, "the end of every server process")
+    parent.wait(PATIENCE_S)
+    wait_until(lambda: not any(map(alive, said["pids"])), what="the end of every server process")
     with EmbeddedBroker():
         assert not any(Path(folder).exists() for folder in said["folders"])

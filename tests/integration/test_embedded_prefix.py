@@ -8,6 +8,7 @@ import pytest
 from services.embedded import accounts, apt, prefix
 from services.embedded.cache import Progress, made_whole
 from services.embedded.errors import CommandFailed, FolderUnreachable, PrefixUnavailable
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_two_builders_at_once_build_one_prefix(
 
     def build(final: Path, progress: Progress) -> None:
         built.append(final)
-        assert waiting.wait(10)
+        assert waiting.wait(PATIENCE_S)
         with made_whole(final) as root:
             (root / "PACKAGES").write_text("one\n")
 

@@ -54,7 +54,7 @@ def test_a_backlog_waits_at_the_broker_and_not_in_memory(
         WorkerProcess(url, own_broker.url(), **settings) as worker,
         Publisher(own_broker.url(DEVICE_USER), "device") as device,
     ):
-        wait_until(lambda: worker.said("broker connected"), 60)
+        wait_until(lambda: worker.said("broker connected"))
         for number in range(20):
             device.publish(f"citygauge/v1/water/m{number % 10}/reading", columns(number))
         committed(url, 20 * READINGS)
@@ -103,7 +103,7 @@ def test_no_transaction_has_more_bytes_of_payload_than_are_set(
 
     with Publisher(own_broker.url(DEVICE_USER), "device") as device:
         with WorkerProcess(database_url, own_broker.url(), **settings) as worker:
-            wait_until(lambda: worker.said("broker connected"), 30)
+            wait_until(lambda: worker.said("broker connected"))
             worker.stop()
         for number in range(200):
             device.publish(f"citygauge/v1/water/m{number % 10}/reading", payload(number))

@@ -13,6 +13,7 @@ from tests.ingest_worker import Publisher, WorkerProcess, committed, register
 from tests.waiting import wait_until
 
 SENSORS = 10
+KEEP_ALIVE_S = 10
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def device(own_broker: EmbeddedBroker) -> Iterator[Publisher]:
 
 
 def subscribed(worker: WorkerProcess, times: int = 1) -> None:
-    wait_until(lambda: worker.said("broker connected") >= times, 30, "the subscription")
+    wait_until(lambda: worker.said("broker connected") >= times, what="the subscription")
 
 
 def publish(device: Publisher, start: int, stop: int) -> None:
@@ -44,15 +45,17 @@ def publish(device: Publisher, start: int, stop: int) -> None:
 def test_a_frozen_database_does_not_cost_the_session(
     own_broker: EmbeddedBroker, own_database: EmbeddedDatabase, own_url: str, device: Publisher
 ) -> None:
-    with WorkerProcess(own_url, own_broker.url(), keep_alive_s=5) as worker:
+    with WorkerProcess(own_url, own_broker.url(), keep_alive_s=KEEP_ALIVE_S) as worker:
         subscribed(worker)
         publish(device, 0, 10)
         committed(own_url, 10)
         own_database.pause()
         publish(device, 10, 200)
         device.settle()
-        thawed_at = time.monotonic() + 9  # the broker ends a silent session after 1.5 keep-alives
-        wait_until(lambda: time.monotonic() > thawed_at, 60)
+        thawed_at = (
+            time.monotonic() + 1.6 * KEEP_ALIVE_S
+        )  # the broker ends a silent session after 1.5 keep-alives
+        wait_until(lambda: time.monotonic() > thawed_at)
         own_database.resume()
         found = committed(own_url, 200)
         assert worker.said("broker away") == 0

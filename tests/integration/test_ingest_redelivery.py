@@ -51,7 +51,7 @@ def test_what_was_committed_and_not_acknowledged_is_not_counted_again(
     register(database_url)
     inbox = new_inbox()
     link = Link(own_broker.url(), subscription_of(SETTINGS), inbox)
-    wait_until(lambda: link.step(0.05) or link.connected, 60)
+    wait_until(lambda: link.step(0.05) or link.connected)
     with Publisher(own_broker.url(DEVICE_USER), "device") as device:
         for second in range(20):
             device.reading("m1", second)
@@ -59,7 +59,7 @@ def test_what_was_committed_and_not_acknowledged_is_not_counted_again(
         device.publish(TOPIC, b"junk")
         device.publish(TOPIC, [body(1), body(2), 7, {**body(3), "sensor_id": "nobody"}])
         device.settle()
-        wait_until(lambda: link.step(0.05) or len(inbox) == 23, 60)
+        wait_until(lambda: link.step(0.05) or len(inbox) == 23)
         taken = inbox.take(100, 1 << 20)
         with connect(database_url, "test", autocommit=True) as conn:
             intake = Intake(assembler_of(SETTINGS), "quarantine")

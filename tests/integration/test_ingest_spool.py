@@ -66,23 +66,23 @@ def test_the_spool_outlives_the_database_and_two_kills(
     """kill -9 in the middle of putting by, a start without a database, kill -9 in the middle of draining."""
     settings = {"spool_folder": str(tmp_path), "batch_messages": 100, "receive_maximum": 500}
     with WorkerProcess(own_url, own_broker.url(), **settings) as worker:
-        wait_until(lambda: worker.said("broker connected"), 60)
+        wait_until(lambda: worker.said("broker connected"))
         publish(device, 0, 500)
         committed(own_url, 500)
         own_database.kill()
         for number in range(500, 3_000):
             device.reading(f"m{number % SENSORS}", number // SENSORS, float(number))
-        wait_until(lambda: spooled(tmp_path) > 50_000, 30, "a part in the spool")
+        wait_until(lambda: spooled(tmp_path) > 50_000, what="a part in the spool")
         worker.kill()
     before = spooled(tmp_path)
     with WorkerProcess(own_url, own_broker.url(), **settings) as worker:
-        wait_until(lambda: worker.said("broker connected"), 60)
+        wait_until(lambda: worker.said("broker connected"))
         assert worker.said("spool holds") == 1
         device.settle()
         publish(device, 3_000, 4_000)
-        wait_until(lambda: spooled(tmp_path) > before + 100_000, 30, "more in the spool")
+        wait_until(lambda: spooled(tmp_path) > before + 100_000, what="more in the spool")
         own_database.start()
-        wait_until(lambda: account(own_url).received > 1_000, 60)
+        wait_until(lambda: account(own_url).received > 1_000)
         worker.kill()
     with WorkerProcess(own_url, own_broker.url(), **settings) as worker:
         publish(device, 4_000, 4_200)
@@ -103,12 +103,12 @@ def test_a_frozen_database_is_worked_around(
 ) -> None:
     """It answers nothing and breaks no connection; what comes meanwhile is put by, and what was being committed too."""
     with WorkerProcess(own_url, own_broker.url(), spool_folder=str(tmp_path)) as worker:
-        wait_until(lambda: worker.said("broker connected"), 60)
+        wait_until(lambda: worker.said("broker connected"))
         publish(device, 0, 100)
         committed(own_url, 100)
         own_database.pause()
         publish(device, 100, 1_000)
-        wait_until(lambda: spooled(tmp_path) > 50_000, 30, "the spool")
+        wait_until(lambda: spooled(tmp_path) > 50_000, what="the spool")
         own_database.resume()
         found = committed(own_url, 1_000)
         worker.stop()
@@ -125,12 +125,12 @@ def test_a_full_spool_leaves_the_rest_with_the_broker(
 ) -> None:
     settings = {"spool_folder": str(tmp_path), "spool_bytes": 64 * 1024, "receive_maximum": 200}
     with WorkerProcess(own_url, own_broker.url(), **settings) as worker:
-        wait_until(lambda: worker.said("broker connected"), 60)
+        wait_until(lambda: worker.said("broker connected"))
         own_database.kill()
         publish(device, 0, 3_000)
-        wait_until(lambda: spooled(tmp_path) > 40_000, 30, "a full spool")
+        wait_until(lambda: spooled(tmp_path) > 40_000, what="a full spool")
         full_until = time.monotonic() + 1
-        wait_until(lambda: spooled(tmp_path) > 64 * 1024 or time.monotonic() > full_until, 5)
+        wait_until(lambda: spooled(tmp_path) > 64 * 1024 or time.monotonic() > full_until)
         assert spooled(tmp_path) <= 64 * 1024
         own_database.start()
         found = committed(own_url, 3_000, 60)

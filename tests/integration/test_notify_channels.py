@@ -70,11 +70,12 @@ def mail_route(port: int, **changes: object) -> EmailRoute:
         security="none",
         sender="gauge@example.org",
         to=("ada@example.org", "bob@example.org"),
+        timeout_s=60.0,
     )
     return route.model_copy(update=changes)
 
 
-def hook(url: str, timeout_s: float = 5.0) -> WebhookRoute:
+def hook(url: str, timeout_s: float = 60.0) -> WebhookRoute:
     return WebhookRoute(name="hook", url=url, secret=SECRET, timeout_s=timeout_s)  # type: ignore[arg-type]
 
 

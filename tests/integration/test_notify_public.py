@@ -84,7 +84,9 @@ def text(alert: ElementTree.Element, path: str) -> str:
 
 
 def apprise_route(url: str, **changes: object) -> AppriseRoute:
-    return AppriseRoute.model_validate({"name": "sms", "channel": "apprise", "url": url, **changes})
+    return AppriseRoute.model_validate(
+        {"name": "sms", "channel": "apprise", "url": url, "timeout_s": 60.0, **changes}
+    )
 
 
 def test_apprise_takes_a_message_to_a_service(endpoint: Endpoint) -> None:
@@ -138,6 +140,7 @@ def city(endpoint: Endpoint, **changes: object) -> Open311Route:
         "channel": "open311",
         "url": endpoint.url("/v2/"),
         "service_code": "W1",
+        "timeout_s": 60.0,
     }
     return Open311Route.model_validate({**plain, **changes})
 
@@ -240,7 +243,7 @@ def test_the_number_of_a_service_request_stands_with_its_delivery(
 # CAP
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.text(max_size=200), st.text(max_size=80), st.sampled_from(CapKind), st.sampled_from(Severity)
 )

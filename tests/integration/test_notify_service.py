@@ -31,7 +31,8 @@ from services.store.connection import connect
 from services.store.migrations import migrate
 from tests.endpoint import Endpoint, endpoint
 from tests.notifying import act, hook, keys, pass_once, say, settings_of, state
-from tests.waiting import wait_until
+from tests.tether import tethered
+from tests.waiting import PATIENCE_S, wait_until
 
 __all__ = ["endpoint"]
 SERVICE = """
@@ -52,7 +53,7 @@ class Notifier:
 
     def end(self) -> None:
         self.stop.set()
-        self.thread.join(30)
+        self.thread.join(PATIENCE_S)
         assert not self.thread.is_alive()
 
 
@@ -174,17 +175,17 @@ def test_after_the_last_attempt_it_is_given_up_where_everybody_can_see_it(
 def test_a_dead_channel_delays_nobody_else(database_url: str, endpoint: Endpoint) -> None:
     dead = Endpoint()
     dead.hold = threading.Event()
-    settings = settings_of(hook(dead, "dead", timeout_s=20.0), hook(endpoint))
+    settings = settings_of(hook(dead, "dead", timeout_s=60.0), hook(endpoint))
     try:
         with notifier(database_url, settings):
             first = say(database_url, Change.RAISE, subject="m0")
             wait_until(lambda: dead.requests, what="the dead channel to hang")
             rest = [say(database_url, Change.RAISE, subject=f"m{i}")[0] for i in range(1, 30)]
-            wait_until(lambda: len(keys(endpoint)) == 30, 10, what="the living channel")
+            wait_until(lambda: len(keys(endpoint)) == 30, what="the living channel")
             assert len(dead.requests) == 1
             assert set(keys(endpoint)) == {str(event.id) for event in (*first, *rest)}
             dead.hold.set()
-            wait_until(lambda: len(keys(dead, "/dead")) == 30, 20, what="the channel to catch up")
+            wait_until(lambda: len(keys(dead, "/dead")) == 30, what="the channel to catch up")
     finally:
         dead.close()
 
@@ -240,26 +241,26 @@ def test_messages_that_are_never_taken_stop_no_other(database_url: str, endpoint
 def test_killed_between_sending_and_recording_it_is_sent_again_with_the_same_id(
     database_url: str, endpoint: Endpoint
 ) -> None:
-    settings = settings_of(hook(endpoint, timeout_s=20.0), lease_s=0.5)
+    settings = settings_of(hook(endpoint, timeout_s=60.0), lease_s=0.5)
     plain = settings.model_dump(mode="json")
     plain["routes"][0]["secret"] = "a secret of some length"
     command = [sys.executable, "-c", SERVICE, json.dumps(plain), database_url]
     endpoint.hold = threading.Event()
-    first = subprocess.Popen(command)
+    first = subprocess.Popen(tethered(command))
     try:
         [raised] = say(database_url, Change.RAISE)
-        wait_until(lambda: endpoint.requests, 20, what="the message to arrive")
+        wait_until(lambda: endpoint.requests, what="the message to arrive")
     finally:
         first.kill()
-        first.wait(10)
+        first.wait(PATIENCE_S)
     endpoint.hold.set()
     assert state(database_url, raised.id)[0].sent_at is None
-    second = subprocess.Popen(command)
+    second = subprocess.Popen(tethered(command))
     try:
-        wait_until(lambda: state(database_url, raised.id)[0].sent_at, 20, what="the record")
+        wait_until(lambda: state(database_url, raised.id)[0].sent_at, what="the record")
     finally:
         second.kill()
-        second.wait(10)
+        second.wait(PATIENCE_S)
     assert keys(endpoint) == [str(raised.id)] * 2
     assert state(database_url, raised.id)[0].attempts == 2
 
@@ -268,7 +269,7 @@ def test_two_notifiers_at_once_tell_each_event_once(database_url: str, endpoint:
     settings = settings_of(hook(endpoint))
     with notifier(database_url, settings), notifier(database_url, settings):
         events = [say(database_url, Change.RAISE, subject=f"m{i}")[0] for i in range(40)]
-        wait_until(lambda: len(keys(endpoint)) >= 40, 20, what="all messages")
+        wait_until(lambda: len(keys(endpoint)) >= 40, what="all messages")
     assert Counter(keys(endpoint)) == Counter(str(event.id) for event in events)
 
 
@@ -284,7 +285,7 @@ def test_an_outage_of_the_database_is_waited_out(
         wait_until(lambda: "notification waits" in caplog.text, what="the outage to be noticed")
         own_database.start()
         [two] = say(url, Change.RAISE, subject="m2")
-        wait_until(lambda: str(two.id) in keys(endpoint), 30, what="the second message")
+        wait_until(lambda: str(two.id) in keys(endpoint), what="the second message")
     assert str(one.id) in keys(endpoint)
 
 
@@ -319,16 +320,19 @@ def test_metrics_are_served_with_every_route_from_the_start(database_url: str) -
     port = free_port()
     with notifier(database_url, settings_of(LogRoute(name="log"), metrics_port=port)):
         say(database_url, Change.RAISE)
-        line = 'citygauge_notify_sent_total{route="log"} 1.0'
-        wait_until(lambda: line in metrics_page(port).splitlines(), what="the counter")
-        page = metrics_page(port)
-    assert 'citygauge_notify_given_up_total{route="log"} 0.0' in page
-    assert 'citygauge_notify_lag_seconds_count{route="log"} 1.0' in page
+        lines = {
+            'citygauge_notify_sent_total{route="log"} 1.0',
+            'citygauge_notify_given_up_total{route="log"} 0.0',
+            'citygauge_notify_lag_seconds_count{route="log"} 1.0',
+        }
+        wait_until(lambda: lines <= set(metrics_page(port).splitlines()), what="the counters")
 
 
 def metrics_page(port: int) -> str:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S
+        ) as answer:
             return str(answer.read(), "utf-8")
     except OSError:
         return ""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.domain.alert import (
@@ -34,6 +34,7 @@ from services.store.alerting.alerts import CHANNEL, AlertRepository
 from services.store.connection import Connection, connect, listen, transaction, wait
 from services.store.sensors import SensorRepository
 from services.store.telling import outbox
+from tests.waiting import PATIENCE_S
 
 T0 = 1_795_309_200_000_000
 MINUTE = 60_000_000
@@ -235,7 +236,7 @@ def test_two_detectors_raise_the_same_at_once(database_url: str, conn: Connectio
                 events = [event(Change.RAISE, n + 1, subject=f"m-{n}", onset=n) for n in range(20)]
                 if number % 2:
                     events.reverse()
-                start.wait(60)
+                start.wait(PATIENCE_S)
                 with transaction(own):
                     written.append(len(AlertRepository(own).apply(events)))
         except BaseException as error:
@@ -246,7 +247,7 @@ def test_two_detectors_raise_the_same_at_once(database_url: str, conn: Connectio
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_S)
     assert failures == []
     assert sorted(written) == [0] * (detectors - 1) + [20]
     assert len(AlertRepository(conn).open_alerts()) == 20
@@ -268,7 +269,7 @@ def test_positions_are_in_the_order_of_commits(database_url: str, conn: Connecti
             thread.start()
             assert not done.wait(0.2)
             assert AlertRepository(conn).events_after(0, limit=9) == []
-        thread.join(20)
+        thread.join(PATIENCE_S)
     one, two = AlertRepository(conn).events_after(0, limit=9)
     assert one.position == first.position < two.position == AlertRepository(conn).last_position()
     assert AlertRepository(conn).events_after(one.position, limit=9) == [two]
@@ -278,7 +279,7 @@ def test_changes_are_told_with_their_position(database_url: str, alerts: AlertRe
     with connect(database_url, "ear", autocommit=True) as ear:
         listen(ear, CHANNEL)
         raise_one(alerts)
-        assert wait(ear, CHANNEL, 20, threading.Event()) == [str(alerts.last_position())]
+        assert wait(ear, CHANNEL, PATIENCE_S, threading.Event()) == [str(alerts.last_position())]
 
 
 def test_pages_filter_and_follow(conn: Connection, alerts: AlertRepository) -> None:
@@ -364,9 +365,7 @@ FACTS = {
 }
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(schedule=steps)
 def test_any_history_keeps_the_promises(
     conn: Connection, alerts: AlertRepository, schedule: list[tuple[object, ...]]

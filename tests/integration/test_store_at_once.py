@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.domain.batch import ReadingBatch
@@ -17,7 +17,7 @@ from services.store.feed import FeedReader
 from services.store.writing.at_once import store_new
 from services.store.writing.readings import ReadingWriter
 from tests.oracles.readings import Row, batch_of
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 T0 = 1_795_309_200_000_000  # 2026-11-22 01:00 UTC
 FLOW, LEVEL = "flow_litres_per_h", "level_m"
@@ -54,9 +54,7 @@ def cleared(conn: Connection) -> None:
     conn.execute("TRUNCATE water_reading, batch_feed, ingest_account")
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8)
 @given(data=st.data(), places=keys)
 def test_it_leaves_what_the_long_way_leaves(
     conn: Connection, data: st.DataObject, places: list[tuple[int, int]]
@@ -76,9 +74,7 @@ def test_it_leaves_what_the_long_way_leaves(
     assert left(conn, 1) == expected
 
 
-@settings(
-    max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=5)
 @given(places=keys, stored=st.integers(0, 5))
 def test_where_one_is_stored_nothing_is_written(
     conn: Connection, places: list[tuple[int, int]], stored: int
@@ -120,11 +116,10 @@ def test_a_connection_that_dies_meanwhile_leaves_it_open_whether_it_is_stored(
                     ).fetchone()
                     == (1,)
                 ),
-                30,
-                "the lock",
+                what="the lock",
             )
             conn.execute("SELECT pg_terminate_backend(%s)", (pid,))
-            thread.join(30)
+            thread.join(PATIENCE_S)
     assert len(failures) == 1
 
 

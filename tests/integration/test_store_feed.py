@@ -30,7 +30,7 @@ from services.store.feed import (
     prune,
 )
 from tests.oracles.readings import batch_of, rows_of
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -77,7 +77,7 @@ def test_a_batch_ends_with_its_feed_and_its_account_or_with_neither(
         assert totals(conn).received == 0
         with transaction(conn):
             append_and_account(conn, batches, "w", counts)
-        assert len(wait(listener, CHANNEL, 10, threading.Event())) == 1
+        assert len(wait(listener, CHANNEL, PATIENCE_S, threading.Event())) == 1
     assert [rows_of(row.batch) for row in FeedReader(conn, "test").poll(10)] == [water, ROWS]
     append_and_account(conn, [], "w", Counts(received=1, messages=1, rejected=1))
     found = totals(conn)
@@ -171,7 +171,7 @@ def test_idle_transaction_that_holds_the_feed_back_is_ended(
     idle.execute("SELECT pg_current_xact_id()")
     fill(conn, 1)
     reader = FeedReader(conn, "test")
-    assert wait_until(lambda: reader.poll(9), 20, "the server to end the idle transaction")
+    assert wait_until(lambda: reader.poll(9), what="the server to end the idle transaction")
     with pytest.raises(DatabaseUnavailable):
         idle.commit()
     idle.close()
@@ -208,4 +208,4 @@ def test_append_wakes_a_listener(conn: Connection, database_url: str) -> None:
     with connect(database_url, "ear", autocommit=True) as ear:
         listen(ear, CHANNEL)
         fill(conn, 1)
-        assert wait(ear, CHANNEL, 20, threading.Event())
+        assert wait(ear, CHANNEL, PATIENCE_S, threading.Event())

@@ -13,6 +13,7 @@ from services.store import checkpoint
 from services.store.api_keys import PREFIX, ApiKeyRepository
 from services.store.connection import Connection, connect, transaction
 from services.store.feed import Position
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_first_key_is_made_once(database_url: str, conn: Connection) -> None:
 
     def run() -> None:
         with connect(database_url, "api") as own:
-            start.wait(30)
+            start.wait(PATIENCE_S)
             with transaction(own):
                 first = ApiKeyRepository(own).claim_first()
                 if first:
@@ -97,7 +98,7 @@ def test_first_key_is_made_once(database_url: str, conn: Connection) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE_S)
     assert sorted(made) == [False, False, False, True]
     assert len(ApiKeyRepository(conn).list()) == 1
 

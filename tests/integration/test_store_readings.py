@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.domain.batch import ReadingBatch
@@ -16,7 +16,7 @@ from services.domain.quality import Quality
 from services.store.connection import Connection, connect, transaction
 from services.store.writing.readings import ReadingWriter, Written
 from tests.oracles.readings import DictStore, Outcome, Row, batch_of, rows_of
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 T0 = 1_795_309_200_000_000  # 2026-11-22 01:00 UTC
 WATER = CATALOGUE[Domain.WATER]
@@ -87,9 +87,7 @@ def batches(draw: st.DrawFn) -> list[Row]:
     ]
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(history=st.lists(batches(), min_size=1, max_size=6))
 def test_any_batches_are_stored_as_one_by_one(conn: Connection, history: list[list[Row]]) -> None:
     conn.execute("TRUNCATE water_reading")
@@ -102,9 +100,7 @@ def test_any_batches_are_stored_as_one_by_one(conn: Connection, history: list[li
     assert stored(conn) == {key: (row.quality, row.metrics) for key, row in oracle.rows.items()}
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40)
 @given(
     history=st.lists(batches(), min_size=1, max_size=6),
     policy=st.sampled_from([DuplicatePolicy.LAST, DuplicatePolicy.BOTH]),
@@ -126,9 +122,7 @@ def test_any_corrections_are_stored_as_one_by_one(
     assert sorted(kept) == (sorted(oracle.replaced) if policy is DuplicatePolicy.BOTH else [])
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25)
 @given(first=batches(), second=batches(), before=batches())
 def test_two_interleaved_writers_store_as_one_after_the_other(
     database_url: str, conn: Connection, before: list[Row], first: list[Row], second: list[Row]
@@ -154,9 +148,9 @@ def test_two_interleaved_writers_store_as_one_after_the_other(
         with transaction(one):
             written = ReadingWriter(one).write(batch_of(Domain.WATER, first))
             thread.start()
-            wait_until(blocked_or_done, 20, "the second writer to wait or to finish")
+            wait_until(blocked_or_done, what="the second writer to wait or to finish")
             waited = thread.is_alive()
-        thread.join(20)
+        thread.join(PATIENCE_S)
     if waited:
         check(written, oracle.write(first))
         check(results[0], oracle.write(second))
@@ -258,7 +252,7 @@ def test_colliding_writers_share_the_work_without_deadlock(
                     ] or [FLOW]
                     whole = many(40, 30, **dict.fromkeys(names, 1.0))
                     chosen = random.permutation(len(whole))[: random.integers(1, len(whole))]
-                    barrier.wait(60)
+                    barrier.wait(PATIENCE_S)
                     with transaction(own):
                         written = writer.write(whole.take(chosen))
                     accepted[number] += rows_of(written.accepted)
@@ -270,7 +264,7 @@ def test_colliding_writers_share_the_work_without_deadlock(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(PATIENCE_S)
     assert failures == []
     told = [
         (sensor, at, name)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.domain.buckets import Buckets, Calendar, FixedBuckets, LocalBuckets
@@ -35,7 +35,8 @@ from services.store.rollups.rollup_rows import mark
 from services.store.sensors import SensorRepository
 from services.store.writing.readings import ReadingWriter
 from tests.oracles.readings import Row, batch_of
-from tests.waiting import wait_until
+from tests.tether import tethered
+from tests.waiting import PATIENCE_S, wait_until
 
 FLOW, PRESSURE = "flow_litres_per_h", "pressure_kpa"
 T0 = to_us(datetime(2026, 3, 2, tzinfo=UTC))
@@ -159,11 +160,7 @@ steps = st.one_of(
 )
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=25)
 @given(
     stream=st.lists(steps, min_size=3, max_size=9),
     span=st.sampled_from([(0, 72), (7, 51), (23, 26), (0, 24)]),
@@ -332,7 +329,7 @@ def test_a_keeper_that_is_killed_leaves_nothing_wrong(edition_url: str, conn: Co
     random = np.random.default_rng(7)
     for kill in range(4):
         arguments = [sys.executable, "-c", KEEPER, edition_url, now.isoformat()]
-        with subprocess.Popen(arguments) as keeper:
+        with subprocess.Popen(tethered(arguments)) as keeper:
             try:
                 for _ in range(3):
                     before = position(conn)
@@ -385,11 +382,11 @@ def test_the_process_of_the_detectors_keeps_them(edition_url: str, conn: Connect
     days = question(T0, T0 + 3 * DAY_US, FixedBuckets(86_400))
     environment = {**os.environ, "DATABASE_URL": edition_url, "CITYGAUGE_DETECT_METRICS_PORT": "0"}
     command = [sys.executable, "-m", "services.cli", "detect"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(tethered(command), env=environment, stderr=subprocess.DEVNULL) as process:
         try:
             wait_until(lambda: rolled_rows(conn, days, Level.DAY) == 3, what="three days rolled up")
             process.terminate()
-            assert process.wait(30) == 0
+            assert process.wait(PATIENCE_S) == 0
         finally:
             process.kill()
     check(conn, days)

@@ -11,6 +11,7 @@ from services.domain.errors import InvalidInput, UnknownSensor
 from services.domain.sensor import Sensor
 from services.store.connection import Connection, connect, transaction
 from services.store.sensors import SensorRepository, Sighting, Upserted
+from tests.waiting import PATIENCE_S
 
 METER = Sensor(
     "m-1",
@@ -143,7 +144,7 @@ def test_changed_since_misses_nobody_whoever_commits_first(database_url: str) ->
             thread.start()
             assert not done.wait(0.2)
             assert SensorRepository(reader).changed_since(0) == ([], 0)
-        thread.join(20)
+        thread.join(PATIENCE_S)
         changed, _ = SensorRepository(reader).changed_since(0)
         assert [c.sensor.id for c in changed] == ["m-1", "t-1"]
 

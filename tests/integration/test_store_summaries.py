@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.detect.windows.hour_bins import HourBins
@@ -99,9 +99,7 @@ histories = st.dictionaries(
 )
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25)
 @given(
     stored=histories,
     sensors=st.lists(st.integers(1, 7), max_size=6, unique=True),
@@ -168,9 +166,7 @@ def by_loops(
     return np.array(columns).T, np.array(coverage)
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_litres_are_those_of_the_detectors(conn: Connection, data: st.DataObject) -> None:
     """A register with rollovers, exchanges, backflow, jumps, changes of unit and holes, by full hours."""

@@ -169,7 +169,7 @@ def detector_log(log: Log) -> list[AlertEvent]:
     return [event for event in log.events if event.actor == "detector"]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(MOVES, STEPS)
 def test_the_log_folds_to_the_rows_and_its_versions_are_consecutive(moves, steps) -> None:  # type: ignore[no-untyped-def]
     log = run(stream_of(moves), steps)
@@ -180,7 +180,7 @@ def test_the_log_folds_to_the_rows_and_its_versions_are_consecutive(moves, steps
         assert events[0].kind is EventKind.RAISED
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(MOVES, STEPS)
 def test_replays_restarts_and_a_second_detector_change_nothing(moves, steps) -> None:  # type: ignore[no-untyped-def]
     stream = stream_of(moves)
@@ -193,7 +193,7 @@ def test_replays_restarts_and_a_second_detector_change_nothing(moves, steps) -> 
     assert log.open().keys() == quiet.open().keys()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(MOVES, STEPS)
 def test_each_episode_is_raised_once_and_links_to_the_one_before(moves, steps) -> None:  # type: ignore[no-untyped-def]
     stream = stream_of(moves)
@@ -213,7 +213,7 @@ def test_each_episode_is_raised_once_and_links_to_the_one_before(moves, steps) -
         assert links == [None, *(alert.id for alert in chain)][: len(chain)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(MOVES, st.lists(st.sampled_from(list(PEOPLE)), max_size=8))
 def test_resolving_an_active_alert_blocks_a_new_one_until_it_clears(moves, acts) -> None:  # type: ignore[no-untyped-def]
     stream = stream_of(moves)

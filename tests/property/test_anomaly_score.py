@@ -41,7 +41,7 @@ def times(hours: list[int]) -> NDArray[np.int64]:
     return 1_770_000_000_000_000 + np.cumsum(np.array(hours, np.int64)) * HOUR_US
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(STREAM, st.integers(1, 40))
 def test_it_equals_the_oracle_however_the_stream_is_cut(
     stream: list[tuple[float, int]], size: int

@@ -83,7 +83,7 @@ def whole(rows: list[Row], form: Form, times: TimeForm = TimeForm.EPOCH_US) -> b
 
 
 @given(st.lists(ROW, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_form_reads_back(rows: list[Row]) -> None:
     expected = plain(rows)
     names = [each.name for each in COLUMNS]
@@ -103,7 +103,7 @@ def test_every_form_reads_back(rows: list[Row]) -> None:
 
 
 @given(st.lists(ROW, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_csv_reads_back_and_computes_nothing(rows: list[Row]) -> None:
     text = b"".join(written(table(rows), Form.CSV, TimeForm.EPOCH_US)).decode()
     head, *lines = csv.reader(io.StringIO(text, newline=""))

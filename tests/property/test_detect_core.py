@@ -109,7 +109,7 @@ def in_order(conditions: list[Condition]) -> list[Condition]:
     return sorted(conditions, key=lambda c: (c.subject, c.at_us, c.rule, c.change))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 2400), max_size=30), st.booleans())
 def test_what_is_said_does_not_depend_on_how_the_feed_is_cut(
     seed: int, cuts: list[int], water: bool
@@ -130,7 +130,7 @@ def test_a_feed_row_by_row_says_the_same_and_does_say_something() -> None:
         assert in_order(said) == in_order(run(Core(QUICK, sensors), pieces(feed, range(len(feed)))))
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 10_000), st.floats(0.05, 0.95), st.booleans())
 def test_a_dump_and_load_in_mid_stream_continues_exactly(
     seed: int, where: float, water: bool
@@ -187,7 +187,7 @@ TIMES = st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(TIMES, ABSURD, ABSURD), min_size=1, max_size=40), st.booleans())
 def test_absurd_readings_raise_nothing_and_leave_the_others_alone(
     rows: list[tuple[int, float, float]], water: bool

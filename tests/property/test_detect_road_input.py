@@ -82,7 +82,7 @@ SPEEDS = ABSURD.filter(lambda value: not 0 <= value < 100)
 BAD = st.lists(st.tuples(JUMPS, SPEEDS, ABSURD, ABSURD, ABSURD), min_size=1, max_size=30)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(BAD, st.booleans())
 def test_absurd_values_and_times_raise_nothing_and_leave_the_other_stations_alone(
     bad: list[tuple[int, float, float, float, float]], jam: bool
@@ -103,7 +103,7 @@ def test_absurd_values_and_times_raise_nothing_and_leave_the_other_stations_alon
     assert of(said, "S0") == []
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.integers(1, 8), st.sampled_from(METRICS), st.floats(-10, 200))
 def test_one_reading_however_often_it_is_repeated_means_nothing(
     seed: int, metric: str, value: float

@@ -109,7 +109,7 @@ MOMENTS = st.one_of(
 )
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.lists(st.tuples(MOMENTS, VALUES, VALUES, VALUES), min_size=1, max_size=60))
 def test_whatever_one_meter_sends_the_others_are_told_the_same(
     rows: list[tuple[int, float, float, float]],

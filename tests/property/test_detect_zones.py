@@ -101,7 +101,7 @@ WHEN = st.one_of(
 BAD = st.lists(st.tuples(WHEN, st.integers(0, 5), ODD, st.integers(1, 4)), max_size=25)
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(BAD, st.integers(0, 99))
 def test_absurd_readings_of_one_zone_raise_nothing_and_leave_the_zone_next_door_as_it_is(
     bad: list[tuple[int, int, float, int]], seed: int

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
 from services.store.connection import Connection, connect, transaction
 from services.store.feed import FeedReader, append
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 WRITERS = 4
 
@@ -62,9 +62,7 @@ steps = st.lists(
 )
 
 
-@settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=120)
 @given(schedule=steps)
 def test_any_interleaving_is_read_once_and_completely(
     connections: list[Connection], schedule: list[tuple[str, int]]
@@ -106,9 +104,7 @@ def test_any_interleaving_is_read_once_and_completely(
     assert sorted(seen) == sorted(committed)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40)
 @given(
     consumed=st.integers(0, 6),
     left=st.integers(0, 6),
@@ -161,7 +157,7 @@ def test_tailing_beside_many_writers_misses_and_repeats_nothing(module_url: str)
         random = np.random.default_rng(number)
         try:
             with connect(module_url, f"writer-{number}") as conn:
-                start.wait(60)
+                start.wait(PATIENCE_S)
                 for turn in range(each):
                     with transaction(conn):
                         if random.random() < 0.5:  # an id early, the row late
@@ -181,15 +177,15 @@ def test_tailing_beside_many_writers_misses_and_repeats_nothing(module_url: str)
         reader = FeedReader(own, "tail")
         for thread in threads:
             thread.start()
-        start.wait(60)
+        start.wait(PATIENCE_S)
 
         def all_seen() -> bool:
             seen.extend(numbers(reader, 20))
             return len(seen) >= writers * each or bool(failures)
 
-        wait_until(all_seen, 120, "every batch to be read")
+        wait_until(all_seen, what="every batch to be read")
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE_S)
         seen.extend(numbers(reader))
     assert failures == []
     assert sorted(seen) == sorted(n * 1000 + turn for n in range(writers) for turn in range(each))

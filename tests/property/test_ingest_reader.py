@@ -101,7 +101,7 @@ def contents(inbox: Inbox) -> tuple[object, ...]:
     return waiting.topics, waiting.payloads, waiting.redelivered, waiting.cut, inbox.ids
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(streams, st.lists(st.integers(0, 2_000), max_size=6))
 def test_the_same_bytes_are_the_same_messages(stream: bytes, cuts: list[int]) -> None:
     edges = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})

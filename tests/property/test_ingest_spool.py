@@ -45,7 +45,7 @@ def drained(spool: Spool, most: int = 3) -> list[int]:
     return numbers
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_use_is_that_of_a_list(data: st.DataObject) -> None:
     """Appends, reads, commits and restarts in any order, with segments of a few messages."""

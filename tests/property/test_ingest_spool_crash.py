@@ -12,6 +12,7 @@ import pytest
 from services.ingest.messages import Messages
 from services.ingest.spool import Fsync, Spool
 from tests.disk import After, Disk, Kind, Operation, kills, left, refuses
+from tests.waiting import PATIENCE_S
 
 MIB = 1 << 20
 SEGMENT = 110
@@ -121,7 +122,7 @@ def test_a_power_cut_behind_any_operation(tmp_path: Path, after: After) -> None:
 def test_kill_9_before_any_operation(tmp_path: Path) -> None:
     """A real one, of a process of its own; what the system was given stays, of the last write the first half."""
     command = [sys.executable, "-m", "tests.property.test_ingest_spool_crash", str(tmp_path)]
-    subprocess.run(command, check=True, cwd=Path(__file__).parents[2], timeout=120)
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[2], timeout=PATIENCE_S)
     folders = sorted(tmp_path.iterdir(), key=lambda folder: int(folder.name))
     assert len(folders) > 40
     for folder in folders:

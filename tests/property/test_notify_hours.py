@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.notify.hours import Digest, Span, next_digest, next_time, span_of
@@ -17,7 +17,6 @@ MOMENTS = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
 TIMES = st.times().map(lambda at: at.replace(second=0, microsecond=0))
 
 
-@settings(deadline=None)
 @given(MOMENTS, TIMES, TIMES, st.sampled_from(ZONES))
 def test_what_is_held_back_is_told_when_the_quiet_is_over(
     now: datetime, start: time, end: time, zone_name: str
@@ -34,7 +33,6 @@ def test_what_is_held_back_is_told_when_the_quiet_is_over(
     assert late % timedelta(days=1) <= gap
 
 
-@settings(deadline=None)
 @given(MOMENTS, TIMES, st.sampled_from(ZONES), st.sampled_from(Digest))
 def test_a_digest_is_always_due_later_and_never_much_later(
     now: datetime, at: time, zone_name: str, digest: Digest

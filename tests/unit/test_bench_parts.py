@@ -16,6 +16,7 @@ from benchmarks import accounts, api_city, api_http, bench_scaling, load, mqtt_w
 from benchmarks.payloads import FIRST_VALUE, FORMS, TIME_WIDTH, Form, probe
 from benchmarks.site import Cost
 from services.domain.instant import parse_time
+from tests.waiting import PATIENCE_S
 
 ACK = b"\x40\x02\x00\x01"
 
@@ -80,7 +81,7 @@ def test_the_written_time_has_its_width_also_at_a_full_second() -> None:
 @pytest.mark.parametrize("cuts", [(4, 8, 12), (1, 2, 3, 12), (3, 7, 12), (12,)])
 def test_acknowledgements_are_counted_however_they_are_cut(cuts: tuple[int, ...]) -> None:
     ours, theirs = socket.socketpair()
-    ours.settimeout(5)
+    ours.settimeout(PATIENCE_S)
     data = ACK * 3
 
     def send() -> None:
@@ -148,7 +149,7 @@ def test_packets_that_are_sent_again_carry_new_times(monkeypatch: pytest.MonkeyP
     thread = threading.Thread(target=broker)
     thread.start()
     published = load.Publisher(plan).run("mqtt://127.0.0.1")
-    thread.join(10)
+    thread.join(PATIENCE_S)
     theirs.close()
     packets = [bytes(received[place : place + size]) for place in range(0, 7 * size, size)]
     readings = [json.loads(payload_of(packet)) for packet in packets]
@@ -222,4 +223,4 @@ def test_the_client_of_the_api_reads_whole_answers(chunked: bool) -> None:
             assert (got.status, got.headers["etag"]) == (200, "a")
             assert got.size >= 70_000
         client.close()
-        thread.join(30)
+        thread.join(PATIENCE_S)

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from services.cli import app
 from services.cli.demo_books import Lag, Snapshot
 from services.cli.settings import Sources
+from tests.waiting import PATIENCE_S
 
 COMMANDS = [
     "api",
@@ -51,7 +52,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
         cwd=cwd,
         env={**kept, "COLUMNS": "100", **environment},
     )

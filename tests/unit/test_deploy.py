@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.deployment import DEPLOY, ROOT, compose, own_services, unit
+from tests.waiting import PATIENCE_S
 
 SCHEMA = Path(__file__).parents[1] / "data" / "compose-spec.json"
 SERVICES = compose()["services"]
@@ -44,7 +45,12 @@ def lint(program: str, *arguments: str | Path) -> None:
     """Run a linter of this environment; whatever it says is the failure's text."""
     path = Path(sysconfig.get_path("scripts")) / program
     done = subprocess.run(
-        [path, *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        [path, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout + done.stderr == ""
@@ -267,7 +273,7 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     said = [line for line in done.stderr.splitlines() if "citygauge" in line]
     assert said == []

@@ -11,6 +11,7 @@ import pytest
 
 from services.notify.settings import NotifySettings
 from tests.deployment import DEPLOY, ROOT, compose
+from tests.waiting import PATIENCE_S
 
 TEXT = (DEPLOY / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
@@ -57,7 +58,11 @@ def test_a_compose_command_names_services_that_exist(line: str) -> None:
     if program == "citygauge":
         group = arguments[:2]
         done = subprocess.run(
-            [CITYGAUGE, *group, "--help"], capture_output=True, text=True, check=False, timeout=60
+            [CITYGAUGE, *group, "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0, done.stderr
         options = [word for word in words if word.startswith("--")]

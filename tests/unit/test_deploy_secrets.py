@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.deployment import DEPLOY, compose
+from tests.waiting import PATIENCE_S
 
 FILES = {"database.env", "broker-passwords", "citygauge.env", "device-password", "grafana.env"}
 
@@ -24,7 +25,7 @@ def make(folder: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE_S,
     )
 
 

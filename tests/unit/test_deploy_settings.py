@@ -24,6 +24,7 @@ from tests.deployment import (
     postgres_settings,
     unit,
 )
+from tests.waiting import PATIENCE_S
 
 CITYGAUGE = Path(sysconfig.get_path("scripts")) / "citygauge"
 
@@ -131,7 +132,11 @@ COMMANDS = sorted(
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_the_command_of_a_container_or_unit_exists(command: tuple[str, ...]) -> None:
     done = subprocess.run(
-        [CITYGAUGE, *command, "--help"], capture_output=True, text=True, check=False, timeout=60
+        [CITYGAUGE, *command, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
     assert f"citygauge {command[0]}" in done.stdout

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.domain.catalogue import DOMAIN_OF_KIND, SensorKind
@@ -46,9 +46,7 @@ def sensors(draw: st.DrawFn) -> Sensor:
     )
 
 
-on_any_machine = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+on_any_machine = settings(max_examples=60)
 files = st.lists(sensors(), unique_by=lambda sensor: sensor.id, max_size=8)
 
 

@@ -191,7 +191,7 @@ def test_lanes_speak_for_themselves_where_told() -> None:
     st.lists(st.floats(0, 1.3), min_size=1, max_size=20),
     st.lists(st.floats(0, 1), min_size=6, max_size=6),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_cells_lose_and_invent_no_vehicle(demands: list[float], opened: list[float]) -> None:
     cells = Cells(1, 6, 0.8)
     wanted = left = 0.0
@@ -206,7 +206,7 @@ def test_cells_lose_and_invent_no_vehicle(demands: list[float], opened: list[flo
 
 
 @given(st.lists(st.integers(1, 6 * 3600), min_size=1, max_size=5))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_readings_do_not_depend_on_how_time_is_cut(cuts: list[int]) -> None:
     scenario = load_scenario("city").sized(16).model_copy(update={"history_h": 2})
     whole, parts = City(scenario, LIVE_US), City(scenario, LIVE_US)
