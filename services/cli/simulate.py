@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _LOOK_S: Final = 0.02
-LAST_S: Final = 5.0
+LAST_S: Final = 10.0
 """How long a publisher that was told to stop waits for the last acknowledgements."""
 
 

@@ -10,19 +10,22 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from services.domain.instant import parse_time
 from services.embedded.broker import EmbeddedBroker
 from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.prefix import Prefix
+from services.store.connection import connect
+from services.store.rejected import page
 from simulators.publish import Publisher
 from tests.terminal import CTRL_C, Terminal
+from tests.tether import tethered
 from tests.waiting import PATIENCE_S, wait_until
 
 COMMAND = [sys.executable, "-m", "services.cli", "demo"]
@@ -78,24 +81,59 @@ def processes_with(text: str) -> list[str]:
     return found
 
 
-def test_the_demo_runs_balances_and_leaves_nothing(surroundings: dict[str, str]) -> None:
-    begun = time.monotonic()
-    done = subprocess.run(
-        [*COMMAND, "--for", "12", "--json"],
-        env=surroundings,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
+def has_shown_everything(client: httpx.Client) -> bool:
+    """Whether the city has told of a leak and of a jam, and of the end of something, and has had its bad readings."""
+    alerts = client.get("/v1/alerts", params={"limit": 1000}).raise_for_status().json()["items"]
+    total = client.get("/v1/ingest/accounting").raise_for_status().json()["total"]
+    told = {alert["rule"] for alert in alerts}
+    return (
+        told >= {"continuous_flow", "congestion"}
+        and any(alert["state"] == "cleared" for alert in alerts)
+        and total["stored"] > 50_000
+        and total["duplicate"] > 0
+        and total["rejected"] > 0
     )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+
+
+def test_the_demo_runs_balances_and_leaves_nothing(
+    surroundings: dict[str, str], tmp_path: Path
+) -> None:
+    log = tmp_path / "said"
+    with (
+        log.open("wb") as said,
+        subprocess.Popen(
+            tethered([*COMMAND, "--json"]), env=surroundings, stdout=subprocess.PIPE, stderr=said
+        ) as demo,
+    ):
+        assert demo.stdout is not None
+
+        def named(pattern: str) -> str:
+            """What the demo has said in a line."""
+            found = wait_until(
+                lambda: re.search(pattern, log.read_text(), re.MULTILINE) or demo.poll(),
+                2 * PATIENCE_S,
+                pattern,
+            )
+            assert isinstance(found, re.Match), log.read_text()
+            return found[1]
+
+        url = named(r"^Console +(http://[\d.:]+)/login")
+        key = Path(named(r"^API key +in (.+)$")).read_text().strip()
+        named(r"^(Ready) after")
+        headers = {"Authorization": f"Bearer {key}"}
+        with httpx.Client(
+            base_url=url, headers=headers, timeout=PATIENCE_S, trust_env=False
+        ) as client:
+            wait_until(lambda: has_shown_everything(client), 2 * PATIENCE_S, "leak, jam and end")
+        demo.send_signal(signal.SIGINT)
+        result = json.loads(demo.stdout.read())
+    assert demo.returncode == 0, log.read_text()
     assert result["published"] == result["stored"] + result["duplicates"] + result["rejected"]
     assert result["in_flight"] == 0
     assert result["stored"] > 50_000
     assert result["duplicates"] > 0
     assert result["rejected"] > 0
-    assert 0 < result["lag_ms"]["p50"] <= result["lag_ms"]["p99"] < 20_000
+    assert 0 < result["lag_ms"]["p50"] <= result["lag_ms"]["p99"]
     assert 0 < result["alert_lag_ms"]["p50"] <= result["alert_lag_ms"]["p99"]
     alerts = result["alerts"]
     rules = {alert["rule"] for alert in alerts}
@@ -108,7 +146,6 @@ def test_the_demo_runs_balances_and_leaves_nothing(surroundings: dict[str, str])
         assert alert["sentence"]
         assert parse_time(alert["raised_at"])
     assert left_by(surroundings) == []
-    assert time.monotonic() - begun < 120
 
 
 @pytest.mark.parametrize(
@@ -123,7 +160,11 @@ def test_nothing_is_left_however_it_ends(
     surroundings: dict[str, str], number: signal.Signals, moment: str, status: int
 ) -> None:
     with subprocess.Popen(
-        COMMAND, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        tethered(COMMAND),
+        env=surroundings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
@@ -170,7 +211,7 @@ def test_ctrl_c_in_make_demo_leaves_no_process_no_port_and_no_lock(
 def listens(port: int) -> bool:
     """Whether somebody takes connections on a port of this machine."""
     with socket.socket() as caller:
-        caller.settimeout(2)
+        caller.settimeout(PATIENCE_S)
         return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
@@ -178,8 +219,14 @@ def test_given_servers_are_used_and_a_reading_too_many_is_the_end_of_the_balance
     surroundings: dict[str, str], own_broker: EmbeddedBroker, database_url: str
 ) -> None:
     given = {**surroundings, "DATABASE_URL": database_url, "MQTT_URL": own_broker.url()}
-    command = [*COMMAND, "--for", "2", "--json", "--sensors", "16"]
+    command = tethered([*COMMAND, "--json", "--sensors", "16"])
     said = []
+
+    def refused() -> bool:
+        with connect(database_url, "test") as conn:
+            topics = {each.topic for each in page(conn, limit=1000).items}
+        return "citygauge/v1/water/stranger/reading" in topics
+
     with subprocess.Popen(
         command, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as demo:
@@ -191,6 +238,8 @@ def test_given_servers_are_used_and_a_reading_too_many_is_the_end_of_the_balance
                 with Publisher(own_broker.url(DEVICE_USER), "test-stranger") as stranger:
                     stranger.publish("citygauge/v1/water/stranger/reading", b"{}", 1)
                     stranger.flush()
+                wait_until(refused, what="the stranger's reading in the books")
+                demo.send_signal(signal.SIGINT)
         result = json.load(demo.stdout)
     assert demo.returncode == 1
     assert not any(line.startswith("Starting TimescaleDB") for line in said)
@@ -215,7 +264,7 @@ def test_a_kept_city_goes_on_where_it_was(surroundings: dict[str, str], prefix: 
             capture_output=True,
             text=True,
             check=False,
-            timeout=150,
+            timeout=2 * PATIENCE_S,
         )
         assert done.returncode == 0, done.stderr
         result = json.loads(done.stdout)
@@ -256,7 +305,7 @@ def test_a_user_without_any_rights_can_run_it(surroundings: dict[str, str], pref
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_S,
+        timeout=2 * PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["balanced"]
