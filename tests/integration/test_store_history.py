@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.domain.catalogue import CATALOGUE, Domain
@@ -75,9 +75,7 @@ histories = st.dictionaries(
 )
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50)
 @given(
     stored=histories,
     sensors=st.lists(st.integers(1, 7), max_size=5),

@@ -25,7 +25,7 @@ from tests.api_server import METER, new_key, register, serving
 from tests.deployed_fixtures import running_broker, variable
 from tests.deployment import DEPLOY
 from tests.ingest_worker import working
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 TOPIC = "citygauge/v1/water/M-17/reading"
 PAYLOAD = b'{"time":"2026-03-01T00:00:00Z","values":{"register":7},"units":{"register":"m3"}}'
@@ -45,7 +45,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
             env={**os.environ, "CERTIFICATES": str(folder)},
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE_S,
         )
         made.append(authority.read_text())
     assert made[0] == made[1], "a new certificate needs no new trust"
@@ -135,12 +135,14 @@ def test_the_api_speaks_https_and_keeps_the_cookie_to_it(
     with serving(database_url, **pair) as api:
         assert api.url.startswith("https://127.0.0.1:")
         trusted = ssl.create_default_context(cafile=certificates / "authority.pem")
-        with httpx.Client(base_url=api.url, verify=trusted, trust_env=False, timeout=20) as client:
+        with httpx.Client(
+            base_url=api.url, verify=trusted, trust_env=False, timeout=PATIENCE_S
+        ) as client:
             answer = client.post("/v1/session", json={"key": key})
             assert "; Secure" in answer.headers["set-cookie"]
             assert client.get("/v1/session").json()["name"] == "Ana Torres"
         with (
-            httpx.Client(base_url=api.url, trust_env=False, timeout=20) as stranger,
+            httpx.Client(base_url=api.url, trust_env=False, timeout=PATIENCE_S) as stranger,
             pytest.raises(httpx.ConnectError, match=r"(?i)certificate"),
         ):
             stranger.get("/healthz")
