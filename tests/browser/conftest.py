@@ -1,8 +1,15 @@
-"""A real browser, signed in to a running API; whatever the page complains about fails the test."""
+"""A real browser, signed in to a running API; whatever the page complains about fails the test.
 
+A slow machine can be played: `CITYGAUGE_TEST_THROTTLE=6` makes the pages' processor six times slower,
+`CITYGAUGE_TEST_LATENCY_MS=700` lets every answer come so much later. All tests must pass with both.
+"""
+
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 import pytest
 from playwright.sync_api import (
@@ -10,15 +17,28 @@ from playwright.sync_api import (
     BrowserContext,
     Page,
     Playwright,
+    Route,
     expect,
     sync_playwright,
 )
 
 from services.embedded.browser import driver_libraries, find_chromium
 from tests.api_server import Api, new_key, serving
+from tests.waiting import wait_until
 
-PATIENCE_MS = 30_000
+PATIENCE_MS: Final = 60_000
 """How long a page may take to show what a test expects: other tests share the machine's cores."""
+
+THROTTLE: Final = float(os.environ.get("CITYGAUGE_TEST_THROTTLE", "1"))
+LATENCY_MS: Final = float(os.environ.get("CITYGAUGE_TEST_LATENCY_MS", "0"))
+
+CALM: Final = """() => {
+  const waiting = [...document.querySelectorAll('main .loading, main .ghost, main [aria-busy]')];
+  const calm = document.documentElement.dataset.asking === '0' && !waiting.some((each) => each.checkVisibility());
+  window.calmFrames = calm ? (window.calmFrames ?? 0) + 1 : 0;
+  return window.calmFrames > 2;
+}"""
+"""True when the page has awaited no answer for three frames."""
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -55,6 +75,13 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+def arrive(page: Page, address: str) -> None:
+    """Wait until the console answers keys, clicks and live events, and shows all of an address's view (#/map)."""
+    expect(page.locator("html")).to_have_attribute("data-ready", "")
+    expect(page.locator("body")).to_have_attribute("data-shown", address)
+    page.wait_for_function(CALM)
+
+
 @dataclass
 class Console:
     """A browser tab on the console."""
@@ -66,16 +93,80 @@ class Console:
     expected: tuple[str, ...] = ()
 
     def open(self, address: str = "/") -> Page:
-        """Go to an address of the console and wait until the list is there."""
+        """Go to an address of the console and wait until all of it is there."""
         self.page.goto(self.api.url + address)
-        self.page.locator("#cards:not([aria-busy])").wait_for(state="attached")
+        arrive(self.page, address.removeprefix("/") or "#/")
         return self.page
+
+    def reload(self) -> None:
+        """Load the page again where it is, and wait until all of it is there."""
+        self.page.reload()
+        arrive(self.page, self.page.evaluate("location.hash") or "#/")
+
+    def stands_at(self, part: str) -> None:
+        """Wait until the address holds a part (show=critical)."""
+        expect(self.page).to_have_url(re.compile(re.escape(part)))
 
     def sign_in(self) -> None:
         """Get a session as Ana Torres would."""
         secret = new_key(self.api.database_url, "operate")
         answer = self.context.request.post(f"{self.api.url}/v1/session", data={"key": secret})
         assert answer.ok
+
+
+@contextmanager
+def tab(browser: Browser, api: Api) -> Iterator[Console]:
+    """A tab of somebody who is not signed in, of a context of its own."""
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="UTC"
+    )
+    try:
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        slow_down(page)
+        console = Console(api, context, page)
+        page.on("pageerror", lambda error: console.complaints.append(f"error: {error}"))
+        page.on(
+            "console",
+            lambda message: (
+                console.complaints.append(message.text) if message.type == "error" else None
+            ),
+        )
+        yield console
+    finally:
+        context.close()
+    unexpected = [
+        each for each in console.complaints if not any(part in each for part in console.expected)
+    ]
+    assert not unexpected
+
+
+def held(page: Page, pattern: str) -> list[Route]:
+    """Requests that match wait from now on in this list, until the test lets them go on."""
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    page.route(pattern, hold)
+    return waiting
+
+
+def release(page: Page, waiting: list[Route]) -> None:
+    """Wait until a request is held, and let it go on."""
+    wait_until(lambda: (page.title(), waiting)[1], what="a request that is held")
+    waiting.pop().continue_()
+
+
+def slow_down(page: Page) -> None:
+    """Make the page as slow as the environment asks for."""
+    if THROTTLE == 1 and not LATENCY_MS:
+        return
+    link = page.context.new_cdp_session(page)
+    link.send("Emulation.setCPUThrottlingRate", {"rate": THROTTLE})
+    link.send("Network.enable")
+    late = {"latency": LATENCY_MS, "downloadThroughput": -1, "uploadThroughput": -1}
+    link.send("Network.emulateNetworkConditions", {"offline": False, **late})
 
 
 @pytest.fixture
@@ -88,25 +179,8 @@ def console_api(database_url: str) -> Iterator[Api]:
 @pytest.fixture
 def visitor(browser: Browser, console_api: Api) -> Iterator[Console]:
     """A tab of somebody who is not signed in."""
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="UTC"
-    )
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    console = Console(console_api, context, page)
-    page.on("pageerror", lambda error: console.complaints.append(f"error: {error}"))
-    page.on(
-        "console",
-        lambda message: (
-            console.complaints.append(message.text) if message.type == "error" else None
-        ),
-    )
-    yield console
-    context.close()
-    unexpected = [
-        each for each in console.complaints if not any(part in each for part in console.expected)
-    ]
-    assert not unexpected
+    with tab(browser, console_api) as visitor:
+        yield visitor
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Final
 from playwright.sync_api import Page
 
 from services.embedded.browser import find_chromium
-from tests.browser.conftest import ARGUMENTS, driver
+from tests.browser.conftest import ARGUMENTS, CALM, driver
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "images"
 DESK: Final = {"width": 1440, "height": 900}
@@ -42,9 +42,7 @@ SPANISH: Final = ("map", "corridor", "zone")
 def settle(page: Page) -> None:
     """Until the page shows what it has."""
     page.locator("body[data-shown]").wait_for()
-    waiting = page.locator("main").locator(".loading:visible, .ghost:visible, [aria-busy]:visible")
-    waiting.first.wait_for(state="hidden")
-    page.wait_for_load_state("networkidle")
+    page.wait_for_function(CALM)
 
 
 def take(page: Page, name: str, address: str) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.api_server import METER, new_key, register, say
 from tests.browser.conftest import Console
+
+pytestmark = pytest.mark.browser
 
 XSS = "<img src=x onerror=\"document.title='owned'\">"
 

@@ -1,11 +1,12 @@
 """The operators' console in a real browser, against the real API and database."""
 
 import math
+import re
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Evidence, Rule, Severity
@@ -13,7 +14,7 @@ from services.domain.sensor import Sensor
 from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect
 from tests.api_server import METER, STATION, Api, new_key, register, say, serving, store
-from tests.browser.conftest import Console
+from tests.browser.conftest import CALM, Console, arrive, tab
 
 pytestmark = pytest.mark.browser
 
@@ -49,21 +50,18 @@ def test_signing_in_with_a_wrong_and_a_right_key(visitor: Console) -> None:
     expect(page.get_by_role("alert")).to_contain_text("not valid")
     page.get_by_label("Key").fill(f"  {new_key(visitor.api.database_url, 'operate')} ")
     page.keyboard.press("Enter")
-    expect(page.locator(".rail")).to_be_visible()
-    assert page.url.endswith("/#/sensor/M-17")
+    arrive(page, "#/sensor/M-17")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_the_demo_signs_in_by_its_link(browser: object, database_url: str) -> None:
+def test_the_demo_signs_in_by_its_link(browser: Browser, database_url: str) -> None:
     token = "t" * 40
-    with serving(database_url, login_token=token) as api:
-        context = browser.new_context()  # type: ignore[attr-defined]
-        page = context.new_page()
+    with serving(database_url, login_token=token) as api, tab(browser, api) as console:
+        page = console.page
         page.goto(f"{api.url}/login?token={token}")
         expect(page.get_by_text("All quiet")).to_be_visible()
-        assert token not in page.url
-        context.close()
+        assert token not in page.evaluate("location.href")
 
 
 def test_an_alert_arrives_live_is_acknowledged_and_closed(console: Console) -> None:
@@ -154,6 +152,7 @@ def test_names_and_comments_with_markup_are_text(console: Console) -> None:
     expect(view.locator(".log .said").last).to_have_text(XSS)
     page.get_by_role("combobox", name="Find a sensor").fill("X-1")
     expect(page.locator("#search-results [role=option]")).to_contain_text("<img src=x")
+    page.wait_for_function(CALM)
     assert page.locator("#view img, #cards img, .results img, main script").count() == 0
     assert "owned" not in page.title()
 
@@ -183,7 +182,7 @@ def test_a_colleague_who_was_faster_is_told_and_nothing_typed_is_lost(
     expect(view.get_by_role("alert")).to_contain_text("What you typed is kept")
     expect(view.get_by_label("What did you find?")).to_have_value("A long story")
     expect(view.get_by_text("Closed: already known")).to_be_visible()
-    page.reload()
+    console.reload()
     expect(view.get_by_text("Closed: already known")).to_be_visible()
 
 
@@ -222,9 +221,8 @@ def test_the_chart_of_an_alert_is_drawn_and_has_a_table(console: Console) -> Non
         expect(page.locator(".key")).to_contain_text(text)
     page.get_by_role("button", name="Show as table").click()
     rows = page.locator("#view table tbody tr")
-    expect(rows.first).to_be_visible()
-    assert rows.count() > 60
-    assert "UTC" in str(rows.first.locator("time").get_attribute("title"))
+    expect(rows.nth(60)).to_be_attached()
+    expect(rows.first.locator("time")).to_have_attribute("title", re.compile("UTC"))
     page.get_by_role("button", name="Show as chart").click()
     expect(chart).to_be_visible()
 
@@ -274,9 +272,10 @@ def test_a_phone_has_no_horizontal_scroll(console: Console, scheme: str) -> None
         if address != "/":
             expect(page.locator("main h2:visible").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
-    for address in ("/login", "/docs"):
-        console.page.goto(console.api.url + address)
-        assert console.page.evaluate("document.documentElement.scrollWidth") <= 360, address
+    for address, there in (("/login", "button[type=submit]:enabled"), ("/docs", "details.op")):
+        page.goto(console.api.url + address)
+        page.locator(there).first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, address
 
 
 def test_the_keyboard_alone_opens_an_alert(console: Console) -> None:
@@ -293,22 +292,21 @@ def test_the_keyboard_alone_opens_an_alert(console: Console) -> None:
     expect(page.locator("#view h2")).to_be_focused()
 
 
-def test_an_outage_is_shown_and_ends_by_itself(browser: object, database_url: str) -> None:
-    secret = new_key(database_url, "operate")
-    context = browser.new_context()  # type: ignore[attr-defined]
-    page = context.new_page()
-    with serving(database_url, session_secret="s" * 40) as api:
+def test_an_outage_is_shown_and_ends_by_itself(browser: Browser, database_url: str) -> None:
+    with ExitStack() as stack:
+        with serving(database_url, session_secret="s" * 40) as api:
+            console = stack.enter_context(tab(browser, api))
+            console.expected = (REFUSED,)
+            console.sign_in()
+            page = console.open()
+            expect(page.get_by_text("All quiet")).to_be_visible()
+            expect(page.locator("#pulse")).to_contain_text("Connected")
+        expect(page.locator("#banner")).to_contain_text("No connection")
         port = int(api.url.rpartition(":")[2])
-        context.request.post(f"{api.url}/v1/session", data={"key": secret})
-        page.goto(api.url)
-        expect(page.get_by_text("All quiet")).to_be_visible()
-        expect(page.locator("#pulse")).to_contain_text("Connected")
-    expect(page.locator("#banner")).to_contain_text("No connection", timeout=15_000)
-    with serving(database_url, session_secret="s" * 40, port=port) as api:
-        say(database_url)
-        expect(page.locator(".card")).to_have_count(1, timeout=30_000)
-        expect(page.locator("#banner")).to_be_hidden()
-    context.close()
+        with serving(database_url, session_secret="s" * 40, port=port):
+            say(database_url)
+            expect(page.locator(".card")).to_have_count(1)
+            expect(page.locator("#banner")).to_be_hidden()
 
 
 def test_the_documentation_lists_every_operation_offline(console: Console) -> None:
@@ -317,8 +315,10 @@ def test_the_documentation_lists_every_operation_offline(console: Console) -> No
     page.on("request", lambda request: asked.append(request.url))
     page.goto(console.api.url + "/docs")
     expect(page.get_by_text("/v1/alerts/{alert_id}/resolve", exact=True)).to_be_visible()
-    document = httpx.get(console.api.url + "/openapi.json", trust_env=False).json()
-    assert page.locator("details.op").count() == sum(len(p) for p in document["paths"].values())
+    with console.api.client() as client:
+        document = client.get("/openapi.json").json()
+    operations = sum(len(path) for path in document["paths"].values())
+    expect(page.locator("details.op")).to_have_count(operations)
     assert all(url.startswith(console.api.url) for url in asked)
 
 
@@ -377,8 +377,10 @@ def test_a_queue_over_three_stations_is_one_entry_that_unfolds_and_is_acknowledg
     expect(cards).to_have_count(3)
     page.get_by_role("button", name="Fold the event").click()
     expect(cards).to_have_count(1)
-    page.get_by_role("button", name="Acknowledge all 3").click()
+    with page.expect_response("**/v1/alerts/changes"):  # the card says so at once, in hope
+        page.get_by_role("button", name="Acknowledge all 3").click()
     expect(cards).to_contain_text("With Ana Torres")
+    page.wait_for_function(CALM)
     cards.get_by_role("link").click()
     same = page.locator("#view section").filter(has_text="Same event")
     expect(same.get_by_role("link")).to_have_count(2)

@@ -4,11 +4,11 @@ import math
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as TooLate
+from playwright.sync_api import expect
 
 from services.domain.catalogue import SensorKind
 from services.domain.rejection import Rejection, RejectReason
@@ -16,7 +16,7 @@ from services.domain.sensor import Sensor
 from services.store import rejected
 from services.store.connection import connect, transaction
 from tests.api_server import METER, STATION, register, say, store
-from tests.browser.conftest import Console
+from tests.browser.conftest import Console, arrive
 from tests.browser.test_console import NOW, ONSET, with_history
 
 pytestmark = pytest.mark.browser
@@ -62,19 +62,6 @@ def town(console: Console) -> tuple[Console, list[str]]:
     ]  # fmt: skip
 
 
-def shown_at(address: str) -> str:
-    """What the body says when the page at the address is there."""
-    return unquote(address.removeprefix("#/").partition("?")[0]) or "now"
-
-
-def settled(page: Page, address: str) -> None:
-    """Open a page and wait until it shows what it has."""
-    page.evaluate("(hash) => { location.hash = hash; }", address)
-    expect(page.locator("body")).to_have_attribute("data-shown", shown_at(address))
-    expect(page.locator("main").locator(".loading, .ghost, [aria-busy]")).to_have_count(0)
-    page.wait_for_load_state("networkidle")
-
-
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("es", "dark")])
 def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
     town: tuple[Console, list[str]], language: str, scheme: str
@@ -91,14 +78,13 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
     found: dict[str, list[str]] = {}
     for address in addresses:
         page.set_viewport_size({"width": 1440, "height": 900})
-        settled(page, address)
+        page.evaluate("(hash) => { location.hash = hash; }", address)
+        arrive(page, address)
         if wrong := page.evaluate(LOOK):
             found[address] = wrong
         page.set_viewport_size({"width": 360, "height": 740})
         try:
-            page.wait_for_function(
-                "() => document.documentElement.scrollWidth <= 360", timeout=5_000
-            )
+            page.wait_for_function("() => document.documentElement.scrollWidth <= 360")
         except TooLate:
             found.setdefault(address, []).append("wider than a phone of 360 pixels")
     page.set_viewport_size({"width": 1440, "height": 900})
@@ -106,14 +92,15 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
         words = {"en": {"settings": "Language and units", "help": "Keyboard help"},
                  "es": {"settings": "Idioma y unidades", "help": "Ayuda del teclado"}}[language][button]  # fmt: skip
         page.get_by_role("button", name=words).click()
+        expect(page.get_by_role("dialog")).to_be_visible()
         if wrong := page.evaluate(LOOK):
             found[button] = wrong
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
     assert not found
-    for path in ("/login", "/docs"):
+    for path, there in (("/login", "button[type=submit]:enabled"), ("/docs", "details.op")):
         page.goto(console.api.url + path)
-        page.wait_for_load_state("networkidle")
+        page.locator(there).first.wait_for()
         page.evaluate(AXE)
         if wrong := page.evaluate(LOOK):
             found[path] = wrong

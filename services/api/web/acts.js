@@ -46,7 +46,12 @@ export function acts(alert, onChange) {
       if (current) { alert = { ...alert, ...current }; onChange(alert, { keepForm: true }); }
     };
     try {
-      await change(name, [alert], body, (changed) => { drafts.drop(alert.id); onChange(changed); }, refused);
+      await change(name, [alert], body, (changed) => {
+        const { open } = drafts.read(alert.id);
+        const other = Boolean(open) && open !== name; // a form that was opened meanwhile stays, with what is typed in it
+        if (!other) drafts.drop(alert.id);
+        onChange(changed, { keepForm: other });
+      }, refused);
     } catch (problem) { refused(alert.id, problem.message); }
   }
 

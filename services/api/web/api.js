@@ -1,4 +1,5 @@
-// Talks to the API. A refusal becomes a Problem with a sentence for people; nothing is retried silently.
+// Talks to the API. A refusal becomes a Problem with a sentence for people; nothing is retried silently. How many answers
+// are awaited stands at the document (data-asking).
 
 import { t } from "./words.js";
 
@@ -24,7 +25,15 @@ export function sentenceOf(status, body) {
   return SENTENCES[status] ? t(SENTENCES[status]) : body.detail ?? t(SENTENCES[500]);
 }
 
-async function ask(path, options = {}) {
+let asking = 0;
+const count = (by) => { asking += by; document.documentElement.dataset.asking = String(asking); };
+
+async function ask(...request) {
+  count(1);
+  try { return await answer(...request); } finally { count(-1); }
+}
+
+async function answer(path, options = {}) {
   let response;
   try {
     response = await fetch(path, { credentials: "same-origin", ...options });

@@ -29,7 +29,7 @@ export class Case {
       this.#alert = detail.alert;
       this.acts?.update(detail.alert);
       this.#drawFacts();
-      if (!this.acts?.editing()) this.#drawActs();
+      this.#offer();
       this.refresh();
     };
     cases.addEventListener("change", this.onChange);
@@ -62,7 +62,7 @@ export class Case {
     this.#others = (await get("/v1/alerts", { group: alert.group_id, limit: 100 })).items.filter((each) => each.id !== this.id);
     if (this.#gone) return;
     this.#drawEvent();
-    if (this.facts) { this.#drawFacts(); this.#drawLog(); if (!this.acts?.editing()) this.#drawActs(); }
+    if (this.facts) { this.#drawFacts(); this.#drawLog(); this.#offer(); }
   }
 
   #draw() {
@@ -121,15 +121,25 @@ export class Case {
   #drawActs() {
     if (!this.actsPlace) return;
     const focused = this.actsPlace.contains(document.activeElement);
-    this.acts = acts(this.#alert, (alert, { keepForm = false } = {}) => {
+    this.offered = String(this.#alert.allowed_changes);
+    const made = acts(this.#alert, (alert, { keepForm = false } = {}) => {
       this.#alert = { ...this.#alert, ...alert };
       this.cases.take(this.#alert);
       this.#drawFacts();
-      if (!keepForm) this.#drawActs();
+      if (keepForm) this.acts.update(this.#alert);
+      else if (this.acts === made) this.#drawActs();
+      else this.#offer();
       this.refresh();
     });
+    this.acts = made;
     this.actsPlace.replaceChildren(this.acts.element);
     if (focused) (this.actsPlace.querySelector("button") ?? this.element.querySelector("h2"))?.focus();
+  }
+
+  // Other buttons only where something else is allowed now: a form stays, and so does what is about to be pressed.
+  #offer() {
+    if (this.acts?.editing() || (this.acts && this.offered === String(this.#alert.allowed_changes))) this.acts.update(this.#alert);
+    else this.#drawActs();
   }
 
   async #drawChart() {

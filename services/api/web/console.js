@@ -23,6 +23,7 @@ let view = null;
 
 async function route() {
   const { name, id, query } = here();
+  const at = location.hash || "#/";
   view?.destroy?.();
   const mine = (view = {});
   const page = PAGES.find((each) => each.name === name && each.load) ?? (id ? VIEWS[name] : null);
@@ -39,7 +40,7 @@ async function route() {
     queue.draw();
     const { items } = await get("/v1/sensors", { limit: 1 }).catch(() => ({ items: [null] }));
     if (view === mine && !items.length && !cases.listed("all").length) { byId("board").dataset.view = "start"; place.replaceChildren(start()); }
-    document.body.dataset.shown = "now";
+    if (view === mine) document.body.dataset.shown = at;
     return;
   }
   place.replaceChildren(loading());
@@ -60,7 +61,7 @@ async function route() {
     place.append(failed(problem, route));
   }
   queue.draw();
-  if (view === mine) document.body.dataset.shown = [name, id].filter(Boolean).join("/");
+  if (view === mine) document.body.dataset.shown = at;
 }
 
 // The heading takes the focus of a person who came by a link; nobody's who is typing or choosing.
@@ -79,16 +80,19 @@ addEventListener("hashchange", () => { if (location.hash !== "#main") route(); }
 
 const pulse = new Pulse();
 let connected = false;
+let heard;
+const stream = new Promise((resolve) => { heard = resolve; });
 const live = new Live(
   ({ alert }) => cases.take(alert, true),
   (state) => {
     pulse.connection(state);
-    if (state === "live" && connected === false) queue.load();
+    heard(state === "live" && !connected ? queue.load() : null);
     connected = state === "live";
   },
 );
 search();
 await Promise.all([meet(), learn()]);
 live.start();
-queue.load();
-route();
+// From then on keys, clicks and what happens live are answered; a program that drives the page waits for it.
+await Promise.all([queue.load(), view ?? route(), stream]);
+document.documentElement.dataset.ready = "";

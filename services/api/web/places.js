@@ -26,7 +26,7 @@ export class Places {
     const note = h("div", {});
     const table = h("div", { class: "table-wrap tall", tabIndex: 0 }, h("table", { class: "list" }, h("caption", { class: "unseen" }, t(`nav.${this.kind}`)),
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t(`places.${this.kind}_name`)), h("th", { scope: "col" }, t("places.state")), h("th", { scope: "col", class: "num" }, t("places.alerts")), h("th", { scope: "col", class: "num" }, t("places.sensors")))), body));
-    this.draw = later(() => {
+    const draw = () => {
       const { states } = statesOf(town, this.cases);
       const text = box.value.trim().toLowerCase();
       const rows = all.filter(({ name }) => name.toLowerCase().includes(text)).map((each) => {
@@ -38,12 +38,13 @@ export class Places {
         h("td", { class: "num" }, number(each.ill)), h("td", { class: "num" }, number(each.members.length)))));
       table.hidden = !rows.length;
       note.replaceChildren(...(rows.length ? [] : [town.size ? empty(t(`places.no_${this.kind}`), t(`places.no_${this.kind}_how`)) : start()]));
-    }, 150);
+    };
+    this.draw = later(draw, 150);
     box.addEventListener("input", this.draw);
     this.cases.addEventListener("change", this.draw);
     this.element.replaceChildren(h("header", { class: "head" }, h("div", {}, h("h1", { tabIndex: -1 }, t(`nav.${this.kind}`)), h("p", {}, t(`places.${this.kind}_intro`))),
       h("div", { class: "tools" }, h("label", {}, t("places.find"), box))), note, table);
-    this.draw();
+    draw();
   }
 
   destroy() { this.gone = true; this.cases.removeEventListener("change", this.draw); }

@@ -21,8 +21,10 @@ export class Queue {
   #wrongs = new Map();
   #hopes = new Map(); // what was done here and not yet answered
   #unfolded = new Set();
+  #asking = 0;
   #limit = STEP;
   #pointed = false;
+  #pressed = null; // the card under a button or finger that is down: drawn anew it would lose the click
   #due = 0;
   show = "open";
   chosen = "";
@@ -40,6 +42,8 @@ export class Queue {
     new IntersectionObserver(([entry]) => { if (entry.isIntersecting && !this.more.hidden) this.#further(); }, { rootMargin: "600px" }).observe(this.more);
     this.list.addEventListener("pointerenter", ({ pointerType }) => { this.#pointed = pointerType === "mouse"; });
     this.list.addEventListener("pointerleave", () => { this.#pointed = false; setTimeout(() => this.draw(), SETTLE_MS); });
+    this.list.addEventListener("pointerdown", ({ target }) => { this.#pressed = target.closest(".card"); });
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { if (this.#pressed) setTimeout(() => { this.#pressed = null; this.draw(); }); });
     this.list.addEventListener("focusout", () => setTimeout(() => this.draw(), SETTLE_MS));
     cases.addEventListener("change", ({ detail }) => this.#changed(detail));
     setInterval(() => this.draw(), 30000);
@@ -57,6 +61,7 @@ export class Queue {
   async load(more = false) {
     if (!this.#cards.size && this.note.hidden) this.list.replaceChildren(...[1, 2, 3].map(() => h("li", { class: "ghost" })));
     this.list.setAttribute("aria-busy", "true");
+    this.#asking += 1;
     try {
       await (this.show === "open" ? this.cases.loadOpen() : this.cases.loadAll(more));
       this.loaded = true;
@@ -65,7 +70,8 @@ export class Queue {
       if (!this.loaded) this.list.replaceChildren();
       this.#tell(t("now.load_failed"), problem.message, h("button", { type: "button", onclick: () => this.load() }, t("states_page.retry")));
     } finally {
-      this.list.removeAttribute("aria-busy");
+      this.#asking -= 1;
+      if (!this.#asking) this.list.removeAttribute("aria-busy");
     }
   }
 
@@ -173,7 +179,7 @@ export class Queue {
     }
     const unfolded = Boolean(event) && this.#open(event);
     const key = [alert.version, alert.state, hidden(alert), Math.floor(Date.now() / 30000), this.#wrongs.get(alert.id), this.picked.has(alert.id), unfolded, event?.rest.map((each) => each.id + each.version + each.state)].join();
-    if (card.dataset.key === key) return card;
+    if (card.dataset.key === key || card === this.#pressed) return card;
     const focused = card.contains(document.activeElement) ? document.activeElement.dataset.part : null;
     card.dataset.key = key;
     const done = !alert.active || alert.state === "resolved";
@@ -189,7 +195,7 @@ export class Queue {
 
   #on = {
     unfold: ({ group }) => { if (!this.#unfolded.delete(group)) this.#unfolded.add(group); this.draw(); },
-    acknowledge: (alert, waiting) => this.act("acknowledged", waiting, {}, alert.id),
+    acknowledge: (alert, waiting) => this.act("acknowledged", waiting.map((each) => this.cases.get(each.id) ?? each), {}, alert.id),
     choose: (alert, rest) => {
       const together = [alert, ...(this.#unfolded.has(alert.group_id) ? [] : rest)].map((each) => each.id);
       const add = !this.picked.has(alert.id);

@@ -82,7 +82,7 @@ function help() {
     row(["?"], t("help.help")), row(["Esc"], t("help.leave"))));
 }
 
-let going = 0;
+let going = -Infinity;
 let ofPage = () => null;
 export const onKey = (find) => { ofPage = find; };
 const typing = (element) => element?.closest?.("input, textarea, select, dialog, [contenteditable]");
@@ -95,8 +95,8 @@ function keys(event) {
     return;
   }
   if (preferences.keys === "off" || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
-  const page = Date.now() - going < 1500 && PAGES.find((each) => each.key === event.key);
-  going = event.key === "g" ? Date.now() : 0;
+  const page = event.timeStamp - going < 1500 && PAGES.find((each) => each.key === event.key);
+  going = event.key === "g" ? event.timeStamp : -Infinity;
   if (page) { event.preventDefault(); location.hash = page.name === "now" ? "#/" : `#/${page.name}`; event.stopImmediatePropagation(); }
   else if (event.key === "/") { event.preventDefault(); byId("search-box").focus(); }
   else if (event.key === "?") { event.preventDefault(); help(); }
