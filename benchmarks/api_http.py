@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,16 +51,18 @@ class Client:
         self._sockets[0].sendall(self._request(path, headers or {}))
         return _received(self._sockets[0])
 
-    def rate(self, path: str, seconds: float, headers: Mapping[str, str] | None = None) -> float:
-        """Requests a second, one under way on each connection all the time."""
-        request = self._request(path, headers or {})
+    def rate(
+        self, paths: Sequence[str], seconds: float, headers: Mapping[str, str] | None = None
+    ) -> float:
+        """Requests a second, one under way on each connection all the time, the paths one after the other."""
+        requests = cycle([self._request(path, headers or {}) for path in paths])
         done, began = 0, time.perf_counter()
         for each in self._sockets:
-            each.sendall(request)
+            each.sendall(next(requests))
         while (spent := time.perf_counter() - began) < seconds:
             for each in self._sockets:
                 assert _received(each).status in {200, 304}
-                each.sendall(request)
+                each.sendall(next(requests))
             done += len(self._sockets)
         for each in self._sockets:
             _received(each)

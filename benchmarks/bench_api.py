@@ -15,13 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlencode
 
 from benchmarks import report
+from benchmarks.api_alerts import ask_alerts, raise_alerts
 from benchmarks.api_city import (
     CORRIDOR,
     DIRECTION,
@@ -36,16 +37,13 @@ from benchmarks.api_city import (
     roll_up,
 )
 from benchmarks.api_http import Client, Latency, timed
-from services.domain.alert import event_of_condition
-from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.instant import DAY_US, isoformat
 from services.embedded.database import EmbeddedDatabase
-from services.store.alerting.alerts import AlertRepository
 from services.store.api_keys import ApiKeyRepository
 from services.store.connection import Connection, connect
 from services.store.migrations import migrate
 
-POINTS, ALERTS = 10_000, 50
+POINTS = 10_000
 _KEY = "bench"
 _LOADED = (
     "SELECT EXISTS (SELECT FROM traffic_reading), (SELECT count(*)::bigint FROM rollup_sensor)"
@@ -93,22 +91,6 @@ def served(which: str, url: str) -> Iterator[tuple[str, int]]:
             server.kill()
 
 
-def raise_alerts(conn: Connection) -> None:
-    """Fifty open alerts."""
-    repository = AlertRepository(conn)
-    evidence = Evidence("flow_litres_per_h", "L/h", 1840.0, 600.0, 35.0, 600.0, 10, 0.0, {})
-    for n in range(ALERTS):
-        at = END_US - n * MINUTE_US
-        subject = f"W-{n:05}"
-        condition = Condition(
-            Rule.BURST, subject, Change.RAISE, at - MINUTE_US, at, Severity.CRITICAL, 0.9, evidence
-        )
-        if repository.open_alert(Rule.BURST, subject) is None:
-            event = event_of_condition(condition, f"Flow at {subject} jumped to 1,840 L/h.", None)
-            assert event is not None
-            repository.apply([event])
-
-
 class Bench:
     """One loaded database and what is measured on it."""
 
@@ -151,7 +133,10 @@ class Bench:
                 )
             points = self._forms(client, pid, times)
             client.close()
-            self._alerts(address, headers, pid)
+            asked = ask_alerts(address, headers, pid)
+            self.facts["alerts"] = asked.facts
+            for row in asked.rows:
+                self.note(*row)
         with served("peer", self.url) as (address, pid):
             client = Client(address, {})
             path = "/readings?" + urlencode({"sensor": 1, **_points()})
@@ -184,22 +169,6 @@ class Bench:
             cells = (each.p50_ms, each.p99_ms, each.cpu_ms, ratio)
             self.note(f"{POINTS:,} points, {name}, and its CPU over Arrow's", aim, *cells)
         return best["JSON by columns"]
-
-    def _alerts(self, address: str, headers: Mapping[str, str], pid: int) -> None:
-        """The list of open alerts against the smallest answer of the same server."""
-        path, seconds = f"/v1/alerts?state=open&limit={ALERTS}", 5.0
-        client = Client(address, headers, connections=8)
-        first = client.get(path)
-        tag = {"If-None-Match": first.headers["etag"]} if "etag" in first.headers else {}
-        ping = client.rate("/healthz", seconds)
-        fresh = client.rate(path, seconds)
-        same = client.rate(path, seconds, tag)
-        client.close()
-        self.facts["alerts"] = {"ping": ping, "open": fresh, "unchanged": same, "etag": bool(tag)}
-        self.note("requests/s of a ping", "", None, None, None, ping)
-        self.note(f"requests/s of {ALERTS} open alerts", ">= 1,500", None, None, None, fresh)
-        share = same / ping if tag else None
-        self.note("open alerts unchanged, share of the ping", ">= .80", None, None, None, share)
 
     def export(self, city: City, copied: float | None) -> None:
         """All readings of the larger table to Parquet, through the command; rate against COPY of the same rows."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from services.api.database import Database
 from services.api.errors import ForeignRequest, NotSignedIn, ScopeMissing
@@ -73,8 +74,11 @@ class Doorkeeper:
 
     def of_key(self, secret: str) -> Principal | None:
         """Whose key this is; None when it is none of ours or was revoked."""
-        digest = hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
-        return self._remembered(f"secret {digest}", lambda keys: keys.verify(secret))
+        return self._remembered(_secret_name(secret), lambda keys: keys.verify(secret))
+
+    def known_key(self, secret: str) -> Principal | None:
+        """The same from memory alone; None when the database has to be asked."""
+        return self._known_as(_secret_name(secret))
 
     def of_cookie(self, cookie: str) -> Principal | None:
         """Whose session this is; None when it is damaged, over, or its key was revoked."""
@@ -90,13 +94,24 @@ class Doorkeeper:
             return FIRST_OPERATOR
         return self._remembered(f"id {key_id}", lambda keys: keys.get(key_id))
 
+    def known_cookie(self, cookie: str) -> Principal | None:
+        """Whose session this is, from memory alone; None when the database has to be asked, or it is over."""
+        session = self.sessions.read(cookie, self.clock())
+        if session is None or session.key_id is None:
+            return None if session is None else FIRST_OPERATOR
+        return self._known_as(f"id {session.key_id}")
+
+    def _known_as(self, name: str) -> Principal | None:
+        with self._lock:
+            until, principal = self._known.get(name, (0.0, None))
+        return principal if self.clock() < until else None
+
     def _remembered(
         self, name: str, look_up: Callable[[ApiKeyRepository], ApiKey | None]
     ) -> Principal | None:
         now = self.clock()
-        with self._lock:
-            until, principal = self._known.get(name, (0.0, None))
-        if principal is not None and now < until:
+        principal = self._known_as(name)
+        if principal is not None:
             return principal
         with self._database.connection() as connection:
             key = look_up(ApiKeyRepository(connection))
@@ -111,6 +126,10 @@ class Doorkeeper:
         return principal
 
 
+def _secret_name(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Requires:
     """A route's guard: who asks must hold the scope.
@@ -123,15 +142,24 @@ class Requires:
 
     scope: Scope
 
-    def __call__(
+    async def __call__(
         self,
         request: Request,
         bearer: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
         header: Annotated[str | None, Security(header)],
         cookie: Annotated[str | None, Security(cookie)],
     ) -> Principal:
+        """Who asks; a thread is needed only where the database has to be asked."""
         doorkeeper: Doorkeeper = request.app.state.doorkeeper
         secret = bearer.credentials if bearer else header
+        known = doorkeeper.known_key(secret) if secret else None
+        if known is not None and grants(known.scopes, self.scope):
+            return known
+        return await run_in_threadpool(self.check, request, secret, cookie)
+
+    def check(self, request: Request, secret: str | None, cookie: str | None) -> Principal:
+        """The same for code that may wait: who holds this key, or else this session."""
+        doorkeeper: Doorkeeper = request.app.state.doorkeeper
         if secret:
             principal = doorkeeper.of_key(secret)
             if principal is None:
@@ -149,6 +177,19 @@ class Requires:
         if not grants(principal.scopes, self.scope):
             raise ScopeMissing(self.scope)
         return principal
+
+
+def may_at_once(request: Request, scope: Scope) -> bool:
+    """Whether a request that changes nothing is known to be allowed, without asking the database; False: ask."""
+    doorkeeper: Doorkeeper = request.app.state.doorkeeper
+    kind, _, bearer = request.headers.get("authorization", "").partition(" ")
+    secret = bearer if kind.lower() == "bearer" else request.headers.get("x-api-key")
+    if secret:
+        known = doorkeeper.known_key(secret)
+    else:
+        session = request.cookies.get(COOKIE)
+        known = doorkeeper.known_cookie(session) if session else None
+    return known is not None and grants(known.scopes, scope)
 
 
 def refuse_foreign(request: Request) -> None:

@@ -21,6 +21,7 @@ from services.api import (
 )
 from services.api.access import Doorkeeper
 from services.api.alerting import alerts, bulk, cap, changes, deliveries, performance, suppressions
+from services.api.alerting.alert_lists import AlertLists
 from services.api.database import Database
 from services.api.frame import Frame
 from services.api.history import consumption, exports, newest, quality, readings, roads, zones
@@ -34,6 +35,10 @@ from services.api.settings import ApiSettings
 from services.api.streams import live_socket, stream
 from services.api.streams.reading_tail import ReadingTail
 from services.api.streams.tail import AlertTail
+from services.store.asking import Asker
+
+_ASKING_CONNECTIONS = 4
+"""Beside the pool's, for what is asked without a thread."""
 
 
 def create_app(
@@ -56,6 +61,7 @@ def create_app(
         try:
             yield
         finally:
+            await asker.close()
             app.state.exports.stop()
             app.state.reading_tail.stop()
             app.state.tail.stop()
@@ -80,9 +86,18 @@ def create_app(
     app.state.places = Places()
     app.state.doorkeeper = Doorkeeper(database, sessions, settings.key_cache_s)
     app.state.tail = AlertTail(database_url, settings, app.state.metrics, app.state.places)
+    asker = Asker(
+        database_url,
+        "citygauge-api-lists",
+        connections=_ASKING_CONNECTIONS,
+        wait_s=settings.pool_wait_s,
+        statement_timeout_s=settings.statement_timeout_s,
+    )
+    app.state.alert_lists = AlertLists(asker, database, app.state.places)
     app.state.reading_tail = ReadingTail(database_url, settings, app.state.metrics)
     app.state.exports = ExportRunner(database_url, settings)
     problems.install(app)
+    app.include_router(alerts.lists)  # first: what is asked most is found soonest
     for room in (
         sensors,
         readings,

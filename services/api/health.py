@@ -60,7 +60,7 @@ def _reader(
     cookie: Annotated[str | None, Depends(access.cookie)],
 ) -> None:
     if request.app.state.settings.metrics_need_key:
-        access.read(request, bearer, header, cookie)
+        access.read.check(request, bearer.credentials if bearer else header, cookie)
 
 
 @router.get(

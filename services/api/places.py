@@ -34,19 +34,27 @@ class Places:
 
     def of(self, connection: Connection, subjects: Iterable[str]) -> Mapping[str, Place | None]:
         """The place of each subject; None for one that is no registered sensor."""
-        now = self._clock()
         wanted = dict.fromkeys(subjects)
-        found: dict[str, Place | None] = {}
-        with self._lock:
-            for subject in wanted:
-                until, place = self._known.get(subject, (0.0, None))
-                if now < until:
-                    found[subject] = place
+        found = self.known(wanted)
+        if len(found) == len(wanted):
+            return found
+        now = self._clock()
         sensors = SensorRepository(connection)
         for subject in wanted:
             if subject not in found:
                 found[subject] = _look_up(sensors, subject)
                 self._keep(subject, found[subject], now + _FRESH_S)
+        return found
+
+    def known(self, subjects: Iterable[str]) -> dict[str, Place | None]:
+        """Those of the places that need not be looked up."""
+        now = self._clock()
+        found: dict[str, Place | None] = {}
+        with self._lock:
+            for subject in subjects:
+                until, place = self._known.get(subject, (0.0, None))
+                if now < until:
+                    found[subject] = place
         return found
 
     def one(self, connection: Connection, subject: str) -> Place | None:

@@ -79,6 +79,14 @@ class BinaryCursor(psycopg.Cursor[TupleRow]):
         self.format = pq.Format.BINARY
 
 
+class BinaryAsyncCursor(psycopg.AsyncCursor[TupleRow]):
+    """The same for an event loop."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.format = pq.Format.BINARY
+
+
 class StoreConnection(psycopg.Connection[TupleRow]):
     """A connection whose every blocking call speaks the project's errors."""
 
@@ -131,6 +139,24 @@ def connect(
             cursor_factory=BinaryCursor,
             row_factory=tuple_row,
             **_parameters(name, statement_timeout_s, idle_in_transaction_s),
+        )
+
+
+async def connect_async(
+    url: str, name: str, statement_timeout_s: float
+) -> psycopg.AsyncConnection[TupleRow]:
+    """A connection in autocommit mode for an event loop, for a question that may not wait for a thread.
+
+    Raises:
+        DatabaseUnavailable: as `connect`; wrap what is asked in `translated`.
+    """
+    with translated():
+        return await psycopg.AsyncConnection.connect(
+            url,
+            autocommit=True,
+            cursor_factory=BinaryAsyncCursor,
+            row_factory=tuple_row,
+            **_parameters(name, statement_timeout_s, IDLE_IN_TRANSACTION_S),
         )
 
 

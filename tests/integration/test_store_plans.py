@@ -21,6 +21,8 @@ from services.domain.instant import DAY_US, HOUR_US, from_us, to_us
 from services.domain.statistic import Part
 from services.embedded.database import EmbeddedDatabase
 from services.store import feed
+from services.store.alerting import alert_pages
+from services.store.alerting.alert_statements import COLUMNS
 from services.store.connection import Connection, connect
 from services.store.migrations import migrate
 from services.store.query import history_statements
@@ -50,6 +52,14 @@ ROLLUPS = """
 MARKS = (
     "INSERT INTO rollup_dirty SELECT 'traffic', s, %(start)s FROM generate_series(1, 20000) AS s"
 )
+RESOLVED = """
+    INSERT INTO alert (id, rule, subject, version, severity, score, sentence, evidence, started_at, raised_at,
+                       updated_at, cleared_at, resolved_at, group_id, told_at)
+    SELECT gen_random_uuid(), 'burst', n::text, 1, 'info', 1, '', '{}', at, at, at,
+           CASE WHEN n % 100 > 0 THEN at END, CASE WHEN n % 100 > 0 THEN at END, gen_random_uuid(), at
+      FROM generate_series(1, 20000) AS n,
+           LATERAL (SELECT timestamptz '2026-01-01' + n * interval '1 minute' AS at) AS moment
+"""
 KEPT = "INSERT INTO rollup_sensor SELECT 'traffic', s, 0, '-infinity' FROM generate_series(1, 20000) AS s"
 
 
@@ -178,6 +188,24 @@ def test_rollups_of_a_range(
     )
     values["width"] = timedelta(microseconds=3 * level.unit_us)
     check(plan(city, query, values), chunks)
+
+
+@pytest.mark.parametrize("state", ["open", "current", "active"])
+def test_open_alerts_among_many_that_are_resolved(city: Connection, state: str) -> None:
+    """By the index of what is unsettled, whole and by their heads."""
+    with city.transaction():
+        city.execute(RESOLVED)
+        city.execute("ANALYZE alert")
+        for query in (
+            alert_pages.statement(COLUMNS, frozenset(), state),
+            alert_pages.heads_statement(frozenset(), state),
+        ):
+            read = [
+                n for n in tables(plan(city, query, {"limit": 51})) if n["Relation Name"] == "alert"
+            ]
+            assert [node["Index Name"] for node in read] == ["alert_unsettled"]
+            assert read[0]["Actual Rows"] <= 52
+        raise psycopg.Rollback
 
 
 def test_what_is_to_be_trusted(city: Connection) -> None:

@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from services.api.alerting.alerts import alert_document
+from services.api.alerting.alert_lists import alert_document
 from services.api.alerting.changes import (
     Acknowledge,
     Assign,

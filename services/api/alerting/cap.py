@@ -38,7 +38,7 @@ def _reader(
     cookie: Annotated[str | None, Depends(access.cookie)],
 ) -> None:
     if not request.app.state.settings.cap_public:
-        access.read(request, bearer, header, cookie)
+        access.read.check(request, bearer.credentials if bearer else header, cookie)
 
 
 router = APIRouter(tags=["emergency services"], dependencies=[Depends(_reader)])

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from pydantic import ConfigDict, Field
 
 from services.api.access import Principal, operate
-from services.api.alerting.alerts import alert_document
+from services.api.alerting.alert_lists import alert_document
 from services.api.answers import Answer
 from services.api.documents import AlertDocument
 from services.api.parameters import Body, Instant, LongText, Words

@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive
 
 from services.api.errors import ClientGone
+from services.store.asking import Asking
 from services.store.connection import Connection
 
 _LOG: Final = logging.getLogger("citygauge.api")
@@ -31,11 +32,11 @@ class Departure:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._borrowed: set[Connection] = set()
+        self._borrowed: set[Connection | Asking] = set()
         self._gone = False
 
     @contextmanager
-    def watching(self, connection: Connection) -> Iterator[None]:
+    def watching(self, connection: Connection | Asking) -> Iterator[None]:
         """While inside, the connection's statement is cancelled when the client goes.
 
         Raises:
@@ -57,7 +58,10 @@ class Departure:
             self._gone = True
             for connection in self._borrowed:
                 with suppress(psycopg.Error):
-                    connection.cancel_safe(timeout=_CANCEL_WAIT_S)
+                    if isinstance(connection, psycopg.AsyncConnection):
+                        connection.cancel()
+                    else:
+                        connection.cancel_safe(timeout=_CANCEL_WAIT_S)
             if self._borrowed:
                 _LOG.info("query stopped: its client has gone")
 

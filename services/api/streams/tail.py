@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.api.alerting.alerts import alert_document, event_document
+from services.api.alerting.alert_lists import alert_document
+from services.api.alerting.alerts import event_document
 from services.api.answers import encoded
 from services.api.metrics import ApiMetrics
 from services.api.places import Place, Places

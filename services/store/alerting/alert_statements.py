@@ -15,7 +15,7 @@ from services.domain.alert import Alert, AlertEvent, EventKind, Verdict, Work
 from services.domain.condition import Rule, Severity
 from services.store.text import storable
 
-_COLUMNS: Final[LiteralString] = (
+COLUMNS: Final[LiteralString] = (
     "id, rule, subject, version, severity, score, sentence, evidence, started_at, raised_at, updated_at, cleared_at, "
     "acknowledged_at, acknowledged_by, shelved_until, shelved_reason, resolved_at, resolved_by, verdict, previous_id, "
     "group_id, assignee, work, suppressed_by, suppressed_reason, told_at, said"
@@ -29,9 +29,9 @@ TAKE_TURNS: Final[LiteralString] = (
     "SELECT pg_advisory_xact_lock(x'63697479616c7274'::bigint)"  # "cityalrt"
 )
 LOCK: Final[LiteralString] = (
-    f"SELECT {_COLUMNS} FROM alert WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
+    f"SELECT {COLUMNS} FROM alert WHERE id = ANY(%s) ORDER BY id FOR UPDATE"
 )
-GET: Final[LiteralString] = f"SELECT {_COLUMNS} FROM alert WHERE id = ANY(%s)"
+GET: Final[LiteralString] = f"SELECT {COLUMNS} FROM alert WHERE id = ANY(%s)"
 KNOWN_EVENTS: Final[LiteralString] = "SELECT id FROM alert_event WHERE id = ANY(%s)"
 LAST: Final[LiteralString] = """
     SELECT wanted.rule, wanted.subject, last.id, last.open
@@ -41,7 +41,7 @@ LAST: Final[LiteralString] = """
                           ORDER BY cleared_at IS NULL DESC, raised_at DESC, id DESC LIMIT 1) AS last
 """
 INSERT: Final[LiteralString] = f"""
-    INSERT INTO alert ({_COLUMNS}) VALUES (%(id)s, %(rule)s, %(subject)s, %(version)s, %(severity)s, %(score)s,
+    INSERT INTO alert ({COLUMNS}) VALUES (%(id)s, %(rule)s, %(subject)s, %(version)s, %(severity)s, %(score)s,
         %(sentence)s, %(evidence)s::jsonb, %(started_at)s, %(raised_at)s, %(updated_at)s, %(cleared_at)s,
         %(acknowledged_at)s, %(acknowledged_by)s, %(shelved_until)s, %(shelved_reason)s, %(resolved_at)s,
         %(resolved_by)s, %(verdict)s, %(previous_id)s, %(group_id)s, %(assignee)s, %(work)s, %(suppressed_by)s,
@@ -63,7 +63,7 @@ MEMBERS: Final[LiteralString] = """
       FROM alert WHERE group_id = ANY(%s)
 """
 CAUSES: Final[LiteralString] = f"""
-    SELECT {_COLUMNS} FROM alert
+    SELECT {COLUMNS} FROM alert
      WHERE cleared_at IS NULL AND rule = ANY(%(rules)s)
        AND (%(subjects)s::text[] IS NULL OR subject = ANY(%(subjects)s))
      ORDER BY started_at, id
@@ -71,7 +71,7 @@ CAUSES: Final[LiteralString] = f"""
 # Open cases that something holds back or could: where and what people's rules are for, and at or behind what is faulty
 # or silent. It may find too many, never too few.
 HOLDABLE: Final[LiteralString] = f"""
-    SELECT {_COLUMNS} FROM alert
+    SELECT {COLUMNS} FROM alert
      WHERE cleared_at IS NULL AND resolved_at IS NULL
        AND (suppressed_by IS NOT NULL OR rule = ANY(%(rules)s) OR subject = ANY(%(subjects)s)
             OR subject = ANY(%(zones)s) OR (%(places)s AND starts_with(subject, 'gateway/'))
@@ -84,7 +84,7 @@ HOLDABLE: Final[LiteralString] = f"""
      ORDER BY raised_at, id
 """
 OFF_SHELF: Final[LiteralString] = f"""
-    SELECT {_COLUMNS} FROM alert WHERE resolved_at IS NULL AND shelved_until <= %s ORDER BY raised_at, id
+    SELECT {COLUMNS} FROM alert WHERE resolved_at IS NULL AND shelved_until <= %s ORDER BY raised_at, id
 """
 INSERT_EVENT: Final[LiteralString] = """
     INSERT INTO alert_event (id, alert_id, version, kind, at, actor, data)
@@ -94,50 +94,10 @@ INSERT_EVENT: Final[LiteralString] = """
 INSERT_OUTBOX: Final[LiteralString] = "INSERT INTO outbox (event_id) VALUES (%s)"
 TELL: Final[LiteralString] = "SELECT pg_notify('citygauge_alert', %s)"
 OPEN: Final[LiteralString] = f"""
-    SELECT {_COLUMNS} FROM alert
+    SELECT {COLUMNS} FROM alert
      WHERE cleared_at IS NULL AND (%(rule)s::text IS NULL OR rule = %(rule)s)
        AND (%(subject)s::text IS NULL OR subject = %(subject)s)
      ORDER BY raised_at, id
-"""
-PAGE: Final[LiteralString] = f"""
-    SELECT {_COLUMNS} FROM alert AS a
-     WHERE (%(raised_us)s::bigint IS NULL
-            OR (raised_at, id) < (timestamptz 'epoch' + %(raised_us)s * interval '1 us', %(id)s::uuid))
-       AND (%(rule)s::text IS NULL OR rule = %(rule)s)
-       AND (%(severity)s::text IS NULL OR severity = %(severity)s)
-       AND (%(subject)s::text IS NULL OR subject = %(subject)s)
-       AND (%(group)s::uuid IS NULL OR group_id = %(group)s)
-       AND (%(assignee)s::text IS NULL OR coalesce(assignee, '') = %(assignee)s)
-       AND (%(work)s::text IS NULL OR work = %(work)s)
-       AND (%(suppressed)s::boolean IS NULL OR (suppressed_by IS NOT NULL) = %(suppressed)s)
-       AND (%(shelved)s::boolean IS NULL OR coalesce(shelved_until > %(now)s, false) = %(shelved)s)
-       AND (%(start)s::timestamptz IS NULL OR raised_at >= %(start)s)
-       AND (%(end)s::timestamptz IS NULL OR raised_at < %(end)s)
-       AND CASE %(state)s::text
-           WHEN 'resolved' THEN resolved_at IS NOT NULL
-           WHEN 'cleared' THEN resolved_at IS NULL AND cleared_at IS NOT NULL
-           WHEN 'acknowledged' THEN resolved_at IS NULL AND cleared_at IS NULL AND acknowledged_at IS NOT NULL
-           WHEN 'active' THEN resolved_at IS NULL AND cleared_at IS NULL AND acknowledged_at IS NULL
-           WHEN 'open' THEN resolved_at IS NULL AND cleared_at IS NULL
-           WHEN 'latched' THEN resolved_at IS NULL AND cleared_at IS NOT NULL AND acknowledged_at IS NULL
-                AND told_at IS NOT NULL
-           WHEN 'current' THEN resolved_at IS NULL
-                AND (cleared_at IS NULL OR (acknowledged_at IS NULL AND told_at IS NOT NULL))
-           ELSE true END
-       AND (%(domain)s::text IS NULL OR subject IN ('feed/' || %(domain)s, 'flood/' || %(domain)s)
-            OR EXISTS (SELECT FROM sensor AS s WHERE s.id = a.subject AND s.domain = %(domain)s)
-            OR (starts_with(subject, 'gateway/')
-                AND EXISTS (SELECT FROM sensor AS s
-                             WHERE s.gateway = substr(a.subject, 9) AND s.domain = %(domain)s)))
-       AND (%(zone)s::text IS NULL OR subject = %(zone)s
-            OR EXISTS (SELECT FROM sensor AS s WHERE s.id = a.subject AND s.zone = %(zone)s)
-            OR (starts_with(subject, 'gateway/')
-                AND EXISTS (SELECT FROM sensor AS s
-                             WHERE s.gateway = substr(a.subject, 9) AND s.zone = %(zone)s))
-            OR ((starts_with(subject, 'feed/') OR starts_with(subject, 'flood/'))
-                AND EXISTS (SELECT FROM sensor AS s
-                             WHERE s.zone = %(zone)s AND s.domain = split_part(a.subject, '/', 2))))
-     ORDER BY raised_at DESC, id DESC LIMIT %(limit)s
 """
 EVENTS: Final[LiteralString] = f"""
     SELECT {_EVENT_COLUMNS} FROM alert_event AS e WHERE alert_id = %s ORDER BY version LIMIT %s
@@ -173,8 +133,8 @@ class StoredEvent:
 
 
 def alert_of(row: Sequence[Any]) -> Alert:
-    """The alert of a row of `_COLUMNS`."""
-    values = dict(zip(_COLUMNS.split(", "), row, strict=True))
+    """The alert of a row of `COLUMNS`."""
+    values = dict(zip(COLUMNS.split(", "), row, strict=True))
     values["rule"] = Rule(values["rule"])
     values["severity"] = Severity(values["severity"])
     values["work"] = Work(values["work"])
@@ -192,7 +152,7 @@ def event_of(row: Sequence[Any]) -> StoredEvent:
 
 def values_of_alert(alert: Alert) -> dict[str, object]:
     """Parameters of INSERT and UPDATE."""
-    values: dict[str, object] = {name: getattr(alert, name) for name in _COLUMNS.split(", ")}
+    values: dict[str, object] = {name: getattr(alert, name) for name in COLUMNS.split(", ")}
     for name in ("rule", "severity", "verdict", "work"):
         word = values[name]
         values[name] = word.value if isinstance(word, Enum) else word

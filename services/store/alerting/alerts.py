@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final
 
 from services.domain.alert import Alert, AlertEvent, EventKind, Work
 from services.domain.alert_event import MACHINES
@@ -26,22 +26,18 @@ from services.domain.errors import (
     UnknownAlert,
 )
 from services.domain.flood import FloodLimit
-from services.domain.instant import to_us
+from services.store.alerting import alert_pages, alert_turn
 from services.store.alerting import alert_statements as statements
-from services.store.alerting import alert_turn
+from services.store.alerting.alert_pages import AlertChoice, State
 from services.store.alerting.alert_statements import StoredEvent, alert_of, event_of, plain
 from services.store.connection import Connection, transaction
-from services.store.page import LARGEST_PAGE, Page, check_limit, decode_cursor, page_of
+from services.store.page import LARGEST_PAGE, Page, check_limit
 from services.store.text import storable
 
 __all__ = ["CHANNEL", "AlertRepository", "State", "StoredEvent", "Target"]
 
 CHANNEL: Final = "citygauge_alert"
 """Told with the position of the newest event."""
-State: TypeAlias = Literal[
-    "active", "acknowledged", "cleared", "resolved", "open", "latched", "current"
-]
-"""The one word of `Alert.state`; or open (active or acknowledged), latched, or current (open or latched)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,42 +184,26 @@ class AlertRepository:
         end: datetime | None = None,
         after: str | None = None,
     ) -> Page[Alert]:
-        """Alerts, newest raised first, at most `limit` (up to 1,000).
-
-        Args:
-            now: decides what is shelved.
-            state: as `Alert.state`, `Alert.open` and `Alert.latched` say it; current: open or latched.
-            assignee: who shall deal with it; "" for nobody.
-            suppressed: whether a rule keeps it from being told; shelved: whether a person hides it.
-            domain, zone: of the sensor that is the subject, or of any sensor behind a gateway or feed that is; a zone
-                is found as a subject too.
-            group: a `group_id`.
-            start, end: raised in [start, end).
-        """
-        key = (None, None) if after is None else decode_cursor(after, int, str)
-        values: dict[str, Any] = {
-            "limit": check_limit(limit, 1_000) + 1,
-            "now": now,
-            "state": state,
-            "assignee": None if assignee is None else storable(assignee),
-            "work": work,
-            "suppressed": suppressed,
-            "shelved": shelved,
-            "rule": rule,
-            "severity": severity,
-            "subject": None if subject is None else storable(subject),
-            "domain": domain,
-            "zone": None if zone is None else storable(zone),
-            "group": group,
-            "start": start,
-            "end": end,
-            "raised_us": key[0],
-            "id": None if after is None else _uuid(key[1], after),
-        }
-        rows = self._conn.execute(statements.PAGE, values).fetchall()
-        return page_of(
-            [alert_of(row) for row in rows], limit, lambda a: (to_us(a.raised_at), str(a.id))
+        """Alerts, newest raised first; `AlertChoice` explains the arguments."""
+        chosen = AlertChoice(
+            limit=limit,
+            now=now,
+            state=state,
+            assignee=assignee,
+            work=work,
+            suppressed=suppressed,
+            shelved=shelved,
+            rule=rule,
+            severity=severity,
+            subject=subject,
+            domain=domain,
+            zone=zone,
+            group=group,
+            start=start,
+            end=end,
+            after=after,
         )
+        return alert_pages.page(self._conn, chosen)
 
     def events(self, alert_id: uuid.UUID, *, limit: int = LARGEST_PAGE) -> list[StoredEvent]:
         """The alert's log from its beginning, at most `limit` events. Raises UnknownAlert."""
@@ -255,12 +235,3 @@ def _check(current: Alert | None, target: Target, kind: EventKind) -> None:
 def _as_plain(alert: Alert) -> Mapping[str, object]:
     facts = {name: plain(getattr(alert, name)) for name in Alert.__dataclass_fields__}
     return {**facts, "state": alert.state}
-
-
-def _uuid(value: object, cursor: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(str(value))
-    except ValueError:
-        raise InvalidInput(
-            "after", cursor, "the 'next' of the page before, as it was returned"
-        ) from None
