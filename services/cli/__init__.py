@@ -16,6 +16,7 @@ from services.cli import (
     decode,
     demo,
     doctor,
+    expect,
     export,
     keys,
     maintain,
@@ -74,6 +75,7 @@ app.command("decode", rich_help_panel=_LOOK)(decode.decode)
 app.command("backtest", rich_help_panel=_LOOK)(backtest.backtest)
 app.command("score", rich_help_panel=_LOOK)(score.score)
 app.command("tune", rich_help_panel=_LOOK)(tune.tune)
+app.add_typer(expect.app, name="expect", rich_help_panel=_LOOK)
 app.add_typer(rejected.app, name="rejected", rich_help_panel=_LOOK)
 app.add_typer(workers.app, name="workers", rich_help_panel=_LOOK)
 app.command("maintain", rich_help_panel=_LOOK)(maintain.maintain)

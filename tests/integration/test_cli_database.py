@@ -3,15 +3,20 @@
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from services.domain.condition import Rule
 from services.domain.rejection import Rejection, RejectReason
 from services.domain.sensor_file import parse
 from services.store import rejected
+from services.store.alerting.alerts import AlertRepository
+from services.store.alerting.suppressions import SuppressionRepository
 from services.store.connection import connect, transaction
+from tests.api_server import say
 from tests.waiting import PATIENCE_S
 
 SENSORS = (
@@ -128,3 +133,36 @@ def test_messages_that_nobody_wants_are_given_up(command, database_url: str) -> 
         found = rejected.page(conn, limit=9, state=rejected.MessageState.DISCARDED).items
     assert {each.changed_by for each in found} == {"citygauge rejected discard"}
     assert len(found) == 3
+
+
+def test_what_is_to_be_expected_is_told_listed_and_ended(
+    command, database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text(SENSORS)
+    command("sensors", "import", "in.csv")
+    until = (datetime.now(UTC) + timedelta(days=30)).isoformat()
+    known = ("--until", until, "--reason", "[b]flushed[/b]", "--by", "ana")
+    command("expect", "add", "exemption", *known, status=2)
+    command("expect", "add", "exemption", "--subject", "M9", *known, status=2)
+    command("expect", "add", "exemption", "--subject", "M1", "--hours", "9-11", *known, status=2)
+    with connect(database_url, "test", autocommit=True) as conn:
+        alert = say(database_url, subject="M1", rule=Rule.BURST)
+        week = ("--hours", "mon,tue,wed,thu,fri,sat,sun 00:00-00:00", "--rule", "burst")
+        made = command("expect", "add", "exemption", "--subject", "M1", *week, *known).strip()
+        assert AlertRepository(conn).get(alert.id).suppressed_by == f"exemption/{made}"
+        works = command("expect", "add", "maintenance", "--zone", "DMA-1", *known).strip()
+        listed = command("expect", "list")
+        [row] = [line for line in listed.splitlines() if made in line]
+        assert "exemption" in row
+        assert "M1, burst" in row
+        assert "Europe/Madrid" in row
+        assert "[b]flushed[/b]" in row
+        assert works in listed
+        assert "is ended" in command("expect", "end", made, "--comment", "done", "--by", "eva")
+        command("expect", "end", made, status=2)
+        command("expect", "end", "00000000-0000-0000-0000-000000000000", status=1)
+        assert made not in command("expect", "list")
+        assert made in command("expect", "list", "--all")
+        assert AlertRepository(conn).get(alert.id).suppressed_by is None
+        log = SuppressionRepository(conn).events(uuid.UUID(made))
+    assert [(each.kind, each.actor) for each in log] == [("created", "ana"), ("ended", "eva")]

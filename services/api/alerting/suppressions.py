@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import Field
@@ -26,13 +25,9 @@ from services.api.alerting.suppression_models import (
 from services.api.answers import Answer
 from services.api.parameters import Cursor, Parameters
 from services.api.problems import documented
-from services.domain.errors import InvalidInput, UnknownSensor
-from services.domain.subject import SubjectKind, kind_of_subject
 from services.domain.suppression import Suppression, SuppressionKind, WeeklyHours
-from services.store.alerting.alert_watch import watch
+from services.store.alerting.expectations import Expectation, end, expect
 from services.store.alerting.suppressions import SuppressionRepository
-from services.store.connection import Connection
-from services.store.sensors import SensorRepository
 
 router = APIRouter(tags=["alerts"], dependencies=[Depends(read)])
 Operator = Annotated[Principal, Depends(operate)]
@@ -61,32 +56,21 @@ def _create(
     request: Request, who: Principal, kind: SuppressionKind, body: NewSuppression
 ) -> Answer:
     now = datetime.now(UTC)
+    asked = Expectation(
+        subjects=body.subjects,
+        rules=body.rules,
+        domain=body.domain,
+        zone=body.zone,
+        road=body.road,
+        starts_at=body.starts_at,
+        ends_at=body.ends_at,
+        hours=[WeeklyHours(tuple(sorted(set(h.days))), h.start, h.end) for h in body.hours],
+        time_zone=body.time_zone,
+        reason=body.reason,
+    )
     with request.app.state.database.connection() as connection:
-        zones = _time_zones(connection, body)
-        made = Suppression(
-            id=uuid.uuid4(),
-            kind=kind,
-            subjects=tuple(dict.fromkeys(body.subjects)),
-            rules=tuple(dict.fromkeys(body.rules)),
-            domain=body.domain,
-            zone=body.zone,
-            road=body.road,
-            starts_at=body.starts_at or now,
-            ends_at=body.ends_at,
-            hours=tuple(
-                WeeklyHours(tuple(sorted(set(h.days))), h.start, h.end) for h in body.hours
-            ),
-            time_zone=body.time_zone or (zones[0] if len(set(zones)) == 1 else "UTC"),
-            reason=body.reason,
-            created_at=now,
-            created_by=actor_of(who),
-        )
-        if made.ends_at <= now:
-            raise InvalidInput("ends_at", made.ends_at.isoformat(), "a time in the future")
-        repository = SuppressionRepository(connection)
-        repository.create(made)
-        watch(connection, now, now)
-        [document] = _documents(repository, [made], now)
+        made = expect(connection, kind, asked, actor_of(who), now)
+        [document] = _documents(SuppressionRepository(connection), [made], now)
     return Answer(document, status_code=201, headers={"Location": _address(kind, made.id)})
 
 
@@ -96,10 +80,8 @@ def _end(
     now = datetime.now(UTC)
     comment = None if body is None else body.comment
     with request.app.state.database.connection() as connection:
-        repository = SuppressionRepository(connection)
-        ended = repository.end(kind, id_, actor_of(who), now, comment)
-        watch(connection, now, now)
-        [document] = _documents(repository, [ended], now)
+        ended = end(connection, kind, id_, actor_of(who), now, comment=comment)
+        [document] = _documents(SuppressionRepository(connection), [ended], now)
     return Answer(document)
 
 
@@ -129,31 +111,6 @@ def _documents(
         }
         for each in found
     ]
-
-
-def _time_zones(connection: Connection, body: NewSuppression) -> list[str]:
-    """Time zones of the sensors that are named, each of which must be known; else of the zone's or the road's."""
-    sensors = SensorRepository(connection)
-    zones = []
-    for subject in body.subjects:
-        if kind_of_subject(subject) is SubjectKind.SENSOR:
-            try:
-                zones.append(sensors.get(subject).time_zone)
-            except UnknownSensor:
-                allowed = "the id of a registered sensor, feed/water, or gateway/ and a name"
-                raise InvalidInput("subjects", subject, allowed) from None
-    if not zones and (body.zone or body.road):
-        some = sensors.page(limit=1, zone=body.zone, road=body.road).items
-        if not some:
-            field, value = ("zone", body.zone) if body.zone else ("road", body.road)
-            raise InvalidInput(field, value, "one that a registered sensor has")
-        zones = [some[0].time_zone]
-    if body.time_zone is not None:
-        try:
-            ZoneInfo(body.time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise InvalidInput("time_zone", body.time_zone, "an IANA name: Europe/Madrid") from None
-    return zones
 
 
 def _address(kind: SuppressionKind, id_: uuid.UUID) -> str:

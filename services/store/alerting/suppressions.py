@@ -119,6 +119,13 @@ class SuppressionRepository:
         """The one of this kind and id. Raises UnknownSuppression."""
         return self._one(GET, kind, id_)
 
+    def kind_of(self, id_: uuid.UUID) -> SuppressionKind:
+        """What the one of this id is. Raises UnknownSuppression."""
+        row = self._conn.execute(GET, (id_,)).fetchone()
+        if row is None:
+            raise UnknownSuppression("exemption or maintenance window", str(id_))
+        return SuppressionKind(row[1])
+
     def _one(self, statement: LiteralString, kind: SuppressionKind, id_: uuid.UUID) -> Suppression:
         row = self._conn.execute(statement, (id_,)).fetchone()
         if row is None or row[1] != kind.value:
