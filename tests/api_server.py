@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import httpx
 import numpy as np
 
-from services.api.rules import Rules
+from services.api.neighbours import Neighbours
 from services.api.service import run
 from services.api.settings import ApiSettings
 from services.domain.alert import Alert, alert_id, event_of_condition
@@ -66,18 +66,20 @@ class Api:
 
 
 @contextmanager
-def serving(database_url: str, *, rules: Rules | None = None, **settings: object) -> Iterator[Api]:
+def serving(
+    database_url: str, *, neighbours: Neighbours | None = None, **settings: object
+) -> Iterator[Api]:
     """Run the API in a thread; it must end in time when it is told to."""
     with (
         TemporaryDirectory(prefix="citygauge-exports-") as folder,
-        _serving(database_url, {"export_folder": folder, **settings}, rules) as running,
+        _serving(database_url, {"export_folder": folder, **settings}, neighbours) as running,
     ):
         yield running
 
 
 @contextmanager
 def _serving(
-    database_url: str, settings: Mapping[str, object], rules: Rules | None
+    database_url: str, settings: Mapping[str, object], neighbours: Neighbours | None
 ) -> Iterator[Api]:
     stop, listening = threading.Event(), threading.Event()
     urls: list[str] = []
@@ -90,7 +92,7 @@ def _serving(
     def serve() -> None:
         try:
             chosen = ApiSettings.model_validate({"port": 0, **PATIENT, **settings})
-            run(chosen, database_url, stop, told, rules=rules)
+            run(chosen, database_url, stop, told, neighbours=neighbours)
         except BaseException as error:
             failures.append(error)
             listening.set()

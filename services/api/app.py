@@ -20,16 +20,26 @@ from services.api import (
     session,
 )
 from services.api.access import Doorkeeper
-from services.api.alerting import alerts, bulk, cap, changes, deliveries, performance, suppressions
+from services.api.alerting import (
+    alerts,
+    bulk,
+    cap,
+    changes,
+    deliveries,
+    performance,
+    previews,
+    suppressions,
+)
 from services.api.alerting.alert_lists import AlertLists
+from services.api.alerting.preview_runner import PreviewRunner
 from services.api.database import Database
 from services.api.frame import Frame
 from services.api.history import consumption, exports, newest, quality, readings, roads, zones
 from services.api.history.export_runner import ExportRunner
 from services.api.metrics import ApiMetrics
+from services.api.neighbours import Neighbours
 from services.api.openapi import describe
 from services.api.places import Places
-from services.api.rules import Rules
 from services.api.sessions import Sessions
 from services.api.settings import ApiSettings
 from services.api.streams import live_socket, stream
@@ -42,14 +52,14 @@ _ASKING_CONNECTIONS = 4
 
 
 def create_app(
-    settings: ApiSettings, database_url: str, rules_in_force: Rules | None = None
+    settings: ApiSettings, database_url: str, neighbours: Neighbours | None = None
 ) -> FastAPI:
     """The ASGI application; it connects when it starts, not here.
 
     Args:
         settings: limits, sessions, streams.
         database_url: a PostgreSQL address; the database may be away, requests then get 503.
-        rules_in_force: what the rules are set to, for people to read.
+        neighbours: what other services do for this one.
     """
 
     @asynccontextmanager
@@ -58,10 +68,12 @@ def create_app(
         app.state.tail.start()
         app.state.reading_tail.start()
         app.state.exports.start()
+        app.state.previews.start()
         try:
             yield
         finally:
             await asker.close()
+            app.state.previews.stop()
             app.state.exports.stop()
             app.state.reading_tail.stop()
             app.state.tail.stop()
@@ -80,7 +92,7 @@ def create_app(
         secret.get_secret_value() if secret else None, token.get_secret_value() if token else None
     )
     app.state.settings = settings
-    app.state.rules = rules_in_force or {}
+    app.state.neighbours = neighbours or Neighbours()
     app.state.database = database
     app.state.metrics = ApiMetrics()
     app.state.places = Places()
@@ -96,6 +108,7 @@ def create_app(
     app.state.alert_lists = AlertLists(asker, database, app.state.places)
     app.state.reading_tail = ReadingTail(database_url, settings, app.state.metrics)
     app.state.exports = ExportRunner(database_url, settings)
+    app.state.previews = PreviewRunner(database_url, app.state.neighbours.previewer)
     problems.install(app)
     app.include_router(alerts.lists)  # first: what is asked most is found soonest
     for room in (
@@ -120,6 +133,7 @@ def create_app(
         quality,
         rules,
         sentences,
+        previews,
         catalogue,
         session,
         health,

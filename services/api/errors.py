@@ -77,6 +77,31 @@ class ExportsFull(CitygaugeError):
         )
 
 
+class PreviewsFull(CitygaugeError):
+    """As many previews as may wait are waiting."""
+
+    retriable: ClassVar[bool] = True
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        super().__init__(f"{most} previews are waiting already; try again when some are done")
+
+
+class NoPreviewer(CitygaugeError):
+    """This server was started without the detectors beside it."""
+
+    def __init__(self) -> None:
+        super().__init__("this server cannot try settings; `citygauge api` can")
+
+
+class PreviewFailed(CitygaugeError):
+    """A preview came to no result; `problem` says why, for people."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(problem)
+
+
 class NotReady(CitygaugeError):
     """The export has no file yet, or never will."""
 

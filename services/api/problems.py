@@ -98,6 +98,13 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     api.ExportsFull: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "too-many-exports", "Too many exports are waiting"
     ),
+    domain.UnknownPreview: Kind(HTTPStatus.NOT_FOUND, "unknown-preview", "No such preview"),
+    api.PreviewsFull: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "too-many-previews", "Too many previews are waiting"
+    ),
+    api.NoPreviewer: Kind(
+        HTTPStatus.NOT_IMPLEMENTED, "no-previewer", "This server cannot try settings"
+    ),
     api.NotReady: Kind(HTTPStatus.CONFLICT, "not-ready", "There is no file"),
     api.RangeNotThere: Kind(
         HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "range-not-there", "No such part of the file"
@@ -267,7 +274,7 @@ _MEANING: Final[Mapping[int, str]] = {
     416: "The file is shorter than that",
     422: "A value is not valid; `field`, `value` and `allowed` say which and what would do",
     500: "Something went wrong on our side; the cause is in the log",
-    501: "The server lacks what it takes to write this form; the sentence says which it can write",
+    501: "The server lacks what it takes for this; the sentence says what",
     503: "The database does not answer in time; the header Retry-After says when to try again",
 }
 

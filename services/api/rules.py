@@ -69,5 +69,5 @@ class RulesDocument(Document):
 )
 def rules(request: Request) -> Answer:
     """Show each rule's settings, as this service's own settings file and environment give them."""
-    known: Rules = request.app.state.rules
+    known: Rules = request.app.state.neighbours.rules
     return Answer({"items": [{"rule": rule, "settings": known.get(rule, ())} for rule in Rule]})

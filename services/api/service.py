@@ -12,7 +12,7 @@ from typing import Any, Final
 import uvicorn
 
 from services.api.app import create_app
-from services.api.rules import Rules
+from services.api.neighbours import Neighbours
 from services.api.settings import ApiSettings
 from services.domain.errors import SettingError
 
@@ -28,7 +28,7 @@ def run(
     database_url: str,
     stop: threading.Event,
     on_listening: Callable[[str], None] | None = None,
-    rules: Rules | None = None,
+    neighbours: Neighbours | None = None,
 ) -> None:
     """Serve until `stop` is set; requests that are under way get a few seconds to end.
 
@@ -36,7 +36,7 @@ def run(
         settings: where to listen, and everything else.
         database_url: a PostgreSQL address.
         stop: ends the service.
-        rules: what the rules are set to, for people to read.
+        neighbours: what other services do for this one.
         on_listening: told the address (http://127.0.0.1:8080) as soon as connections are taken.
 
     Raises:
@@ -45,7 +45,7 @@ def run(
     tls = _tls(settings)
     listener = _listen(settings)
     port = listener.getsockname()[1]
-    app = create_app(settings, database_url, rules)
+    app = create_app(settings, database_url, neighbours)
     config = uvicorn.Config(
         app,
         log_config=None,

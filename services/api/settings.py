@@ -123,3 +123,18 @@ class ApiSettings(BaseModel):
     export_statement_timeout_s: float = Field(
         300.0, gt=0, le=86_400, description="Seconds after which a query of an export is stopped."
     )
+    preview_readings: int = Field(
+        20_000_000,
+        ge=1000,
+        le=10_000_000_000,
+        description="Most readings that a preview of rules may be expected to report on; what the detectors read "
+        "before, to learn habits, comes on top.",
+    )
+    preview_s: float = Field(
+        900.0, gt=0, le=86_400, description="Seconds after which a preview of rules is given up."
+    )
+    preview_memory_bytes: int = Field(
+        1_000_000_000,
+        ge=100_000_000,
+        description="Most memory of the process that makes a preview of rules.",
+    )

@@ -21,6 +21,7 @@ from services.cli import (
     keys,
     maintain,
     notify,
+    preview_job,
     reference,
     rejected,
     replay,
@@ -83,6 +84,7 @@ app.add_typer(keys.app, name="keys", rich_help_panel=_LOOK)
 app.command("export", rich_help_panel=_LOOK)(export.export)
 app.command("settings", rich_help_panel=_LOOK)(reference.settings)
 app.command("reference", hidden=True)(reference.write_reference)
+app.command(preview_job.COMMAND, hidden=True)(preview_job.preview_job)
 
 
 def _show_version(wanted: bool) -> None:

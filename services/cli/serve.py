@@ -94,16 +94,15 @@ def api() -> None:
     """
     from services.api.service import run
     from services.api.settings import ApiSettings
-    from services.cli.rule_settings import rules_of
-    from services.detect.detector_settings import DetectorSettings
+    from services.cli.beside_api import neighbours
 
     sources = Sources.of_process()
     settings = sources.load(Section.API, ApiSettings)
-    rules = rules_of(sources.load(Section.DETECTORS, DetectorSettings))
     database = database_url(sources)
+    beside = neighbours(sources, settings, database)
     start_log()
     _leave_first_key(database, Path(settings.first_key_file or _state_folder() / "api-key"))
-    run(settings, database, stop_on_signals(), rules=rules)
+    run(settings, database, stop_on_signals(), neighbours=beside)
 
 
 def _state_folder() -> Path:

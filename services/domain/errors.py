@@ -73,6 +73,14 @@ class UnknownExport(CitygaugeError):
         super().__init__(f"export {_short(export_id)}: {problem}")
 
 
+class UnknownPreview(CitygaugeError):
+    """No preview of rules of this id is kept."""
+
+    def __init__(self, preview_id: str) -> None:
+        self.preview_id = preview_id
+        super().__init__(f"preview {_short(preview_id)} does not exist")
+
+
 class UnknownAlert(CitygaugeError):
     """No alert of this id exists."""
 

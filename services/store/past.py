@@ -65,9 +65,14 @@ def past(
 
 
 def past_steps(
-    conn: Connection, start: datetime, end: datetime, step: timedelta = STEP
+    conn: Connection,
+    start: datetime,
+    end: datetime,
+    step: timedelta = STEP,
+    only: Mapping[Domain, Sequence[int]] | None = None,
 ) -> Iterator[Mapping[Domain, ReadingBatch]]:
-    """As `past`, what belongs to one step together."""
+    """As `past`, what belongs to one step together; `only` these sensors (by number) of these domains, if given."""
+    wanted: Mapping[Domain, Sequence[int] | None] = dict.fromkeys(Domain) if only is None else only
     at = start
     while at < end:
         upcoming = _next_time(conn, at, end)
@@ -75,7 +80,7 @@ def past_steps(
             return
         at += (upcoming - at) // step * step
         until = min(at + step, end)
-        found = {domain: _between(conn, domain, at, until) for domain in Domain}
+        found = {domain: _between(conn, domain, at, until, some) for domain, some in wanted.items()}
         yield {domain: batch for domain, batch in found.items() if batch is not None}
         at = until
 

@@ -22,6 +22,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from services.api.neighbours import Neighbours
+from services.cli.rule_settings import rules_of
+from services.detect.detector_settings import DetectorSettings
 from services.embedded.browser import driver_libraries, find_chromium
 from tests.api_server import Api, new_key, serving
 from tests.waiting import wait_until
@@ -172,7 +175,8 @@ def slow_down(page: Page) -> None:
 @pytest.fixture
 def console_api(database_url: str) -> Iterator[Api]:
     """The API on a fresh database."""
-    with serving(database_url, stream_heartbeat_s=1) as running:
+    beside = Neighbours(rules_of(DetectorSettings()))
+    with serving(database_url, neighbours=beside, stream_heartbeat_s=1) as running:
         yield running
 
 

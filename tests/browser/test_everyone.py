@@ -59,6 +59,7 @@ def town(console: Console) -> tuple[Console, list[str]]:
         "#/", f"#/alert/{alert.id}", "#/map", "#/corridors", f"#/corridor/{STATION.road}", "#/zones",
         f"#/zone/{quote(str(METER.zone))}", "#/sensors", f"#/sensor/{METER.id}", "#/quality", "#/quality?tab=days",
         "#/quality?tab=rejected", f"#/rejected/{number}", "#/performance", "#/rules",
+        "#/rule/burst",
     ]  # fmt: skip
 
 

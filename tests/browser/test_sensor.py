@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, expect
 
+from services.api.neighbours import Neighbours
 from services.cli.rule_settings import OF_RULE, rules_of
 from services.detect.detector_settings import DetectorSettings
 from services.domain.condition import Rule
@@ -83,8 +84,9 @@ def test_the_rules_say_what_they_ask_and_what_they_are_set_to(
     assert known == set(DetectorSettings.model_fields)
     assert set(OF_RULE) == set(Rule)
     token = "t" * 40
+    beside = Neighbours(rules_of(settings))
     with (
-        serving(database_url, login_token=token, rules=rules_of(settings)) as api,
+        serving(database_url, login_token=token, neighbours=beside) as api,
         tab(browser, api) as console,
     ):
         console.page.goto(f"{api.url}/login?token={token}")

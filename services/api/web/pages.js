@@ -17,5 +17,6 @@ export const VIEWS = {
   sensor: { page: "sensors", load: () => import("./sensor.js") },
   corridor: { page: "corridors", load: () => import("./corridor.js") },
   zone: { page: "zones", load: () => import("./zone.js") },
+  rule: { page: "rules", load: () => import("./rule.js") },
   rejected: { page: "quality", load: () => import("./rejected.js") },
 };

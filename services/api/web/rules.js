@@ -1,18 +1,12 @@
 // The rules: what each asks, how often it was right, and what it is set to, in words and units.
 
 import { get } from "./api.js";
+import { address } from "./address.js";
 import { h } from "./dom.js";
-import { amount, number, say, t } from "./words.js";
+import { written } from "./settings.js";
+import { say, t } from "./words.js";
 
 const WEEKS = 26;
-const UNITS = [["_litres_per_h", "L/h"], ["_km_per_h", "km/h"], ["_litres", "L"], ["_days", "d"], ["_min", "min"], ["_h", "h"], ["_s", "s"]];
-const NO_HOURS = new Set(["night_cusum_h", "zone_cusum_h", "zone_burst_h", "balance_cusum_h"]); // decision limits h of Page's test, in sigmas
-
-function written(name, value) {
-  if (typeof value !== "number") return String(value);
-  const unit = NO_HOURS.has(name) ? null : UNITS.find(([tail]) => name.endsWith(tail))?.[1];
-  return unit ? amount(value, unit) : value !== 0 && Math.abs(value) < 0.001 ? String(value) : number(value);
-}
 
 export default class Rules {
   element = h("article", {});
@@ -36,6 +30,7 @@ export default class Rules {
         h("tbody", {}, settings.map(({ name, value, default: usual, description }) => h("tr", {},
           h("td", {}, h("span", { lang: "en" }, description), h("div", { class: "soft small" }, h("code", {}, name))),
           h("td", { class: "num" }, h("b", {}, written(name, value)), value === usual ? null : h("div", { class: "chip warning" }, t("ruled.changed"))),
-          h("td", { class: "num soft" }, written(name, usual)))))))) : h("p", { class: "soft small" }, t("ruled.learned")));
+          h("td", { class: "num soft" }, written(name, usual)))))))) : null,
+      settings.length ? h("p", {}, h("a", { href: address("rule", rule) }, t("tried.open"))) : h("p", { class: "soft small" }, t("ruled.learned")));
   }
 }

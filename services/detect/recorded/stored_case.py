@@ -5,7 +5,7 @@ It refuses to write, and to hold more than one step of the past.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -25,17 +25,26 @@ class StoredCase:
         start: from when it is reported; None: everything that is stored.
         end: the newest stored reading when not given.
         warm: what is read before `start`, so that the detectors know the habits.
+        only: numbers of the sensors that it is about; None: all.
     """
 
     arrivals = False
     """Readings are taken in the order of their own times."""
 
     def __init__(
-        self, conn: Connection, start: datetime | None, end: datetime | None, warm: timedelta
+        self,
+        conn: Connection,
+        start: datetime | None,
+        end: datetime | None,
+        warm: timedelta,
+        only: Collection[int] | None = None,
     ) -> None:
         self.conn = conn
         found, _ = SensorRepository(conn).changed_since(0)
-        self._numbered = [(entry.number, entry.sensor) for entry in found]
+        self._numbered = [
+            (each.number, each.sensor) for each in found if only is None or each.number in only
+        ]
+        self._only = None if only is None else _by_domain(self._numbered)
         newest = newest_time(conn)
         self._end = end or (newest + MICROSECOND if newest else None)
         self._start = None if start is None else start - warm
@@ -59,9 +68,16 @@ class StoredCase:
         domains = {sensor.domain for _, sensor in self._numbered}
         every = min((every_us[domain] for domain in domains), default=1)
         start = self._start or datetime(2000, 1, 1, tzinfo=self._end.tzinfo)
-        for block in past_steps(self.conn, start, self._end):
+        for block in past_steps(self.conn, start, self._end, only=self._only):
             in_order = {
                 domain: replace(batch, received_us=batch.observed_us)
                 for domain, batch in block.items()
             }
             yield from sliced(in_order, every)
+
+
+def _by_domain(numbered: Sequence[tuple[int, Sensor]]) -> dict[Domain, list[int]]:
+    found: dict[Domain, list[int]] = {}
+    for number, sensor in numbered:
+        found.setdefault(sensor.domain, []).append(number)
+    return found
