@@ -24,7 +24,7 @@ from services.domain.catalogue import Domain
 from services.embedded.database import EmbeddedDatabase
 from services.store.connection import connect
 from services.store.query import exports as store_exports
-from services.store.query.export_rows import pieces
+from services.store.query.export_rows import Asked, pieces
 from services.store.query.exports import ExportRepository, JobState
 from tests.api_server import METER, STATION, Api, new_key, register, serving, store
 from tests.waiting import PATIENCE_S, wait_until
@@ -37,6 +37,8 @@ ORDER: dict[str, Any] = {
     "end": "2026-02-01T00:00:00Z",
     "metrics": ["flow"],
 }
+
+FLOW = Asked(Domain.WATER, ("flow_litres_per_h",))
 
 
 @pytest.fixture(scope="module")
@@ -237,20 +239,43 @@ def test_pieces_follow_the_rate_and_miss_nothing(filled: str) -> None:
     with connect(filled, "test", autocommit=True) as connection:
         start, end = (round(t.timestamp() * 1e6) for t in (START, START + timedelta(days=10)))
         found = list(
-            pieces(
-                connection,
-                Domain.WATER,
-                None,
-                start,
-                end,
-                metrics=["flow_litres_per_h"],
-                most_rows=200,
-            )
+            pieces(connection, FLOW, None, start, end, most_rows=200),
         )
-    values = np.concatenate([piece.batch.metrics["flow_litres_per_h"] for piece in found])
+    values = np.concatenate([piece.values["flow_litres_per_h"] for piece in found])
     assert values.tolist() == [float(i) for i in range(MINUTES)]
-    assert max(len(piece.batch) for piece in found) <= 400
+    assert max(len(piece) for piece in found) <= 400
     assert all(a.end_us == b.start_us for a, b in pairwise(found))
+
+
+def test_pieces_are_in_the_order_of_time_however_they_were_stored(database_url: str) -> None:
+    meters = [replace(METER, id=f"M-{i}") for i in range(3)]
+    numbers = register(database_url, meters)
+    for meter in reversed(meters):
+        for minutes in (range(50, 100), range(50)):
+            times = [START + timedelta(minutes=i) for i in minutes]
+            values = [float(i) for i in minutes]
+            store(database_url, meter, numbers[meter.id], times, flow_litres_per_h=values)
+    start, end = (round(t.timestamp() * 1e6) for t in (START, START + timedelta(days=1)))
+    asked = replace(FLOW, stamps=("received_at", "stored_at"))
+    with connect(database_url, "test", autocommit=True) as connection:
+        for some in (None, np.array(sorted(numbers.values())[:2], np.int32)):
+            found = list(pieces(connection, asked, some, start, end, most_rows=60))
+            rows = [
+                (at, sensor, value, received)
+                for piece in found
+                for at, sensor, value, received in zip(
+                    piece.at_us.tolist(),
+                    piece.sensor.tolist(),
+                    piece.values["flow_litres_per_h"].tolist(),
+                    piece.stamps["received_at"].tolist(),
+                    strict=True,
+                )
+            ]
+            assert rows == [
+                (at := start + i * 60_000_000, number, float(i), at + 1_000_000)
+                for i in range(100)
+                for number in (sorted(numbers.values()) if some is None else some.tolist())
+            ]
 
 
 def test_a_moment_with_more_readings_than_a_piece_is_one_piece(database_url: str) -> None:
@@ -260,12 +285,9 @@ def test_a_moment_with_more_readings_than_a_piece_is_one_piece(database_url: str
         times = [START + timedelta(minutes=i) for i in range(3)]
         store(database_url, meter, numbers[meter.id], times, flow_litres_per_h=[1.0, 2.0, 3.0])
     start, end = (round(t.timestamp() * 1e6) for t in (START, START + timedelta(days=1)))
-    metrics = ["flow_litres_per_h"]
     with connect(database_url, "test", autocommit=True) as connection:
-        found = list(
-            pieces(connection, Domain.WATER, None, start, end, metrics=metrics, most_rows=2)
-        )
-    sizes = [len(piece.batch) for piece in found]
+        found = list(pieces(connection, FLOW, None, start, end, most_rows=2))
+    sizes = [len(piece) for piece in found]
     assert [size for size in sizes if size] == [12, 12, 12]
     assert all(a.end_us == b.start_us for a, b in pairwise(found))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -70,8 +70,8 @@ def write(
             yield block
             on_progress(Written(min(share, _NEARLY), rows, size))
 
-    table = plan.table(borrow, came)
-    table = replace(table, blocks=counted(table.blocks))
+    source = plan.table(borrow, came)
+    table = replace(source, blocks=counted(source.blocks))
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
     digest = hashlib.sha256()
     try:
@@ -89,4 +89,7 @@ def write(
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+    finally:  # before the caller closes the connections that are still read from
+        if isinstance(source.blocks, Generator):
+            source.blocks.close()
     return Written(1.0, rows, size), digest.hexdigest()

@@ -5,7 +5,7 @@ It refuses orders that no file could answer: two domains, unknown names, forms t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PlainSerializer
 
 from services.api.history.forms import arrow
+from services.api.history.forms.ahead import ahead
 from services.api.history.forms.negotiation import STREAMED, Form
 from services.api.history.forms.table import Block, Column, ColumnKind, Table, Values, Words
 from services.api.history.forms.text import TimeForm
@@ -108,7 +109,7 @@ class Plan:
         order = self.order
         about = order.model_dump(mode="json", exclude_none=True)
         if order.bucket is None:
-            return Table(self._raw_columns(), self._raw(borrow, on_progress), about)
+            return Table(self._raw_columns(), ahead(self._raw(borrow, on_progress)), about)
         return Table(self._bucket_columns(), self._buckets(borrow, on_progress), about)
 
     def _ids(self, numbers: NDArray[np.int32]) -> Words:
@@ -124,36 +125,33 @@ class Plan:
             *(Column(each, ColumnKind.TIME) for each in Extra if each in self.order.include),
         ]
 
-    def _raw(self, borrow: Borrow, on_progress: Callable[[float], None]) -> Iterator[Block]:
+    def _raw(self, borrow: Borrow, on_progress: Callable[[float], None]) -> Generator[Block]:
         order = self.order
         with borrow() as connection:
             start, end = export_rows.bounds_us(
                 connection, order.domain, to_us(order.start), to_us(order.end)
             )
-            for piece in export_rows.pieces(
-                connection,
+            asked = export_rows.Asked(
                 order.domain,
-                None if self.all else self.numbers,
-                start,
-                end,
-                metrics=self.names,
-                exclude=_excluded(order),
-            ):
-                batch, stored_us = piece.batch, piece.stored_us
-                if self.all and not (known := np.isin(batch.sensor, self.numbers)).all():
-                    batch, stored_us = batch.take(known), stored_us[known]  # registered meanwhile
-                if len(batch):
-                    block: dict[str, Values] = {
-                        "time": batch.observed_us,
-                        "sensor_id": self._ids(batch.sensor),
-                        **batch.metrics,
-                        "quality": batch.quality,
+                self.names,
+                _excluded(order),
+                tuple(each.value for each in Extra if each in order.include),
+            )
+            numbers = None if self.all else self.numbers
+            place = _places(self.numbers)
+            for piece in export_rows.pieces(connection, asked, numbers, start, end):
+                codes = place[np.minimum(piece.sensor, len(place) - 1)]
+                rows = piece
+                if self.all and not (known := codes >= 0).all():  # registered meanwhile
+                    codes, rows = codes[known], piece.take(known)
+                if len(rows):
+                    yield {
+                        "time": rows.at_us,
+                        "sensor_id": Words(codes, self.ids),
+                        **rows.values,
+                        "quality": rows.quality,
+                        **rows.stamps,
                     }
-                    if Extra.RECEIVED_AT in order.include:
-                        block["received_at"] = batch.received_us
-                    if Extra.STORED_AT in order.include:
-                        block["stored_at"] = stored_us
-                    yield block
                 on_progress((piece.end_us - start) / max(end - start, 1))
 
     def _statistics(self) -> tuple[Statistic, ...]:
@@ -267,6 +265,13 @@ def _check_together(order: ExportOrder) -> None:
         for field in ("zone", "road", "kind"):
             if (value := getattr(order, field)) is not None:
                 raise InvalidInput(field, value, "not together with sensor_id")
+
+
+def _places(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Sensor number -> its place in the (s,) rising numbers; -1 for others, and at the end."""
+    places = np.full(int(numbers.max(initial=0)) + 2, -1, np.int32)
+    places[numbers] = np.arange(len(numbers), dtype=np.int32)
+    return places
 
 
 def _excluded(order: ExportOrder) -> int:

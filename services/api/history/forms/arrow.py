@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 from io import BytesIO
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 ROW_GROUP_ROWS: Final = 131_072
 """Rows of a Parquet row group: what is held in memory until it is written."""
+_SAMPLE: Final = 10_000
 
 
 def require(form: Form) -> None:
@@ -46,18 +48,28 @@ def stream(table: Table, form: TimeForm) -> Iterator[bytes]:
 
 
 def parquet(table: Table, form: TimeForm) -> Iterator[bytes]:
-    """A Parquet file, zstd inside; blocks are gathered into row groups."""
+    """A Parquet file, zstd inside; blocks are gathered into row groups.
+
+    Statistics are kept for times and words, by which readers choose row groups; minima of measurements help nobody.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = _schema(table, form)
     sink = _Tail()
+    first = next(table.blocks, None)
+    blocks = iter(()) if first is None else chain([first], table.blocks)
+    words = [each.name for each in table.columns if each.kind is ColumnKind.WORD]
     with pq.ParquetWriter(
-        pa.PythonFile(sink, mode="w"), schema, compression="zstd", use_dictionary=_words(table)
+        pa.PythonFile(sink, mode="w"),
+        schema,
+        compression="zstd",
+        use_dictionary=words + _repeated(table, first or {}),
+        write_statistics=[*words, *(c.name for c in table.columns if c.kind is ColumnKind.TIME)],
     ) as writer:
         waiting: list[Any] = []
         rows = 0
-        for block in table.blocks:
+        for block in blocks:
             batch = _batch(table, schema, block, form)
             waiting.append(batch)
             rows += batch.num_rows
@@ -107,8 +119,16 @@ def _drained(sink: BytesIO) -> bytes:
     return piece
 
 
-def _words(table: Table) -> list[str]:
-    return [each.name for each in table.columns if each.kind is ColumnKind.WORD]
+def _repeated(table: Table, block: Block) -> list[str]:
+    """Columns of numbers that have few different values: a dictionary makes them smaller, and others larger."""
+    found = []
+    for each in table.columns:
+        values = block.get(each.name)
+        if each.kind in {ColumnKind.NUMBER, ColumnKind.INTEGER} and isinstance(values, np.ndarray):
+            some = values[:_SAMPLE]
+            if len(np.unique(some)) <= len(some) // 10:
+                found.append(each.name)
+    return found
 
 
 def _schema(table: Table, form: TimeForm) -> pa.Schema:
