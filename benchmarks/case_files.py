@@ -13,15 +13,18 @@ from services.domain.instant import isoformat
 
 
 def write_files(
-    folder: Path, rows: Sequence[tuple[int, str, str, float]], facts: Mapping[str, object]
+    folder: Path,
+    rows: Sequence[tuple[int, str, str, float]],
+    facts: Mapping[str, object],
+    kind: str = "customer_meter",
 ) -> None:
-    """readings.csv.gz of (time, sensor, metric, value), and truth.json."""
+    """readings.csv.gz of (time, sensor, metric, value) of sensors of a kind, and truth.json."""
     folder.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
     out.writerow(("time", "sensor_id", "kind", "metric", "value"))
     for at_us, name, metric, value in rows:
-        out.writerow((isoformat(at_us), name, "customer_meter", metric, value))
+        out.writerow((isoformat(at_us), name, kind, metric, value))
     with (folder / "readings.csv.gz").open("wb") as file:
         file.write(gzip.compress(text.getvalue().encode(), 1, mtime=0))
     (folder / "truth.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")

@@ -25,6 +25,7 @@ import numpy as np
 from benchmarks import report
 from benchmarks.corridor import corridor_case
 from benchmarks.fine_cases import fine_cases
+from benchmarks.made_road import miscounts_case
 from benchmarks.practice import ROOT, practice_folder
 from benchmarks.scorecard_nab import nab_figures
 from benchmarks.scorecard_table import BASELINE_SOURCE, NAB_CASES, ROWS, Judged, Measure, Row
@@ -155,7 +156,7 @@ def main(arguments: list[str] | None = None) -> None:
     begun = time.perf_counter()
     with ProcessPoolExecutor(max(1, chosen.jobs)) as workers:
         cases = cases_below(root) + fine_cases(root, MADE, workers)
-    cases.append(corridor_case(MADE))
+    cases += [corridor_case(MADE), miscounts_case(MADE)]
     folder = chosen.alerts or _backtest(cases, ALERTS, chosen.jobs)
     scored = [_scored(name, path, folder) for name, path in cases]
     found = list(lines(scored, nab_figures(root / NAB_CASES)))

@@ -241,6 +241,16 @@ ROWS: Final[tuple[Row, ...]] = (
         families=frozenset({"malfunction", "missing", "stuck"}),
     ),
     Row(
+        "stations that miscount, simulated road",
+        ("simulated/miscounts*",),
+        (
+            Measure("recall", _recall, 0.95),
+            Measure("false alarms", _false_alarms, 0, higher=False),
+            Measure("median time", _median_minutes, 240, higher=False, unit="min"),
+        ),
+        families=frozenset({"malfunction", "missing", "stuck"}),
+    ),
+    Row(
         "NAB, standard profile",
         (NAB_CASES,),
         (

@@ -22,6 +22,10 @@ INLET = Sensor("IN-3", SensorKind.DMA_INLET, zone="South", time_zone="America/Ne
 LITRES = {"litres_so_far": 12_400.0, "litres_per_day": 2640.5}
 PRESSURE = {"confidence_1": 0.8, "P-9_beyond_model_kpa": -1.25}
 QUEUE = {"queue_km": 2.4, "bottleneck_here_1": 0.0, "bottleneck_at_km": 11.2, "delay_vehicle_h": 1240.0}  # fmt: skip
+COUNTS = {
+    "sign_1": 5.0, "counted_veh_per_h": 1402.0,
+    "A1-11_upstream_veh_per_h": 2110.0, "A1-13_downstream_veh_per_h": 2004.0,
+}  # fmt: skip
 SPEEDS = ("km/h", 41.6, 64.0, 103.0)
 FLOWS = ("L/h", 12_405.0, 724.0, 8.25)
 _SAID: tuple[tuple[Rule, Sensor, tuple[Any, ...], dict[str, float]], ...] = (
@@ -47,6 +51,8 @@ _SAID: tuple[tuple[Rule, Sensor, tuple[Any, ...], dict[str, float]], ...] = (
     (Rule.INCIDENT, STATION, SPEEDS, {"slowed_1": 1.0, "filled_1": 0.125}),
     (Rule.INCIDENT, STATION, SPEEDS, {"downstream_km_per_h": 101.5}),
     *((Rule.SENSOR_FAULT, STATION, ("%", 97.0, 90.0, None), {"sign_1": float(n)}) for n in range(5)),
+    (Rule.SENSOR_FAULT, STATION, ("1", 0.7, 0.8, 1.0), COUNTS | {"share_1": 0.67}),
+    (Rule.SENSOR_FAULT, STATION, ("1", 1.4, 1.25, 1.0), COUNTS | {"share_1": 1.38}),
     (Rule.SENSOR_FAULT, METER, ("L", 70_911.0, None, 70.911), {"unit_factor_1": 0.001}),
     (Rule.SENSOR_FAULT, METER, ("L", 70.9, None, 70_911.0), {"unit_factor_1": 1000.0}),
     (Rule.SENSOR_FAULT, METER, ("L/h", 9000.0, None, 9.0), {"times_usual_1": 980.0}),

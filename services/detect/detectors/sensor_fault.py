@@ -8,7 +8,9 @@ Question: does one of these hold for long enough?
     or of some twenty readings where those come more rarely (a jam that arrives between two of them is no chatter);
     misfit: occupancy x speed / flow, the length that a vehicle seems to have, is off its own habit by a factor of
     2 for 10 min (in free traffic, from 70 km/h and up to 15 % of occupancy: beside a queue on one lane alone the means
-    over all lanes do not fit each other; lost or doubled counts; without a speed, occupancy / flow up to 8 %).
+    over all lanes do not fit each other; lost or doubled counts; without a speed, occupancy / flow up to 8 %);
+    miscount: both neighbours on the road agree that it counts a fifth too few or a quarter too many vehicles, for two
+    hours (`flow_ratio.py`).
 Formula: each sign is a run in time; raised when any run is long enough; cleared after 10 minutes without a sign.
 Units: minutes, shares. Source: PeMS diagnostics (Chen 2003), IRIS (No Hits, Chatter, Locked On).
 Missing: a metric that is absent gives no sign; a pause of four readings and half an hour ends one. Late readings do
@@ -21,6 +23,8 @@ import numpy as np
 
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
+from services.detect.detectors.flow_ratio import SIGN as MISCOUNT
+from services.detect.detectors.flow_ratio import FlowRatio
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.presence import missing_share
@@ -38,7 +42,9 @@ _FIT_SHORT, _FIT_LONG, _FIT_KNOWN = 5 * _MINUTE, 24 * 60 * _MINUTE, 24
 _USUAL_VEHICLES = 30.0
 _LIGHT_PCT, _FREE_PCT = 8.0, 15.0
 _BEGINS = ("ghost_us", "locked_us", "dead_us", "chatter_us", "misfit_us")
-SIGNS = ("occupied_without_vehicles", "locked_on", "zero_in_daytime", "chatter", "misfit")
+SIGNS = (
+    "occupied_without_vehicles", "locked_on", "zero_in_daytime", "chatter", "misfit", "miscount",
+)  # fmt: skip
 
 
 class SensorFault:
@@ -49,6 +55,7 @@ class SensorFault:
     def __init__(self, settings: DetectorSettings) -> None:
         del settings
         self.episodes = Episodes(off_delay_us=10 * _MINUTE)
+        self.ratio = FlowRatio()
         self.table = Table(
             {
                 "ghost_us": Field("i8", NEVER),
@@ -71,7 +78,15 @@ class SensorFault:
     @property
     def tables(self) -> dict[str, Table]:
         """All state, by name."""
-        return {"signs": self.table, "episodes": self.episodes.table}
+        return {
+            "signs": self.table,
+            "episodes": self.episodes.table,
+            **{f"ratio.{name}": table for name, table in self.ratio.tables.items()},
+        }
+
+    def contradicts(self, rows: Rows) -> Array:
+        """(n,) bool, a fault is told of `rows` that they show by themselves, without their neighbours."""
+        return np.asarray(self.episodes.active(rows) & (self.table["sign"][rows] != MISCOUNT))
 
     def step(
         self,
@@ -121,6 +136,8 @@ class SensorFault:
         t["speed"][rows] = np.where(known, speed, old)
         chatter = self._run(3, rows, at_us, jumps > 0.5 * _JUMPS, moving)
         misfit = self._fit(rows, at_us, dt_us, vehicles, speed, occupancy, halted)
+        miscounts = self.ratio.since_us(rows)
+        miscount = np.where(miscounts == NEVER, -1, at_us - np.maximum(miscounts, 0))
         signs = np.stack(
             [
                 ghost >= _GHOST,
@@ -128,12 +145,13 @@ class SensorFault:
                 (dead >= _DEAD) & (usual >= _USUAL_VEHICLES),
                 jumps >= _JUMPS,
                 misfit >= _MISFIT,
+                miscount >= 0,
             ]
         )
         bad: Array = np.asarray(signs.any(axis=0))
         sign = np.where(bad, signs.argmax(axis=0), t["sign"][rows])
         t["sign"][rows] = sign
-        runs = np.stack([ghost, locked, dead, chatter, misfit])
+        runs = np.stack([ghost, locked, dead, chatter, misfit, miscount])
         lasted = runs[sign, np.arange(len(rows))]
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         severity = np.ones(len(rows), np.int8)
@@ -157,6 +175,8 @@ class SensorFault:
                 f"{SIGNS[int(sign[i])]}_min": round(float(max(lasted[i], 0) / _MINUTE), 1),
                 "sign_1": float(sign[i]),
             }
+            if sign[i] == MISCOUNT:
+                return self.ratio.evidence(subjects.ids, int(rows[i]), numbers)
             ratio = float(np.exp(t["fit"][rows[i]] - t["habit"][rows[i]]))
             column, unit, value, limit, baseline = (
                 ("occupancy_pct", "%", float(occupancy[i]), 0.0, None),

@@ -12,6 +12,7 @@ import numpy as np
 
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.congestion import Congestion, Traffic
+from services.detect.detectors.flow_ratio import SLOW_PCT, SLOW_SHARE, Around
 from services.detect.detectors.incident import Incident, Road
 from services.detect.detectors.sensor_fault import SensorFault
 from services.detect.detectors.stuck_station import StuckStation
@@ -19,7 +20,7 @@ from services.detect.emission import Subjects
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.hour_of_week import LocalClock
 from services.detect.windows.presence import Presence
-from services.detect.windows.slots import SlotBaseline
+from services.detect.windows.slots import SlotBaseline, same_hour
 from services.detect.windows.speed_estimate import SpeedEstimate
 from services.detect.windows.timed import TimedMean
 from services.domain.condition import Condition
@@ -114,8 +115,11 @@ class RoadWatch:
         speed = np.where((speed >= 0) & (speed <= 300.0), speed, np.nan)
         occupancy = np.where((occupancy >= 0) & (occupancy <= 100), occupancy, np.nan)
         subjects = Subjects(self.ids, rows)
+        held = self.incident.episodes.active(rows)
+        self._count(rows, dt, cadence, count, flow, speed, occupancy, held)
         slot = self.clock.slot(self.last["zone"][rows], at_us)
-        usual_flow, _ = self.flows.level(rows, slot)
+        places = same_hour(rows, slot)
+        usual_flow, _ = self.flows.level(rows, slot, places)
         halted = self.incident.closure.table["halted"][rows] & (vehicles == 0)
         covered = np.where(halted, np.nan, occupancy)  # vehicles that stand cover a sensor evenly
         out = self.stuck.step(subjects, at_us, speed, covered, vehicles, cadence, broken)
@@ -150,10 +154,10 @@ class RoadWatch:
                 number,
                 expected,
                 self.presence.count(rows, at_us - _SPAN_US + 1, at_us + 1),
-                *self.speeds.expected(rows, slot),
+                *self.speeds.expected(rows, slot, places),
                 vehicles,
                 faulty,
-                self.incident.episodes.active(rows),
+                held,
                 self.speeds.highest,
             ),
         )
@@ -177,6 +181,7 @@ class RoadWatch:
         n = len(self.ids)
         rows = np.arange(n)
         self.congestion.look()
+        self.fault.ratio.look(end_us, self._around)
         now = np.full(n, end_us, np.int64)
         local = now + self.clock.offset_us(self.last["zone"][:n], now)
         doubtful = (
@@ -197,6 +202,36 @@ class RoadWatch:
                 self.congestion.episodes.active(rows),
                 self.presence,
             ),
+        )
+
+    def _count(
+        self,
+        rows: Rows,
+        dt: Array,
+        cadence: Array,
+        count: Array,
+        flow: Array,
+        speed: Array,
+        occupancy: Array,
+        held: Array,
+    ) -> None:
+        """Add to the hour's counts: a count stands for one interval, and not for the readings lost before it."""
+        own = np.where((dt > 0) & (dt <= 1.5 * cadence), dt, np.minimum(cadence, _LONGEST_US))
+        hours = own / HOUR_US
+        passed = np.where(np.isfinite(count), count, flow * hours)
+        passed = np.where((passed >= 0) & (passed <= _MOST_VEH_PER_H * hours), passed, np.nan)
+        slow = speed < SLOW_SHARE * self.incident.slowdown.table["free"][rows]
+        self.fault.ratio.take(rows, hours, passed, slow | (occupancy >= SLOW_PCT) | held)
+
+    def _around(self) -> Around:
+        n = len(self.ids)
+        rows = np.arange(n)
+        return Around(
+            self.stuck.episodes.active(rows)
+            | self.fault.contradicts(rows)
+            | (self.fault.table["jumps"][:n] > _DOUBTFUL),
+            lambda some, at_us: self.clock.slot(self.last["zone"][some], at_us),
+            self.flows.level,
         )
 
     def _link(self) -> None:
@@ -221,6 +256,7 @@ class RoadWatch:
                 linked.append(near)
             linked.append(False)
             order.extend(row for _, row in places)
+        self.fault.ratio.link(self.downstream)
         self.congestion.queues.link(np.array(order, np.intp), np.array(linked, np.bool_), position)
 
     def _advance(self, rows: Rows, at_us: Array) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ unusual.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,11 @@ from services.detect.windows.hour_of_week import SLOTS
 _DAYS: Final = np.arange(7) * 24
 _MAD_TO_SIGMA: Final = 1.2533
 """Mean absolute deviation times this estimates a normal's sigma."""
+
+
+def same_hour(rows: Rows, slot: Array) -> Array:
+    """(n, 7) places, in tables of one shape, of the hour of (n,) slots on all days of the week."""
+    return np.asarray((rows * SLOTS + slot % 24)[:, None] + _DAYS)
 
 
 class SlotBaseline:
@@ -76,25 +81,30 @@ class SlotBaseline:
         level[at] = np.where(fresh, values, m + a * d)
         weight[at] = np.minimum(total, 1e6)
 
-    def expected(self, rows: Rows, slot: Array) -> tuple[Array, Array, Array]:
+    def expected(
+        self, rows: Rows, slot: Array, places: Array | None = None
+    ) -> tuple[Array, Array, Array]:
         """(n,) level, (n,) spread (at least the floor) and (n,) visits known for the rows at the hour.
 
         Level and spread are NaN where neither the slot nor the same hour of another day has been seen.
+
+        Args:
+            places: what `same_hour(rows, slot)` gives, where the caller has it already.
         """
-        at, w, total, share, own = self._pool(rows, slot)
-        empty = total <= 0
-        s = self._blend("spread", at, w, total, share, own)
+        pool = self._pool(rows, slot, places)
+        empty = pool.total <= 0
+        s = self._blend("spread", pool)
         return (
-            np.where(empty, np.nan, self._blend("level", at, w, total, share, own)),
+            np.where(empty, np.nan, self._blend("level", pool)),
             np.where(empty, np.nan, np.maximum(s, self.floor)),
-            np.minimum(total, 1e6),
+            np.minimum(pool.total, 1e6),
         )
 
-    def level(self, rows: Rows, slot: Array) -> tuple[Array, Array]:
+    def level(self, rows: Rows, slot: Array, places: Array | None = None) -> tuple[Array, Array]:
         """(n,) level and (n,) visits, as `expected` gives them, where nobody asks for the spread."""
-        at, w, total, share, own = self._pool(rows, slot)
-        m = self._blend("level", at, w, total, share, own)
-        return np.where(total <= 0, np.nan, m), np.minimum(total, 1e6)
+        pool = self._pool(rows, slot, places)
+        m = self._blend("level", pool)
+        return np.where(pool.total <= 0, np.nan, m), np.minimum(pool.total, 1e6)
 
     def highest(self, rows: Rows) -> Array:
         """(n,) level of the hour that is highest, among those seen for a quarter of a visit; NaN where none was."""
@@ -102,21 +112,30 @@ class SlotBaseline:
         top = np.where(seen, self.table["level"][rows], -np.inf).max(axis=1, initial=-np.inf)
         return np.where(np.isfinite(top), top, np.nan).astype(np.float64)
 
-    def _pool(self, rows: Rows, slot: Array) -> tuple[Array, Array, Array, Array, Array]:
-        """(n, 7) places of the hour on all days, (n, 7) weights, (n,) their sums, share of the own day, its place."""
-        hours = (slot % 24)[:, None] + _DAYS
-        at = rows[:, None] * SLOTS + hours
-        weight = self.table["weight"].reshape(-1)
-        w = weight.take(at).astype(np.float64)
-        w += self.shrink * (hours == slot[:, None]) * w  # its own day speaks louder
+    def _pool(self, rows: Rows, slot: Array, places: Array | None) -> _Pool:
+        at = same_hour(rows, slot) if places is None else places
         own = rows * SLOTS + slot
-        w0 = weight.take(own).astype(np.float64)
-        return at, w, w.sum(axis=1), w0 / (w0 + self.shrink), own
+        weight = self.table["weight"].reshape(-1)
+        w, w0 = weight.take(at).astype(np.float64), weight.take(own).astype(np.float64)
+        extra = self.shrink * w0  # its own day speaks louder
+        return _Pool(at, w, own, extra, w.sum(axis=1) + extra, w0 / (w0 + self.shrink))
 
-    def _blend(
-        self, name: str, at: Array, w: Array, total: Array, share: Array, own: Array
-    ) -> Array:
+    def _blend(self, name: str, pool: _Pool) -> Array:
         values = self.table[name].reshape(-1)
-        pooled = np.einsum("ij,ij->i", w, values.take(at)) / np.where(total > 0, total, 1.0)
-        blended: Array = share * values.take(own) + (1 - share) * pooled
+        mine = values.take(pool.own)
+        summed = np.einsum("ij,ij->i", pool.weights, values.take(pool.at)) + pool.extra * mine
+        pooled = summed / np.where(pool.total > 0, pool.total, 1.0)
+        blended: Array = pool.share * mine + (1 - pool.share) * pooled
         return blended
+
+
+class _Pool(NamedTuple):
+    """(n, 7) places of the hour on all days and their weights; (n,) the own place, its extra weight, the sum of all
+    weights, and the share of the own day."""
+
+    at: Array
+    weights: Array
+    own: Array
+    extra: Array
+    total: Array
+    share: Array

@@ -98,3 +98,24 @@ def incident(c: Condition, s: Sensor) -> Said:
         "incident.jump", where=where, since=since(c), speed=speed(value(c)), downstream=downstream
     )
     return said(s, jump, queue, act="between")
+
+
+def miscount(c: Condition, s: Sensor) -> Said:
+    """A station whose counts both neighbours contradict."""
+    share = number(c, "share_1")
+    facts: dict[str, Phrase | str] = {}
+    for side in ("upstream", "downstream"):
+        ending = f"_{side}_veh_per_h"
+        beside = [(name, veh) for name, veh in c.evidence.numbers.items() if name.endswith(ending)]
+        for name, veh in beside[:1]:
+            facts |= {side: name.removesuffix(ending), f"flow_{side}": count(veh)}
+    wrong = "few" if share < 1 else "many"
+    counted = phrase(
+        f"fault.counts_{wrong}",
+        where=here(s),
+        since=since(c),
+        share=amount(100 * abs(1 - share), "%"),
+        flow=count(number(c, "counted_veh_per_h")),
+        **facts,
+    )
+    return said(s, counted, act="lanes")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
+from services.detect.detectors.flow_ratio import SIGN as MISCOUNT
 from services.detect.price import price_words
 from services.detect.words.feed_sentences import feed, feed_over
 from services.detect.words.meter_words import (
@@ -34,7 +35,7 @@ from services.detect.words.phrases import (
     span,
     value,
 )
-from services.detect.words.road_words import congestion, incident
+from services.detect.words.road_words import congestion, incident, miscount
 from services.detect.words.zone_words import blind, lowest, sure
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Rule
@@ -163,6 +164,8 @@ def _intermittent(c: Condition, s: Sensor) -> Said:
 def _fault(c: Condition, s: Sensor) -> Said:
     if s.kind is SensorKind.WATER_METER:
         return unit_fault(c, s)
+    if number(c, "sign_1") == MISCOUNT:
+        return miscount(c, s)
     sign = _SIGNS[int(number(c, "sign_1")) % len(_SIGNS)]
     fault = phrase(f"fault.{sign}", where=here(s), since=since(c), length=length(c))
     return said(s, fault, act="controller")
