@@ -28,6 +28,7 @@ from services.api.alerting import (
     deliveries,
     performance,
     previews,
+    routes,
     suppressions,
 )
 from services.api.alerting.alert_lists import AlertLists
@@ -126,6 +127,7 @@ def create_app(
         changes,
         suppressions,
         deliveries,
+        routes,
         cap,
         performance,
         ingest,

@@ -126,6 +126,14 @@ class ClientGone(CitygaugeError):
         super().__init__("the client has gone away")
 
 
+class UnknownRoute(CitygaugeError):
+    """This service's settings have no route of that name."""
+
+    def __init__(self, route: str) -> None:
+        self.route = route
+        super().__init__(f"this service's settings have no route {route[:_LONGEST]!r}")
+
+
 class TooManyStreams(CitygaugeError):
     """Every place for a live stream is taken."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from services.api.alerting.routes import RoutesInForce
 from services.api.rules import Rules
 
 
@@ -31,7 +32,9 @@ class Neighbours:
     Attributes:
         rules: what the rules are set to, for people to read.
         previewer: tries other limits; None: nobody can.
+        routes: by which routes people are told, and how to try one; None: not known here.
     """
 
     rules: Rules = field(default_factory=dict)
     previewer: Previewer | None = None
+    routes: RoutesInForce | None = None

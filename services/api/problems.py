@@ -124,6 +124,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     api.ScopeMissing: Kind(HTTPStatus.FORBIDDEN, "scope-missing", "The key does not allow this"),
     api.ForeignRequest: Kind(HTTPStatus.FORBIDDEN, "foreign-request", "Not from the console"),
     domain.UnknownMessage: Kind(HTTPStatus.NOT_FOUND, "unknown-message", "No such message"),
+    api.UnknownRoute: Kind(HTTPStatus.NOT_FOUND, "unknown-route", "No such route"),
     api.TooLarge: Kind(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The request is too large"
     ),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from datetime import UTC, datetime
-
 import typer
 
 from services.cli.process import database_url, start_log, stop_on_signals
@@ -40,22 +37,15 @@ def send(
     No alert is made. Only a CAP feed needs DATABASE_URL; the message is published with status Test. Exit status 1 if
     the other side did not take it: the sentence says why.
     """
+    from services.cli.route_settings import send_test_by
     from services.notify.settings import CapRoute, NotifySettings
-    from services.notify.trial import send_test
-    from services.store.connection import connect
 
     sources = Sources.of_process()
     settings = sources.load(Section.NOTIFY, NotifySettings)
     publishes = any(isinstance(each, CapRoute) and each.name == route for each in settings.routes)
-    opened = (
-        connect(database_url(sources), "citygauge-notify-test", autocommit=True)
-        if publishes
-        else nullcontext()
-    )
-    with opened as conn:
-        message, receipt = send_test(settings, route, datetime.now(UTC), conn)
+    message, receipt = send_test_by(settings, route, database_url(sources) if publishes else None)
     answer = f"; it answered: {receipt}" if receipt else ""
-    typer.echo(f"the route {route} took the message {message.message_id}{answer}")
+    typer.echo(f"the route {route} took the message {message}{answer}")
 
 
 @app.command()

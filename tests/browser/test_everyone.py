@@ -60,6 +60,7 @@ def town(console: Console) -> tuple[Console, list[str]]:
         f"#/zone/{quote(str(METER.zone))}", "#/sensors", f"#/sensor/{METER.id}", "#/quality", "#/quality?tab=days",
         "#/quality?tab=rejected", f"#/rejected/{number}", "#/performance", "#/rules",
         "#/rule/burst",
+        "#/expect", "#/expect?add=yes", "#/messages",
     ]  # fmt: skip
 
 

@@ -73,7 +73,7 @@ export class Case {
     this.besidePlace = h("div", { class: "stack" });
     this.log = h("ol", { class: "log" });
     this.element.replaceChildren(back(), this.facts, this.actsPlace, this.chartPlace, this.eventPlace,
-      h("section", { class: "figure" }, h("h3", {}, t("alert.log")), this.log), this.besidePlace);
+      h("section", { class: "figure" }, h("h3", {}, t("alert.log")), this.log, h("a", { class: "small", href: address("messages", "", { alert: this.id }) }, t("messages.who"))), this.besidePlace);
     this.#drawFacts();
     this.#drawActs();
     this.#drawEvent();

@@ -8,6 +8,8 @@ export const PAGES = [
   { name: "sensors", key: "s", icon: "sensor", load: () => import("./sensors.js") },
   { name: "quality", key: "q", icon: "quality", load: () => import("./quality.js") },
   { name: "performance", key: "p", icon: "performance", load: () => import("./performance.js") },
+  { name: "expect", key: "e", icon: "expect", load: () => import("./expect.js") },
+  { name: "messages", key: "t", icon: "messages", load: () => import("./messages.js") },
   { name: "rules", key: "r", icon: "rules", load: () => import("./rules.js") },
 ];
 
