@@ -17,7 +17,7 @@ demo: $(READY) ## a whole city in one process: database, broker, simulators, con
 
 test: $(READY) ## every test, TEST_WORKERS=2 files at a time; the browser's are skipped where no Chromium can be had
 	-@$(BIN)/python -m services.embedded.browser
-	@$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 fuzz: $(READY) ## ask the API thousands of right and wrong questions made from its document; FUZZ_EXAMPLES=300 of each
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q --timeout=3600 tests/integration/test_api_fuzz.py $(PYTEST_ARGS)

@@ -116,9 +116,9 @@ def test_a_feed_and_a_gateway_are_found_where_their_sensors_are(
     ],
 )
 def test_a_wrong_parameter_is_named(
-    reader: httpx.Client, params: dict[str, str], field: str
+    shared_reader: httpx.Client, params: dict[str, str], field: str
 ) -> None:
-    answer = reader.get("/v1/alerts", params=params)
+    answer = shared_reader.get("/v1/alerts", params=params)
     assert answer.status_code == 422
     body = answer.json()
     assert body["field"] == field
@@ -235,13 +235,13 @@ def test_hide_and_show_again(api: Api, operator: httpx.Client) -> None:
     ],
 )
 def test_a_wrong_field_of_a_change_is_named(
-    api: Api, operator: httpx.Client, change: str, body: dict[str, object], field: str
+    shared_api: Api, shared_operator: httpx.Client, change: str, body: dict[str, object], field: str
 ) -> None:
-    alert = say(api.database_url).id
-    answer = act(operator, alert, change, body)
+    alert = say(shared_api.database_url, subject=str(uuid.uuid4())).id
+    answer = act(shared_operator, alert, change, body)
     assert answer.status_code == 422, answer.text
     assert answer.json()["field"] == field
-    assert len(operator.get(f"/v1/alerts/{alert}").json()["events"]) == 1
+    assert len(shared_operator.get(f"/v1/alerts/{alert}").json()["events"]) == 1
 
 
 def test_a_change_of_an_older_version_is_a_conflict(api: Api, operator: httpx.Client) -> None:
@@ -259,6 +259,6 @@ def test_a_change_of_an_older_version_is_a_conflict(api: Api, operator: httpx.Cl
     assert act(operator, alert, "acknowledge", **{"If-Match": '"2"'}).status_code == 200
 
 
-def test_changing_what_is_not_there(operator: httpx.Client) -> None:
-    assert act(operator, uuid.uuid4(), "acknowledge").status_code == 404
-    assert act(operator, "seven", "acknowledge").status_code == 422
+def test_changing_what_is_not_there(shared_operator: httpx.Client) -> None:
+    assert act(shared_operator, uuid.uuid4(), "acknowledge").status_code == 404
+    assert act(shared_operator, "seven", "acknowledge").status_code == 422

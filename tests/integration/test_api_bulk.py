@@ -125,8 +125,8 @@ def test_a_whole_event_is_changed_at_once(api: Api, operator: httpx.Client) -> N
     ],
 )
 def test_a_wrong_bulk_change_is_named_and_changes_nothing(
-    operator: httpx.Client, body: dict[str, object], field: str
+    shared_operator: httpx.Client, body: dict[str, object], field: str
 ) -> None:
-    answer = bulk(operator, **body)
+    answer = bulk(shared_operator, **body)
     assert answer.status_code == 422, answer.text
     assert answer.json()["field"] == field

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import queue
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -110,9 +111,9 @@ def test_a_client_gets_the_readings_that_it_missed(
     ],
 )
 def test_a_wrong_wish_is_refused(
-    reader: httpx.Client, params: dict[str, str], status: int, word: str
+    shared_reader: httpx.Client, params: dict[str, str], status: int, word: str
 ) -> None:
-    answer = reader.get(PATH, params=params)
+    answer = shared_reader.get(PATH, params=params)
     assert answer.status_code == status
     assert word in answer.text
 
@@ -161,21 +162,21 @@ def test_one_socket_tells_of_alerts_and_readings(api: Api, numbers: dict[str, in
     ],
 )
 def test_a_socket_that_may_not_be_opened_says_why(
-    api: Api, query: str, with_key: bool, status: int, word: str
+    shared_api: Api, query: str, with_key: bool, status: int, word: str
 ) -> None:
-    key = new_key(api.database_url, "read", name="socket") if with_key else "no"
+    key = new_key(shared_api.database_url, "read", name=str(uuid.uuid4())) if with_key else "no"
     with (
         pytest.raises(InvalidStatus) as refused,
-        dialled(api, query, Authorization=f"Bearer {key}"),
+        dialled(shared_api, query, Authorization=f"Bearer {key}"),
     ):
         pass
     assert refused.value.response.status_code == status
     assert word in refused.value.response.body.decode()
 
 
-def test_a_page_of_another_host_gets_no_socket(api: Api) -> None:
+def test_a_page_of_another_host_gets_no_socket(shared_api: Api) -> None:
     cookie = {"Cookie": "citygauge_session=x", "Origin": "http://elsewhere"}
-    with pytest.raises(InvalidStatus) as refused, dialled(api, "", **cookie):
+    with pytest.raises(InvalidStatus) as refused, dialled(shared_api, "", **cookie):
         pass
     assert refused.value.response.status_code == 403
 

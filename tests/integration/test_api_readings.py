@@ -1,5 +1,6 @@
 """Readings over HTTP: raw pages, buckets, gaps, many sensors, the newest."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import nan
 
@@ -23,7 +24,17 @@ def text(time: datetime) -> str:
     return time.isoformat().replace("+00:00", "Z")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def api(shared_api: Api) -> Api:
+    return shared_api
+
+
+@pytest.fixture(scope="module")
+def reader(shared_reader: httpx.Client) -> httpx.Client:
+    return shared_reader
+
+
+@pytest.fixture(scope="module")
 def stored(api: Api) -> Api:
     """Minutes 0 to 119 and 180 to 239 of a day: flow = minute, register only in even minutes."""
     number = register(api.database_url, [METER, STATION])[METER.id]
@@ -145,12 +156,13 @@ def test_a_bucket_may_be_given_in_seconds_and_the_range_begin_inside_one(
 def test_days_begin_at_local_midnight_through_the_change_of_clocks(
     api: Api, reader: httpx.Client
 ) -> None:
-    number = register(api.database_url, [METER])[METER.id]
+    meter = replace(METER, id="M-days")
+    number = register(api.database_url, [meter])[meter.id]
     first = datetime(2026, 3, 27, 23, tzinfo=UTC)  # midnight in Madrid; the 29th has 23 hours
     times = [first + timedelta(hours=i) for i in range(72)]
-    store(api.database_url, METER, number, times, flow_litres_per_h=[1.0] * 72)
+    store(api.database_url, meter, number, times, flow_litres_per_h=[1.0] * 72)
     answer = reader.get(
-        PATH,
+        f"/v1/sensors/{meter.id}/readings",
         params={
             "start": text(first),
             "end": text(first + timedelta(hours=71)),
@@ -229,7 +241,8 @@ def test_good_readings_only(api: Api, reader: httpx.Client) -> None:
     from services.store.connection import connect, transaction
     from services.store.writing.readings import ReadingWriter
 
-    number = register(api.database_url, [METER])[METER.id]
+    meter = replace(METER, id="M-good")
+    number = register(api.database_url, [meter])[meter.id]
     observed = np.array([to_us(time) for time in minutes(3)], np.int64)
     batch = ReadingBatch(
         METER.domain,
@@ -241,9 +254,10 @@ def test_good_readings_only(api: Api, reader: httpx.Client) -> None:
     )
     with connect(api.database_url, "test", autocommit=True) as connection, transaction(connection):
         ReadingWriter(connection).write(batch)
+    path = f"/v1/sensors/{meter.id}/readings"
     params = {"start": text(START), "end": text(START + timedelta(hours=1)), "metrics": "pressure"}
-    assert len(reader.get(PATH, params=params).json()["columns"]["time"]) == 3
-    good = reader.get(PATH, params={**params, "quality": "good"}).json()["columns"]
+    assert len(reader.get(path, params=params).json()["columns"]["time"]) == 3
+    good = reader.get(path, params={**params, "quality": "good"}).json()["columns"]
     assert good["pressure_kpa"] == [1.0, 3.0]
 
 

@@ -67,9 +67,9 @@ def test_pages_are_complete_and_filters_hold(api: Api, reader: httpx.Client) -> 
     ],
 )
 def test_a_wrong_parameter_is_named(
-    reader: httpx.Client, params: dict[str, str], field: str
+    shared_reader: httpx.Client, params: dict[str, str], field: str
 ) -> None:
-    answer = reader.get("/v1/sensors", params=params)
+    answer = shared_reader.get("/v1/sensors", params=params)
     assert answer.status_code == 422, answer.text
     assert answer.json()["field"] == field
 

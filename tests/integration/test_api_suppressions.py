@@ -12,11 +12,17 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 LATER = (NOW + timedelta(days=30)).isoformat()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def sensors(api: Api) -> None:
     register(api.database_url, [METER])
 
 
+@pytest.fixture(scope="module")
+def shared_sensors(shared_api: Api) -> None:
+    register(shared_api.database_url, [METER])
+
+
+@pytest.mark.usefixtures("sensors")
 def test_an_exemption_from_the_first_day_to_the_last(api: Api, operator: httpx.Client) -> None:
     alert = say(api.database_url)
     hours = [{"days": [1, 2, 3, 4, 5, 6, 7], "start": "00:00", "end": "00:00"}]
@@ -55,6 +61,7 @@ def test_an_exemption_from_the_first_day_to_the_last(api: Api, operator: httpx.C
     assert operator.post(f"/v1/maintenance/{found['id']}/end").status_code == 404
 
 
+@pytest.mark.usefixtures("sensors")
 def test_a_window_over_a_zone_pages(operator: httpx.Client) -> None:
     for days in (1, 2, 3):
         start = (NOW + timedelta(days=days)).isoformat()
@@ -65,6 +72,7 @@ def test_a_window_over_a_zone_pages(operator: httpx.Client) -> None:
     assert (len(first["items"]), len(rest["items"]), rest["has_more"]) == (2, 1, False)
 
 
+@pytest.mark.usefixtures("shared_sensors")
 @pytest.mark.parametrize(
     ("place", "body", "field"),
     [
@@ -89,13 +97,14 @@ def test_a_window_over_a_zone_pages(operator: httpx.Client) -> None:
     ],
 )
 def test_what_is_wrong_is_named(
-    operator: httpx.Client, place: str, body: dict[str, object], field: str
+    shared_operator: httpx.Client, place: str, body: dict[str, object], field: str
 ) -> None:
-    answer = operator.post(f"/v1/{place}", json={"ends_at": LATER, "reason": "x", **body})
+    answer = shared_operator.post(f"/v1/{place}", json={"ends_at": LATER, "reason": "x", **body})
     assert answer.status_code == 422, answer.text
     assert answer.json()["field"] == field
 
 
+@pytest.mark.usefixtures("sensors")
 def test_a_reader_may_look_and_not_make(reader: httpx.Client) -> None:
     body = {"subjects": ["M-17"], "ends_at": LATER, "reason": "x"}
     assert reader.post("/v1/exemptions", json=body).status_code == 403

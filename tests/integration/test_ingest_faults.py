@@ -13,7 +13,7 @@ from tests.ingest_worker import Publisher, WorkerProcess, committed, register
 from tests.waiting import wait_until
 
 SENSORS = 10
-KEEP_ALIVE_S = 10
+KEEP_ALIVE_S = 8
 
 
 @pytest.fixture

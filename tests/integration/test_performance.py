@@ -208,8 +208,8 @@ def test_over_http_as_json_and_as_csv_that_no_spreadsheet_computes(
     ],
 )
 def test_a_wrong_parameter_is_named(
-    reader: httpx.Client, params: dict[str, str], field: str
+    shared_reader: httpx.Client, params: dict[str, str], field: str
 ) -> None:
-    answer = reader.get("/v1/performance", params=params)
+    answer = shared_reader.get("/v1/performance", params=params)
     assert answer.status_code == 422
     assert answer.json()["field"] == field

@@ -22,6 +22,15 @@ def conn(database_url: str) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.fixture(scope="module")
+def keys_with_ada(shared_database_url: str) -> Iterator[ApiKeyRepository]:
+    """Where Ada has a key, for tests that add none."""
+    with connect(shared_database_url, "test", autocommit=True) as connection:
+        repository = ApiKeyRepository(connection)
+        repository.create("ada", ["read"])
+        yield repository
+
+
 @pytest.fixture
 def keys(conn: Connection) -> ApiKeyRepository:
     return ApiKeyRepository(conn)
@@ -58,27 +67,25 @@ def test_secret_itself_is_not_stored(conn: Connection, keys: ApiKeyRepository) -
 @pytest.mark.parametrize(
     "secret", ["", "cg_", "cg_nothing", "x", "cg_\ud800\x00", "cg_" + "x" * 10_000]
 )
-def test_wrong_secrets_open_nothing(keys: ApiKeyRepository, secret: str) -> None:
-    keys.create("ada", ["read"])
-    assert keys.verify(secret) is None
+def test_wrong_secrets_open_nothing(keys_with_ada: ApiKeyRepository, secret: str) -> None:
+    assert keys_with_ada.verify(secret) is None
 
 
 @pytest.mark.parametrize("name", ["", " ", "a ", "a\x00b", "x" * 101, "ada"])
-def test_names_are_checked(keys: ApiKeyRepository, name: str) -> None:
-    keys.create("ada", ["read"])
+def test_names_are_checked(keys_with_ada: ApiKeyRepository, name: str) -> None:
     with pytest.raises(InvalidInput, match="name"):
-        keys.create(name, ["read"])
+        keys_with_ada.create(name, ["read"])
 
 
 @pytest.mark.parametrize("scopes", [[], ["write"]])
-def test_scopes_are_checked(keys: ApiKeyRepository, scopes: list[str]) -> None:
+def test_scopes_are_checked(keys_with_ada: ApiKeyRepository, scopes: list[str]) -> None:
     with pytest.raises(InvalidInput, match="scopes"):
-        keys.create("ada", scopes)
+        keys_with_ada.create("bob", scopes)
 
 
-def test_unknown_ids_are_nobody(keys: ApiKeyRepository) -> None:
-    assert keys.get(uuid.uuid4()) is None
-    assert keys.get("x") is None
+def test_unknown_ids_are_nobody(keys_with_ada: ApiKeyRepository) -> None:
+    assert keys_with_ada.get(uuid.uuid4()) is None
+    assert keys_with_ada.get("x") is None
 
 
 def test_first_key_is_made_once(database_url: str, conn: Connection) -> None:

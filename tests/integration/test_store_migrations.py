@@ -105,9 +105,11 @@ def test_user_without_rights_is_told_whom_to_ask(
 
 
 @pytest.mark.parametrize("domain", Domain)
-def test_catalogue_and_database_have_the_same_columns(database_url: str, domain: Domain) -> None:
+def test_catalogue_and_database_have_the_same_columns(
+    shared_database_url: str, domain: Domain
+) -> None:
     table = CATALOGUE[domain]
-    with connect(database_url, "test") as conn:
+    with connect(shared_database_url, "test") as conn:
         rows = conn.execute(
             "SELECT column_name, data_type FROM information_schema.columns "
             "WHERE table_name = %s ORDER BY ordinal_position",
@@ -122,8 +124,8 @@ def test_catalogue_and_database_have_the_same_columns(database_url: str, domain:
     assert hypertable is not None
 
 
-def test_database_has_no_readings_table_that_the_catalogue_lacks(database_url: str) -> None:
-    with connect(database_url, "test") as conn:
+def test_database_has_no_readings_table_that_the_catalogue_lacks(shared_database_url: str) -> None:
+    with connect(shared_database_url, "test") as conn:
         rows = conn.execute(
             "SELECT hypertable_name FROM timescaledb_information.hypertables"
         ).fetchall()
@@ -135,9 +137,9 @@ def test_database_has_no_readings_table_that_the_catalogue_lacks(database_url: s
 @pytest.mark.parametrize("domain", Domain)
 @pytest.mark.parametrize("level", Level)
 def test_rollups_know_every_metric_of_the_catalogue(
-    database_url: str, domain: Domain, level: Level
+    shared_database_url: str, domain: Domain, level: Level
 ) -> None:
-    with connect(database_url, "test") as conn:
+    with connect(shared_database_url, "test") as conn:
         rows = conn.execute(
             "SELECT column_name FROM information_schema.columns "
             "WHERE table_name = %s ORDER BY ordinal_position",
@@ -147,8 +149,8 @@ def test_rollups_know_every_metric_of_the_catalogue(
     assert [name for (name,) in rows] == ["sensor", "bucket", "readings", "quality", *parts]
 
 
-def test_connection_is_utc_named_and_limited(database_url: str) -> None:
-    with connect(database_url, "citygauge-test", statement_timeout_s=2.5) as conn:
+def test_connection_is_utc_named_and_limited(shared_database_url: str) -> None:
+    with connect(shared_database_url, "citygauge-test", statement_timeout_s=2.5) as conn:
         row = conn.execute(
             "SELECT current_setting('timezone'), current_setting('application_name'), "
             "current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout')"
@@ -161,10 +163,10 @@ def test_absent_database_is_unavailable() -> None:
         connect("postgresql://nobody@127.0.0.1:1/nothing", "test")
 
 
-def test_lost_connection_is_unavailable(database_url: str) -> None:
+def test_lost_connection_is_unavailable(shared_database_url: str) -> None:
     with (
-        connect(database_url, "victim", autocommit=True) as victim,
-        connect(database_url, "killer", autocommit=True) as killer,
+        connect(shared_database_url, "victim", autocommit=True) as victim,
+        connect(shared_database_url, "killer", autocommit=True) as killer,
     ):
         killer.execute("SELECT pg_terminate_backend(%s, 5000)", (victim.info.backend_pid,))
         for _ in range(2):  # first the server's word, then the closed connection
@@ -174,8 +176,8 @@ def test_lost_connection_is_unavailable(database_url: str) -> None:
             pass
 
 
-def test_cancelled_and_deadlocked_statements_are_retriable(database_url: str) -> None:
-    with connect(database_url, "test", autocommit=True, statement_timeout_s=0.05) as conn:
+def test_cancelled_and_deadlocked_statements_are_retriable(shared_database_url: str) -> None:
+    with connect(shared_database_url, "test", autocommit=True, statement_timeout_s=0.05) as conn:
         with pytest.raises(DatabaseUnavailable) as caught:
             conn.execute("SELECT pg_sleep(30)")
         assert caught.value.retriable
@@ -190,17 +192,17 @@ def test_cancelled_and_deadlocked_statements_are_retriable(database_url: str) ->
         wait_until(answers, what="the connection to go on")
 
 
-def test_programming_errors_stay_what_they_are(database_url: str) -> None:
+def test_programming_errors_stay_what_they_are(shared_database_url: str) -> None:
     with (
-        connect(database_url, "test", autocommit=True) as conn,
+        connect(shared_database_url, "test", autocommit=True) as conn,
         pytest.raises(psycopg.errors.UndefinedTable),
     ):
         conn.execute("SELECT * FROM nowhere")
 
 
-def test_pool_hands_out_and_reports_exhaustion(database_url: str) -> None:
+def test_pool_hands_out_and_reports_exhaustion(shared_database_url: str) -> None:
     with (
-        pool(database_url, "test", 1, timeout_s=0.1) as connections,
+        pool(shared_database_url, "test", 1, timeout_s=0.1) as connections,
         connections.connection(timeout=PATIENCE_S) as conn,
     ):
         assert conn.execute("SELECT 1").fetchone() == (1,)
@@ -208,11 +210,11 @@ def test_pool_hands_out_and_reports_exhaustion(database_url: str) -> None:
             pass
 
 
-def test_wait_hears_and_times_out_and_stops(database_url: str) -> None:
+def test_wait_hears_and_times_out_and_stops(shared_database_url: str) -> None:
     stop = threading.Event()
     with (
-        connect(database_url, "ear", autocommit=True) as ear,
-        connect(database_url, "mouth", autocommit=True) as mouth,
+        connect(shared_database_url, "ear", autocommit=True) as ear,
+        connect(shared_database_url, "mouth", autocommit=True) as mouth,
     ):
         listen(ear, "citygauge_test")
         assert wait(ear, "citygauge_test", 0.01, stop) == ()
@@ -225,9 +227,9 @@ def test_wait_hears_and_times_out_and_stops(database_url: str) -> None:
         assert wait(ear, "citygauge_test", 1000, stop) == ()
 
 
-def test_wait_refuses_a_connection_in_transaction_mode(database_url: str) -> None:
+def test_wait_refuses_a_connection_in_transaction_mode(shared_database_url: str) -> None:
     with (
-        connect(database_url, "ear") as ear,
+        connect(shared_database_url, "ear") as ear,
         pytest.raises(ValueError, match="autocommit"),
     ):
         wait(ear, "citygauge_test", 0.01, threading.Event())

@@ -42,6 +42,13 @@ def conn(database_url: str) -> Iterator[Connection]:
         yield connection
 
 
+@pytest.fixture(scope="module")
+def empty_registry(shared_database_url: str) -> Iterator[SensorRepository]:
+    """For tests that register nothing."""
+    with connect(shared_database_url, "test", autocommit=True) as connection:
+        yield SensorRepository(connection)
+
+
 @pytest.fixture
 def sensors(conn: Connection) -> SensorRepository:
     return SensorRepository(conn)
@@ -102,15 +109,15 @@ def test_pages_filter_and_follow(sensors: SensorRepository) -> None:
 
 
 @pytest.mark.parametrize("after", ["x", "!!", "W10", "WzFd", ""])
-def test_foreign_cursors_are_refused(sensors: SensorRepository, after: str) -> None:
+def test_foreign_cursors_are_refused(empty_registry: SensorRepository, after: str) -> None:
     with pytest.raises(InvalidInput, match="after"):
-        sensors.page(limit=1, after=after)
+        empty_registry.page(limit=1, after=after)
 
 
 @pytest.mark.parametrize("limit", [0, -1, 10_001])
-def test_limits_are_bounded(sensors: SensorRepository, limit: int) -> None:
+def test_limits_are_bounded(empty_registry: SensorRepository, limit: int) -> None:
     with pytest.raises(InvalidInput, match="limit"):
-        sensors.page(limit=limit)
+        empty_registry.page(limit=limit)
 
 
 def test_registry_follows_changes(sensors: SensorRepository) -> None:
