@@ -29,6 +29,7 @@ from services.cli import (
     sensors,
     serve,
     simulate,
+    takeout,
     tune,
     workers,
 )
@@ -82,6 +83,7 @@ app.add_typer(workers.app, name="workers", rich_help_panel=_LOOK)
 app.command("maintain", rich_help_panel=_LOOK)(maintain.maintain)
 app.add_typer(keys.app, name="keys", rich_help_panel=_LOOK)
 app.command("export", rich_help_panel=_LOOK)(export.export)
+app.command("takeout", rich_help_panel=_LOOK)(takeout.takeout)
 app.command("settings", rich_help_panel=_LOOK)(reference.settings)
 app.command("reference", hidden=True)(reference.write_reference)
 app.command(preview_job.COMMAND, hidden=True)(preview_job.preview_job)

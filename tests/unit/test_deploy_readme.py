@@ -18,7 +18,7 @@ BLOCKS = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 LINES = [line for block in BLOCKS for line in block.splitlines() if line]
 SERVICES = compose()["services"]
 COMPOSE = "docker compose --file deploy/compose.yaml "
-VERBS = {"up", "down", "exec", "restart", "stop"}
+VERBS = {"up", "down", "exec", "restart", "stop", "cp"}
 CITYGAUGE = Path(sysconfig.get_path("scripts")) / "citygauge"
 MADE = ("deploy/secrets", "citygauge-secrets.tar", "citygauge.dump", "sensors.csv")
 """What the commands make, or what the reader brings."""
@@ -36,6 +36,7 @@ def test_there_are_commands_for_each_part_of_its_life() -> None:
         "After an outage",
         "Back up",
         "Restore",
+        "Leave with all your data",
         "Change the passwords",
         "Remove",
         "Without containers",
@@ -50,6 +51,8 @@ def test_a_compose_command_names_services_that_exist(line: str) -> None:
     assert verb in VERBS
     assert not redirected or redirected in MADE
     named = [word for word in words if not word.startswith("-")]
+    if verb == "cp":
+        named = [word.partition(":")[0] for word in named if ":" in word]
     if verb != "exec":
         assert set(named) <= set(SERVICES)
         return
