@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from services.api.documents import PlaceDocument
-from services.domain.errors import UnknownSensor
 from services.domain.sensor import Sensor
 from services.store.connection import Connection
 from services.store.sensors import SensorRepository
@@ -39,11 +38,12 @@ class Places:
         if len(found) == len(wanted):
             return found
         now = self._clock()
-        sensors = SensorRepository(connection)
-        for subject in wanted:
-            if subject not in found:
-                found[subject] = _look_up(sensors, subject)
-                self._keep(subject, found[subject], now + _FRESH_S)
+        missing = [subject for subject in wanted if subject not in found]
+        sensors = SensorRepository(connection).many(missing)
+        for subject in missing:
+            sensor = sensors.get(subject)
+            found[subject] = None if sensor is None else place_of(sensor)
+            self._keep(subject, found[subject], now + _FRESH_S)
         return found
 
     def known(self, subjects: Iterable[str]) -> dict[str, Place | None]:
@@ -67,13 +67,6 @@ class Places:
             self._known.move_to_end(subject)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
-
-
-def _look_up(sensors: SensorRepository, subject: str) -> Place | None:
-    try:
-        return place_of(sensors.get(subject))
-    except UnknownSensor:
-        return None
 
 
 def place_of(sensor: Sensor) -> Place:

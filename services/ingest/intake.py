@@ -96,11 +96,12 @@ class Intake:
         found: dict[str, Sensor] = {}
         for block in blocks:
             numbers = self.sensors.numbers(block.sensor_id)
+            rows: dict[str, list[int]] = {}
             for row in np.flatnonzero(numbers == UNKNOWN).tolist():
-                sensor_id = block.sensor_id[row]
+                rows.setdefault(block.sensor_id[row], []).append(row)
+            for sensor_id, own in rows.items():
                 if sensor_id in found:
                     continue
-                own = [place for place, each in enumerate(block.sensor_id) if each == sensor_id]
                 columns = [
                     name
                     for name, values in block.metrics.items()

@@ -6,7 +6,7 @@ A sensor's number never changes and is never given away; nothing here deletes a 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString, NamedTuple
@@ -66,6 +66,7 @@ INSERT: Final[LiteralString] = f"""
 RELEASE: Final[LiteralString] = "DELETE FROM quarantined_sensor WHERE id = ANY(%s)"
 TELL: Final[LiteralString] = f"NOTIFY {CHANNEL}"
 GET: Final[LiteralString] = f"SELECT number, {COLUMNS} FROM sensor WHERE id = %s"
+MANY: Final[LiteralString] = f"SELECT number, {COLUMNS} FROM sensor WHERE id = ANY(%s)"
 PAGE: Final[LiteralString] = f"""
     SELECT number, {COLUMNS} FROM sensor
      WHERE (%(after)s::text IS NULL OR id > %(after)s)
@@ -196,6 +197,12 @@ class SensorRepository:
         if row is None:
             raise UnknownSensor(sensor_id)
         return _registered(row)
+
+    def many(self, sensor_ids: Iterable[str]) -> Mapping[str, Sensor]:
+        """The sensors of these ids, by id; one that is not registered is left out."""
+        asked = {storable(each): each for each in sensor_ids}
+        rows = self._conn.execute(MANY, (list(asked),)).fetchall()
+        return {asked[row[1]]: _registered(row).sensor for row in rows}
 
     def page(
         self,

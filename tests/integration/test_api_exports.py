@@ -152,6 +152,22 @@ def test_a_deleted_export_is_gone_and_listed(client: httpx.Client, served: Api) 
     assert following["items"][0]["id"] != job["id"]
 
 
+def test_only_who_asked_for_an_export_deletes_it_or_who_operates(
+    client: httpx.Client, served: Api
+) -> None:
+    url = served.database_url
+    address = f"/v1/exports/{finished(client, ORDER)['id']}"
+    with (
+        served.client(new_key(url, "read", name="somebody else")) as other,
+        served.client(new_key(url, "operate", name="operates")) as operator,
+    ):
+        refused = other.delete(address)
+        assert (refused.status_code, "operate" in refused.json()["detail"]) == (403, True)
+        assert client.get(address).json()["state"] == "done"
+        assert operator.delete(address).status_code == 204
+    assert client.get(address).json()["state"] == "expired"
+
+
 @pytest.mark.parametrize(
     ("wrong", "status", "word"),
     [
@@ -194,6 +210,7 @@ def test_a_job_survives_its_worker(
         taken = repository.take("a worker that is dead")
         assert taken is not None
         assert repository.take("another") is None
+        (tmp_path / f"{job.id}.csv.0a1b2c3d.part").write_text("what the dead one had written")
         monkeypatch.setattr(store_exports, "ALIVE", timedelta(seconds=0.5))
         with serving(apart, export_folder=str(tmp_path), export_poll_s=0.1):
             wait_until(lambda: repository.get(job.id).state is JobState.DONE, what="the export")

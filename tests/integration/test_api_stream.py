@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import pytest
 
+from services.domain.catalogue import SensorKind
 from services.domain.condition import Rule
+from services.domain.sensor import Sensor
 from services.store.connection import connect
-from tests.api_server import Api, new_key, say, serving
+from tests.api_server import Api, new_key, register, say, serving
 from tests.waiting import PATIENCE_S, wait_until
 
 Event = dict[str, str]
@@ -156,3 +159,23 @@ def test_a_stream_tells_only_of_the_alerts_that_are_wanted(api: Api, reader: htt
         say(api.database_url, subject="another")
         new = say(api.database_url, subject="wanted", rule=Rule.CONTINUOUS_FLOW)
         assert next_alert(found)[1]["alert"]["id"] == str(new.id)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("params", [{"domain": "water"}, {"zone": "North"}])
+def test_a_stream_finds_where_an_alert_is_as_the_list_does(
+    api: Api, reader: httpx.Client, params: dict[str, str]
+) -> None:
+    meter = Sensor("m1", SensorKind.WATER_METER, zone="North", gateway="GW 7")
+    station = Sensor("t1", SensorKind.TRAFFIC_STATION, zone="South")
+    register(api.database_url, [meter, station])
+    for subject in ("t1", "feed/traffic", "flood/traffic", "gateway/elsewhere", "nobody"):
+        say(api.database_url, subject=subject)
+    wanted = {
+        str(say(api.database_url, subject=subject).id)
+        for subject in ("m1", "feed/water", "flood/water", "gateway/GW 7")
+    }
+    listed = reader.get("/v1/alerts", params=params).json()["items"]
+    assert {alert["id"] for alert in listed} == wanted
+    with following(reader, params={**params, "after": 0}) as found:
+        told = [next_alert(found)[1]["alert"]["id"] for _ in wanted]  # type: ignore[index]
+    assert set(told) == wanted

@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -132,6 +132,8 @@ class ExportRunner:
 
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for part in path.parent.glob(f"{path.name}.*.part"):
+                part.unlink(missing_ok=True)  # of a worker that was killed
             room = self._settings.export_disk_bytes - self._taken_bytes()
             if room <= 0:
                 raise NoRoom(self._settings.export_disk_bytes)
@@ -169,7 +171,11 @@ class ExportRunner:
             )
 
     def _taken_bytes(self) -> int:
-        return sum(path.stat().st_size for path in self._files() if path.suffix != ".part")
+        taken = 0
+        for path in self._files():
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                taken += path.stat().st_size
+        return taken
 
     def _files(self) -> list[Path]:
         place = folder(self._settings)

@@ -20,13 +20,14 @@ from pydantic import Field
 from services.api.access import Principal, read
 from services.api.answers import Answer
 from services.api.documents import Document, Page
-from services.api.errors import ExportsFull, NotReady, RangeNotThere
+from services.api.errors import ExportsFull, NotReady, RangeNotThere, ScopeMissing
 from services.api.history.export_orders import ExportOrder, plan
 from services.api.history.export_runner import path_of
 from services.api.history.forms.answer import unchanged
 from services.api.history.forms.negotiation import MEDIA_TYPES, SUFFIXES, Form
 from services.api.parameters import Cursor, Parameters
 from services.api.problems import documented
+from services.domain.access import Scope, grants
 from services.domain.errors import UnknownExport
 from services.store.query.exports import ExportJob, ExportRepository, JobState
 
@@ -149,17 +150,22 @@ def export(request: Request, export_id: ExportId) -> Answer:
     "/v1/exports/{export_id}",
     status_code=204,
     summary="Cancel an export, or delete its file",
-    dependencies=[Depends(read)],
     response_class=Response,
     responses={
         204: {"description": "It is cancelled, or its file is gone"},
         **documented(401, 403, 404, 422, 503),
     },
 )
-def delete(request: Request, export_id: ExportId) -> Response:
-    """Stop an export that is not done, or delete the file of one that is. Doing so twice is no error."""
+def delete(request: Request, export_id: ExportId, reader: Reader) -> Response:
+    """Stop an export that is not done, or delete the file of one that is. Doing so twice is no error.
+
+    What another key asked for needs the scope `operate`.
+    """
     with request.app.state.database.connection() as connection:
         repository = ExportRepository(connection)
+        asked_by = repository.get(export_id).asked_by
+        if asked_by != reader.name and not grants(reader.scopes, Scope.OPERATE):
+            raise ScopeMissing(Scope.OPERATE)
         repository.cancel(export_id)
         job = repository.get(export_id)
     if job.state is not JobState.DONE:

@@ -10,7 +10,7 @@ from services.api.alerting.alert_lists import alert_document
 from services.api.alerting.alerts import event_document
 from services.api.answers import encoded
 from services.api.metrics import ApiMetrics
-from services.api.places import Place, Places
+from services.api.places import Places
 from services.api.settings import ApiSettings
 from services.api.streams.live import Frame, Key, Missed, Tail
 from services.domain.alert import Alert
@@ -18,6 +18,7 @@ from services.domain.catalogue import Domain
 from services.domain.condition import Rule, Severity
 from services.store.alerting.alerts import CHANNEL, AlertRepository
 from services.store.connection import Connection, connect, listen, wait
+from services.store.telling.sites import Site, sites
 
 _READ_AT_ONCE: Final = 500
 
@@ -32,17 +33,14 @@ class AlertWants:
     domain: Domain | None = None
     zone: str | None = None
 
-    def takes(self, alert: Alert, place: Place | None) -> bool:
-        """Whether the alert is one of them."""
-        domain = place["domain"] if place else None
-        if domain is None and alert.subject.startswith("feed/"):
-            domain = alert.subject.removeprefix("feed/")
+    def takes(self, alert: Alert, site: Site) -> bool:
+        """Whether the alert, of a subject at this site, is one of them: the same that the list of alerts finds."""
         return (
             self.rule in {None, alert.rule}
             and self.severity in {None, alert.severity}
             and self.subject in {None, alert.subject}
-            and self.domain in {None, domain}
-            and self.zone in {None, place["zone"] if place else None}
+            and (self.domain is None or self.domain in site.domains)
+            and (self.zone is None or self.zone in site.zones)
         )
 
 
@@ -61,7 +59,7 @@ class AlertTail(Tail[AlertWants]):
     def missed(self, connection: Connection, after: Key, wants: AlertWants) -> Missed:
         """The next events of the log; at most some hundreds."""
         found = self._after(connection, after[0])
-        frames = [frame for frame, alert, place in found if wants.takes(alert, place)]
+        frames = [frame for frame, alert, site in found if wants.takes(alert, site)]
         return Missed(frames, found[-1][0].key if found else after, bool(found))
 
     def follow(self) -> None:
@@ -88,7 +86,7 @@ class AlertTail(Tail[AlertWants]):
                 [
                     (
                         each,
-                        [frame for frame, alert, place in found if each.wants.takes(alert, place)],
+                        [frame for frame, alert, site in found if each.wants.takes(alert, site)],
                     )
                     for each in self.listeners()
                 ]
@@ -96,18 +94,18 @@ class AlertTail(Tail[AlertWants]):
             position = found[-1][0].key[0]
         return position
 
-    def _after(
-        self, connection: Connection, position: int
-    ) -> Sequence[tuple[Frame, Alert, Place | None]]:
+    def _after(self, connection: Connection, position: int) -> Sequence[tuple[Frame, Alert, Site]]:
         repository = AlertRepository(connection)
         events = repository.events_after(position, limit=_READ_AT_ONCE)
         alerts = repository.many(list({stored.event.alert_id for stored in events}))
-        places = self._places.of(connection, [alert.subject for alert in alerts.values()])
+        subjects = {alert.subject for alert in alerts.values()}
+        places = self._places.of(connection, subjects)
+        where = sites(connection, subjects)
         found = []
         for stored in events:
             alert = alerts[stored.event.alert_id]
             place = places[alert.subject]
             data = encoded({"event": event_document(stored), "alert": alert_document(alert, place)})
             frame = Frame((stored.position,), str(stored.position), "alert", data)
-            found.append((frame, alert, place))
+            found.append((frame, alert, where[alert.subject]))
         return found
