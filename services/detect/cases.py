@@ -79,6 +79,20 @@ class Cases:
                 self._groups.discard(folded)
         return events
 
+    def of_the_past(self, episodes: Iterable[tuple[Condition, Condition]]) -> list[AlertEvent]:
+        """The events of episodes (raise, clear) that are over: alerts of their own, beside what is open.
+
+        They belong to no group: the open alert tells of another event.
+        """
+        events = []
+        for begun, ended in episodes:
+            raised = event_of_condition(begun, self._words(begun), None)
+            if raised is not None:
+                raised = replace(raised, data={**raised.data, "past": True})
+                cleared = event_of_condition(ended, self._words(ended), fold(None, raised))
+                events += [raised] if cleared is None else [raised, cleared]
+        return events
+
     def reconcile(
         self, last: Mapping[Key, Condition], now_us: int
     ) -> tuple[list[AlertEvent], list[Alert]]:

@@ -132,9 +132,10 @@ class Runner:
         judged = self._late.judge(self._stream, self._cases)
         if judged is None:
             return
-        if judged.outcome is not None and judged.outcome.conditions:
+        if judged.outcome is not None and judged.outcome.found:
             try:
-                self._commit(judged.outcome.conditions)
+                events = self._cases.take(judged.outcome.conditions)
+                self._write(events + self._cases.of_the_past(judged.outcome.past), None)
             except Exception as error:
                 if _of_the_database(error):
                     raise

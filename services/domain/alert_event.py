@@ -67,7 +67,8 @@ class AlertEvent:
         at: when, aware UTC; stream time for a detector's event, wall time for a person's.
         actor: who ("detector", "citygauge" for the alarm system itself, or a person's name).
         data: what the kind needs: severity, score, evidence, sentence, verdict, comment, reason, until, assignee,
-            work, suppressed_by, group_id; told: False where nobody is told of it.
+            work, suppressed_by, group_id; told: False where nobody is told of it; past: True where what is raised was
+            over before another alert of its rule and subject began, which is open.
     """
 
     id: uuid.UUID
@@ -76,6 +77,11 @@ class AlertEvent:
     at: datetime
     actor: str
     data: Mapping[str, object]
+
+    @property
+    def of_the_past(self) -> bool:
+        """Whether it raises what was over before the open alert of its rule and subject began."""
+        return self.kind is EventKind.RAISED and self.data.get("past") is True
 
     @property
     def told(self) -> bool:

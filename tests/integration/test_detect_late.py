@@ -18,7 +18,7 @@ from services.domain.alert import EventKind
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
 from services.domain.condition import Condition
-from services.domain.instant import HOUR_US, from_us, isoformat
+from services.domain.instant import HOUR_US, from_us, isoformat, to_us
 from services.domain.sensor import Sensor
 from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect, transaction
@@ -131,6 +131,36 @@ def test_an_open_alert_says_that_it_would_have_been_told_earlier(database_url: s
         feed(database_url, [(one, 7, 150.0)], [(one, 11, 10.0)])
         drain(work)
     assert kinds(database_url) == ["raised", "updated", "escalated", "cleared"]
+    check_log_folds_to_rows(database_url)
+
+
+def test_what_was_over_before_the_open_alert_began_is_a_case_of_its_own_told_once(
+    database_url: str,
+) -> None:
+    one = meters(database_url, "m1")["m1"]
+    with runner(database_url) as work:
+        feed(database_url, [(one, 1, 10.0)], [(one, 20, 150.0)])
+        drain(work)
+        assert kinds(database_url) == ["raised"]
+        feed(database_url, [(one, 5, 160.0), (one, 8, 10.0), (one, 12, 170.0), (one, 14, 10.0)])
+        drain(work)
+        assert kinds(database_url) == ["raised", "raised", "cleared", "raised", "cleared"]
+        feed(database_url, [(one, 6, 180.0)])  # within what is known by now
+        drain(work)
+    with runner(database_url) as work:
+        drain(work)
+        assert kinds(database_url) == ["raised", "raised", "cleared", "raised", "cleared"]
+        feed(database_url, [(one, 25, 10.0)])
+        drain(work)
+    with connect(database_url, "test", autocommit=True) as conn:
+        found = AlertRepository(conn).page(limit=9, now=from_us(START_US), subject="m1").items
+    minutes = {(to_us(alert.started_at) - START_US) // 60_000_000 for alert in found}
+    assert minutes == {5, 12, 20}
+    late = [alert for alert in found if to_us(alert.started_at) < START_US + 20 * 60_000_000]
+    assert all(alert.group_id == alert.id for alert in late), "they tell of another event"
+    assert all(alert.told_at is not None and alert.cleared_at is not None for alert in late)
+    assert all(not alert.active for alert in found), "the open alert has ended by itself"
+    assert "Known late: it rests on data that arrived at " in told(database_url)[1][1]
     check_log_folds_to_rows(database_url)
 
 

@@ -52,6 +52,7 @@ class Verdict(StrEnum):
     EARLIER = "earlier"
     OVER = "over"
     DISPROVED = "disproved"
+    PAST = "past"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,11 @@ class Finding:
 
     Attributes:
         verdict: missing: no alert speaks of it; earlier: it would have been told before; over: it had ended;
-            disproved: nothing speaks for the alert any more.
+            disproved: nothing speaks for the alert any more; past: no alert speaks of it, it is over, and another
+            alert of its rule and subject is open.
         key: rule and subject.
         episode: what was found; None where it is disproved.
-        alert: whom it concerns; None where it is missing.
+        alert: whom it concerns; None where it is missing or past.
     """
 
     verdict: Verdict
@@ -139,13 +141,13 @@ def _of_key(key: Key, found: Sequence[Episode], alerts: Sequence[Alert]) -> list
             out.append(Finding(Verdict.EARLIER, key, earliest, alert))
         if met[-1].end is not None:
             out.append(Finding(Verdict.OVER, key, met[-1], alert))
-    if any(alert.active for alert in alerts):
-        return (
-            out  # a person looks at this rule and subject already; only one alert of it can be open
-        )
+    busy = any(alert.active for alert in alerts)  # only one alert of a rule and subject can be open
     for episode in found:
         met_by = [alert for alert in alerts if episode.meets(alert)]
-        if not met_by or episode.end is None:
+        if busy:
+            if not met_by and episode.end is not None:
+                out.append(Finding(Verdict.PAST, key, episode, None))
+        elif not met_by or episode.end is None:
             out.append(Finding(Verdict.MISSING, key, episode, met_by[-1] if met_by else None))
     return out
 

@@ -108,7 +108,7 @@ class LateWork:
                 len(group.numbers),
                 len(group.marked),
                 outcome.readings,
-                len(outcome.conditions),
+                outcome.found,
                 seconds,
             )
         pause = seconds / _SHARE if self._settings.late_s else 0.0

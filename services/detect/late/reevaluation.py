@@ -64,15 +64,22 @@ class Outcome:
 
     Attributes:
         conditions: for `Cases.take`, in order; decided at the live stream's time.
+        past: for `Cases.of_the_past`: begin and end of what was over before the open alert of its rule and subject.
         core: the state of the group, and of which of its sensors it is to be taken over.
         adopted: their numbers.
         readings: how many readings of the past were run through.
     """
 
     conditions: tuple[Condition, ...]
+    past: tuple[tuple[Condition, Condition], ...]
     core: Detecting
     adopted: tuple[int, ...]
     readings: int
+
+    @property
+    def found(self) -> int:
+        """How many things the log must hear."""
+        return len(self.conditions) + 2 * len(self.past)
 
 
 class Reevaluation:
@@ -142,8 +149,12 @@ class Reevaluation:
         if group.domain is Domain.TRAFFIC:
             # its windows are minutes: the live state says by itself what is on now, and knows the habits of weeks
             found, adopted = [f for f in found if _of_the_past(f)], ()
-        conditions = self._conditions(found, group, marks, subjects, now_us)
-        return Outcome(tuple(conditions), core, adopted, self._readings)
+        now_known = [f for f in found if f.verdict is not Verdict.PAST]
+        over = [f for f in found if f.verdict is Verdict.PAST]
+        conditions = tuple(self._conditions(now_known, group, marks, subjects, now_us))
+        ends = tuple(self._conditions(over, group, marks, subjects, now_us))
+        past = tuple(zip(ends[::2], ends[1::2], strict=True))
+        return Outcome(conditions, past, core, adopted, self._readings)
 
     def _run(
         self,
@@ -186,12 +197,13 @@ class Reevaluation:
 
 def _of_the_past(finding: Finding) -> bool:
     over = finding.episode is not None and finding.episode.end is not None
-    return finding.verdict is Verdict.EARLIER or (finding.verdict is Verdict.MISSING and over)
+    known = finding.verdict in (Verdict.EARLIER, Verdict.PAST)
+    return known or (finding.verdict is Verdict.MISSING and over)
 
 
 def _of_finding(finding: Finding, numbers: Mapping[str, float], now_us: int) -> Iterator[Condition]:
     episode, alert = finding.episode, finding.alert
-    if finding.verdict is Verdict.MISSING:
+    if finding.verdict in (Verdict.MISSING, Verdict.PAST):
         assert episode is not None, "what is missing was found"
         onset_us = episode.first.onset_us
         if alert is not None and alert.cleared_at is not None:

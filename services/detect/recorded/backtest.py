@@ -157,7 +157,7 @@ class Rehearsal:
         for group in groups(self._marks, sensors, ALONE, _SINGLES) if self._marks else ():
             work = Reevaluation(self._make_core, self._past, self, WARM_DAYS)
             outcome = work.judge(group, self._marks, sensors, self._core, now_us)
-            yield from self._told(outcome.conditions)
+            yield from self._told(outcome.conditions, outcome.past)
             if outcome.adopted and isinstance(outcome.core, Core):
                 self._core.adopt(outcome.core, outcome.adopted)
         self._marks = Marks()
@@ -175,8 +175,12 @@ class Rehearsal:
             if alert.subject == subject and (alert.active or to_us(alert.raised_at) >= since_us)
         ]
 
-    def _told(self, conditions: Iterable[Condition]) -> Iterator[dict[str, Any]]:
-        for event in self._cases.take(conditions):
+    def _told(
+        self,
+        conditions: Iterable[Condition],
+        past: Iterable[tuple[Condition, Condition]] = (),
+    ) -> Iterator[dict[str, Any]]:
+        for event in self._cases.take(conditions) + self._cases.of_the_past(past):
             before = self._book.get(event.alert_id)
             alert = self._book[event.alert_id] = fold(before, event)
             if event.kind is EventKind.ESCALATED:

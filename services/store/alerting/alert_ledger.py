@@ -58,9 +58,15 @@ class Ledger:
     groups: dict[uuid.UUID, dict[uuid.UUID, Member]] = field(default_factory=dict)
     holding: Holding = field(default_factory=Holding)
     gate: FloodGate | None = None
+    past: set[uuid.UUID] = field(default_factory=set)
 
     def take_all(self, events: Sequence[AlertEvent]) -> None:
-        """Takes each, and then what they mean for the floods of alerts."""
+        """Takes each, and then what they mean for the floods of alerts.
+
+        An alert of the past, which is raised and cleared in one call, may stand beside an open one.
+        """
+        over = {event.alert_id for event in events if event.kind is EventKind.CLEARED}
+        self.past = {event.alert_id for event in events if event.of_the_past} & over
         for event in events:
             self.take(event)
         for event in self.gate.events() if self.gate is not None else ():
@@ -77,13 +83,15 @@ class Ledger:
                 return
             raised = fold(None, event)
             key = (raised.rule, raised.subject)
-            if key in self.open:
+            past = event.alert_id in self.past
+            if key in self.open and not past:
                 return
-            previous = self.last.get(key)
+            previous = None if past else self.last.get(key)
             event = replace(event, data={**event.data, "previous_id": plain(previous)})
             held = self.holding.of(raised, raised.raised_at)
-            self.last[key] = event.alert_id
-            self.open.add(key)
+            if not past:
+                self.last[key] = event.alert_id
+                self.open.add(key)
             self.new[event.alert_id] = None
         elif current is None:
             if event.actor in MACHINES:
@@ -97,7 +105,7 @@ class Ledger:
             raise
         event = self._telling(event, alert, held)
         alert = fold(current, event)
-        if alert.cleared_at is not None:
+        if alert.cleared_at is not None and alert.id not in self.past:
             self.open.discard((alert.rule, alert.subject))
         self._note(alert, event)
         if held is not None:
