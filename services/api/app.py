@@ -46,6 +46,7 @@ from services.api.settings import ApiSettings
 from services.api.streams import live_socket, stream
 from services.api.streams.reading_tail import ReadingTail
 from services.api.streams.tail import AlertTail
+from services.api.tiles import tile_origin
 from services.store.asking import Asker
 
 _ASKING_CONNECTIONS = 4
@@ -142,6 +143,7 @@ def create_app(
         pages,
     ):
         app.include_router(room.router)
-    app.add_middleware(Frame, metrics=app.state.metrics)
+    tiles = tile_origin(settings.map_tiles) if settings.map_tiles else ""
+    app.add_middleware(Frame, metrics=app.state.metrics, images_of=tiles)
     describe(app)
     return app

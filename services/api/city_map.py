@@ -93,3 +93,26 @@ def _indexed(values: Sequence[Any]) -> tuple[list[Any], list[int | None]]:
 
 def _rounded(degrees: Sequence[float | None]) -> list[float | None]:
     return [None if each is None else round(each, _DIGITS) for each in degrees]
+
+
+class TilesDocument(Document):
+    """What lies beneath the map."""
+
+    url: str | None = Field(description="Address with {z}, {x} and {y}; null: nothing.")
+    attribution: str | None = Field(description="Whom the tiles are from, to be shown with them.")
+
+
+@router.get(
+    "/v1/map/tiles",
+    summary="Tiles beneath the map",
+    responses={
+        200: {"model": TilesDocument, "description": "The tiles of the settings, if any"},
+        **documented(401, 403, 503),
+    },
+)
+def tiles(request: Request) -> Answer:
+    """Tell where this city's map takes its tiles from, if from anywhere."""
+    settings = request.app.state.settings
+    return Answer(
+        {"url": settings.map_tiles or None, "attribution": settings.map_attribution or None}
+    )

@@ -36,8 +36,11 @@ _ALWAYS: Final = {
 class Frame:
     """ASGI middleware; the outermost of the application's own."""
 
-    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics, images_of: str = "") -> None:
+        """Args: images_of: the origin of the map's tiles, the only foreign thing that a page may load; empty: none."""
         self._app, self._metrics = app, metrics
+        images = f"img-src 'self' data: {images_of}".rstrip()
+        self._policy = CONTENT_SECURITY_POLICY.replace("img-src 'self' data:", images)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on and its answer back."""
@@ -51,7 +54,7 @@ class Frame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _protect(MutableHeaders(scope=message))
+                _protect(MutableHeaders(scope=message), self._policy)
             await send(message)
 
         try:
@@ -88,11 +91,11 @@ class Frame:
         )
 
 
-def _protect(headers: MutableHeaders) -> None:
+def _protect(headers: MutableHeaders, policy: str) -> None:
     for name, value in _ALWAYS.items():
         headers[name] = value
     if headers.get("content-type", "").startswith("text/html"):
-        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        headers["Content-Security-Policy"] = policy
     headers.setdefault("Cache-Control", "no-store")
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from services.api.tiles import tile_origin
 
 
 class ApiSettings(BaseModel):
@@ -138,3 +142,26 @@ class ApiSettings(BaseModel):
         ge=100_000_000,
         description="Most memory of the process that makes a preview of rules.",
     )
+    map_tiles: str = Field(
+        "",
+        description="Address of raster tiles beneath the map, with {z}, {x} and {y}: "
+        "https://tiles.example.org/{z}/{x}/{y}.png. Readers' browsers ask there; empty: the map is drawn without.",
+    )
+    map_attribution: str = Field(
+        "",
+        max_length=300,
+        description="Whom the tiles are from, shown beneath the map; a tile server's terms say what it must be.",
+    )
+
+    @field_validator("map_tiles")
+    @classmethod
+    def _tiles(cls, address: str) -> str:
+        if address:
+            tile_origin(address)
+        return address
+
+    @model_validator(mode="after")
+    def _credited(self) -> Self:
+        if self.map_tiles and not self.map_attribution.strip():
+            raise ValueError("map_tiles needs map_attribution: whom the tiles are from")
+        return self

@@ -390,3 +390,13 @@ def test_a_queue_over_three_stations_is_one_entry_that_unfolds_and_is_acknowledg
     with connect(api.database_url, "test") as connection:
         open_alerts = AlertRepository(connection).open_alerts()
     assert [alert.acknowledged_by for alert in open_alerts] == ["Ana Torres"] * 3
+
+
+def test_an_alert_shows_the_band_that_its_own_evidence_has(console: Console) -> None:
+    with_history(console.api)
+    evidence = Evidence(
+        "flow_litres_per_h", "L/h", 1840.0, 600.0, 35.0, 600.0, 10, 0.0, {"sigma_litres_per_h": 9.0}
+    )
+    alert = say(console.api.database_url, onset=ONSET, evidence=evidence)
+    page = console.open(f"/#/alert/{alert.id}")
+    expect(page.locator("#view .key .k-band")).to_have_text("Usual at this hour")

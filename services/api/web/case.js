@@ -2,6 +2,7 @@
 
 import { get } from "./api.js";
 import { acts } from "./acts.js";
+import { band } from "./band.js";
 import { h, icon, later } from "./dom.js";
 import { address } from "./address.js";
 import { neighbours, past } from "./beside.js";
@@ -170,6 +171,7 @@ export class Case {
     this.chart = panel(sensor, {
       metrics: [evidence.metric], metric: evidence.metric,
       ranges: [[t("alert.around"), around], [t("alert.day_before"), before(1)], [t("alert.week_before"), before(7)]],
+      band: (found, from, to, signal) => band(sensor, evidence, found, from, to, signal),
       extras: (found) => ({
         limit: found.unit === evidence.unit ? evidence.threshold : null,
         usual: found.unit === evidence.unit ? evidence.baseline : null,

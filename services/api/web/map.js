@@ -1,6 +1,7 @@
 // The map: sensors by state, zones and roads, drawn without any tile server; beside it the same as a list.
 
 import { address, keep } from "./address.js";
+import { get } from "./api.js";
 import { canvas, h, later } from "./dom.js";
 import { Dots, symbol } from "./canvas-map.js";
 import { STATES, city, roadsOf, statesOf, zonesOf } from "./city.js";
@@ -30,7 +31,7 @@ export default class CityMap {
 
   async show() {
     this.element.append(h("h1", { class: "unseen", tabIndex: -1 }, t("nav.map")));
-    const [town] = await Promise.all([city({ fresh: true }), library("vendor/leaflet.css", "map.css", "vendor/leaflet.js", "vendor/supercluster.min.js"), this.cases.whole()]);
+    const [town, tiles] = await Promise.all([city({ fresh: true }), get("/v1/map/tiles").catch(() => ({})), library("vendor/leaflet.css", "map.css", "vendor/leaflet.js", "vendor/supercluster.min.js"), this.cases.whole()]);
     if (this.gone) return;
     this.town = town;
     if (!town.size) { this.element.replaceChildren(h("h1", { class: "unseen" }, t("nav.map")), start()); return; }
@@ -38,7 +39,8 @@ export default class CityMap {
     this.legend = h("div", { class: "legend", role: "group", "aria-label": t("map.show") });
     this.list = h("ol", { class: "map-list" });
     this.about = h("p", { class: "soft small", role: "status" });
-    this.element.append(this.holder, h("aside", { class: "panel map-side", "aria-label": t("map.list") }, this.legend, this.about, this.list));
+    this.tiles = tiles;
+    this.element.append(tiles.url ? h("div", { class: "map-whole" }, this.holder, h("p", { class: "soft small" }, tiles.attribution)) : this.holder, h("aside", { class: "panel map-side", "aria-label": t("map.list") }, this.legend, this.about, this.list));
     this.#open();
     this.#count();
     this.cases.addEventListener("change", this.redraw);
@@ -57,6 +59,7 @@ export default class CityMap {
     if (zoom) map.setView([lat, lon], zoom);
     else if (placed.length) map.fitBounds(L.latLngBounds(placed), { padding: [30, 30], maxZoom: 16 });
     else map.setView([0, 0], 2);
+    if (this.tiles.url) L.tileLayer(this.tiles.url, { maxZoom: 19 }).addTo(map);
     this.dots = new Dots(map);
     this.#lines();
     map.on("moveend", () => {

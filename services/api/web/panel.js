@@ -5,7 +5,8 @@ import { series } from "./series.js";
 import { figure } from "./chart.js";
 import { say, t } from "./words.js";
 
-export function panel(sensor, { metrics, metric, ranges, extras = () => ({}) }) {
+// extras: what is drawn beside the readings; band: the same of what takes a question of its own, and comes a moment later.
+export function panel(sensor, { metrics, metric, ranges, extras = () => ({}), band = async () => null }) {
   const shown = h("div", {}, h("div", { class: "ghost plot" }));
   const asTable = h("button", { type: "button", class: "quiet", "aria-pressed": "false" }, t("chart.as_table"));
   const what = h("select", { "aria-label": t("chart.what") }, metrics.map((name) => h("option", { value: name, selected: name === metric }, say("metrics", name))));
@@ -24,9 +25,14 @@ export function panel(sensor, { metrics, metric, ranges, extras = () => ({}) }) 
     shown.setAttribute("aria-busy", "true");
     try {
       const found = await series(sensor, what.value, start, end, signal);
-      current?.destroy();
-      current = figure(found, { zone: sensor.time_zone, ...extras(found) });
-      draw();
+      const paint = (usual) => {
+        current?.destroy();
+        current = figure(found, { zone: sensor.time_zone, ...extras(found), band: usual });
+        draw();
+      };
+      paint(null);
+      const usual = await band(found, start, end, signal);
+      if (usual && !signal.aborted) paint(usual);
     } catch (problem) {
       if (problem.name === "AbortError") return;
       shown.replaceChildren(h("div", { class: "note" }, problem.message, h("div", {}, h("button", { type: "button", onclick: load }, t("states_page.retry")))));
