@@ -32,6 +32,9 @@ from tests.waiting import wait_until
 PATIENCE_MS: Final = 60_000
 """How long a page may take to show what a test expects: other tests share the machine's cores."""
 
+LAUNCH_MS: Final = 180_000
+"""How long Chromium may take to start on a machine that is building other things."""
+
 THROTTLE: Final = float(os.environ.get("CITYGAUGE_TEST_THROTTLE", "1"))
 LATENCY_MS: Final = float(os.environ.get("CITYGAUGE_TEST_LATENCY_MS", "0"))
 
@@ -41,8 +44,6 @@ CALM: Final = """() => {
   window.calmFrames = calm ? (window.calmFrames ?? 0) + 1 : 0;
   return window.calmFrames > 2;
 }"""
-"""True when the page has awaited no answer for three frames."""
-
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -73,7 +74,9 @@ def browser() -> Iterator[Browser]:
         pytest.skip("there is no Chromium; python -m services.embedded.browser prepares one")
     with driver() as playwright:
         expect.set_options(timeout=PATIENCE_MS)
-        launched = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))
+        launched = playwright.chromium.launch(
+            executable_path=chromium, args=list(ARGUMENTS), timeout=LAUNCH_MS
+        )
         yield launched
         launched.close()
 
@@ -82,6 +85,12 @@ def arrive(page: Page, address: str) -> None:
     """Wait until the console answers keys, clicks and live events, and shows all of an address's view (#/map)."""
     expect(page.locator("html")).to_have_attribute("data-ready", "")
     expect(page.locator("body")).to_have_attribute("data-shown", address)
+    calm(page)
+
+
+def calm(page: Page) -> None:
+    """Wait until the page has awaited no answer, and drawn nothing that waits for one, for three frames."""
+    page.evaluate("window.calmFrames = 0")
     page.wait_for_function(CALM)
 
 
@@ -121,7 +130,10 @@ class Console:
 def tab(browser: Browser, api: Api) -> Iterator[Console]:
     """A tab of somebody who is not signed in, of a context of its own."""
     context = browser.new_context(
-        viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="UTC"
+        viewport={"width": 1440, "height": 900},
+        locale="en-GB",
+        timezone_id="UTC",
+        reduced_motion="reduce",
     )
     try:
         context.set_default_timeout(PATIENCE_MS)

@@ -13,7 +13,7 @@ from typing import Final
 from playwright.sync_api import Page
 
 from services.embedded.browser import find_chromium
-from tests.browser.conftest import ARGUMENTS, CALM, driver
+from tests.browser.conftest import ARGUMENTS, calm, driver
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "images"
 DESK: Final = {"width": 1440, "height": 900}
@@ -42,7 +42,7 @@ SPANISH: Final = ("map", "corridor", "zone")
 def settle(page: Page) -> None:
     """Until the page shows what it has."""
     page.locator("body[data-shown]").wait_for()
-    page.wait_for_function(CALM)
+    calm(page)
 
 
 def take(page: Page, name: str, address: str) -> None:

@@ -64,6 +64,7 @@ def town(console: Console) -> tuple[Console, list[str]]:
     ]  # fmt: skip
 
 
+@pytest.mark.timeout(900)  # every page, looked at by axe; the machine that runs it may be slow
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("es", "dark")])
 def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
     town: tuple[Console, list[str]], language: str, scheme: str

@@ -43,6 +43,23 @@ def test_a_form_that_is_filled_outlasts_the_answer_to_an_earlier_click(console: 
     expect(view.get_by_role("button", name="Acknowledge")).to_have_count(0)
 
 
+def test_buttons_stay_when_the_rest_of_the_alert_comes(console: Console) -> None:
+    alert = say(console.api.database_url)
+    page = console.open()
+    view = page.locator("#view")
+    rest = held(page, f"**/v1/alerts/{alert.id}")
+    page.locator(".card").get_by_role("link").click()
+    view.get_by_role("button", name="Comment").click()
+    typed = view.get_by_label("Your comment")
+    typed.fill("The valve")
+    typed.evaluate("(box) => { box.dataset.mine = 'yes'; }")
+    release(page, rest)
+    arrive(page, f"#/alert/{alert.id}")
+    expect(view.locator("ol.log li")).to_have_count(1)
+    expect(typed).to_have_attribute("data-mine", "yes")
+    expect(typed).to_be_focused()
+
+
 def test_a_card_that_changes_under_the_finger_does_not_lose_the_click(console: Console) -> None:
     api = console.api
     alert = say(api.database_url)

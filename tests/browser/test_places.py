@@ -9,7 +9,7 @@ from services.domain.catalogue import SensorKind
 from services.domain.condition import Evidence, Rule, Severity
 from services.domain.sensor import Sensor
 from tests.api_server import register, say, store
-from tests.browser.conftest import CALM, Console
+from tests.browser.conftest import Console, calm
 
 pytestmark = pytest.mark.browser
 
@@ -50,7 +50,7 @@ def test_a_corridor_shows_where_and_when_it_jams(console: Console) -> None:
     page.get_by_text("Show as table").click()
     row = page.locator(".as-table tbody tr").filter(has_text="19:00")
     expect(row.locator("td")).to_have_text(["100", "30", "100"])
-    page.wait_for_function(CALM)
+    calm(page)
     page.locator(".contour canvas").hover(position={"x": 300, "y": 40})
     expect(page.get_by_role("status").filter(has_text="km/h")).to_contain_text("Kilometre 2")
     page.get_by_role("button", name="Earlier").click()

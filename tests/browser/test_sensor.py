@@ -12,7 +12,7 @@ from services.cli.rule_settings import OF_RULE, rules_of
 from services.detect.detector_settings import DetectorSettings
 from services.domain.condition import Rule
 from tests.api_server import METER, new_key, register, say, serving, store
-from tests.browser.conftest import CALM, Console, tab
+from tests.browser.conftest import Console, calm, tab
 from tests.browser.test_console import NOW, ONSET, wait_until_painted, with_history
 
 pytestmark = pytest.mark.browser
@@ -40,7 +40,7 @@ def test_an_engineer_zooms_compares_and_takes_away_exactly_what_is_seen(console:
     expect(about).to_contain_text("every reading")
     expect(key).to_contain_text("Usual at this hour")  # drawn a moment after the readings
 
-    page.wait_for_function(CALM)
+    calm(page)
     plot = page.locator(".u-over").bounding_box()
     assert plot is not None
     page.mouse.move(plot["x"] + plot["width"] * 0.6, plot["y"] + 60)

@@ -40,7 +40,7 @@ export class Case {
     this.element.replaceChildren(back(), h("div", { class: "ghost" }));
     if (this.#alert) this.#draw();
     await this.#load();
-    if (!this.chart) this.#draw();
+    if (!this.facts) this.#draw();
     await this.#drawChart();
     this.#drawBeside();
   }
