@@ -42,7 +42,10 @@ class TooLarge(CitygaugeError):
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        super().__init__(f"the body of a request may have at most {limit_bytes} bytes")
+        super().__init__(
+            f"the body of this request may have at most {limit_bytes:,} bytes: ask for less at a time, or name a zone, "
+            "a road or a kind instead of their sensors"
+        )
 
 
 class NotAcceptable(CitygaugeError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -18,6 +19,11 @@ from services.api.metrics import ApiMetrics
 from services.api.streams.departure import watched
 
 LONGEST_BODY_BYTES: Final = 64 * 1024
+LONGER_BODIES: Final[Mapping[str, int]] = {
+    "/v1/exports": 2 * 1024 * 1024,
+    "/v1/alerts/changes": 256 * 1024,
+}
+"""Path -> most bytes, where ten thousand sensors may be named, or a thousand alerts with their versions."""
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -58,13 +64,14 @@ class Frame:
             await send(message)
 
         try:
-            if _too_large(scope):
-                raise TooLarge(LONGEST_BODY_BYTES)
+            most = LONGER_BODIES.get(scope["path"], LONGEST_BODY_BYTES)
+            if _length(scope) > most:
+                raise TooLarge(most)
             if scope["method"] in _BODILESS:
                 with watched(receive):
                     await self._app(scope, receive, framed_send)
             else:
-                await self._app(scope, _bounded(receive), framed_send)
+                await self._app(scope, _bounded(receive, most), framed_send)
         except Exception as error:  # whatever it is, the client gets a problem
             if status:
                 _LOG.error("answer broke off path=%s", scope["path"], exc_info=error)
@@ -99,20 +106,21 @@ def _protect(headers: MutableHeaders, policy: str) -> None:
     headers.setdefault("Cache-Control", "no-store")
 
 
-def _too_large(scope: Scope) -> bool:
-    length = Headers(scope=scope).get("content-length", "0")
-    return length.isdigit() and int(length) > LONGEST_BODY_BYTES
+def _length(scope: Scope) -> int:
+    """The length that the request says it has; 0 when it says none."""
+    length = Headers(scope=scope).get("content-length", "")
+    return int(length) if length.isdigit() else 0
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     seen = 0
 
     async def bounded() -> Message:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > LONGEST_BODY_BYTES:
-            raise TooLarge(LONGEST_BODY_BYTES)
+        if seen > most:
+            raise TooLarge(most)
         return message
 
     return bounded

@@ -77,6 +77,18 @@ class Lag(NamedTuple):
     oldest_transaction_s: float
 
 
+class Lost(NamedTuple):
+    """Why a place of the feed cannot be resumed without a gap.
+
+    Attributes:
+        kept_since: when the oldest batch that is kept was written; None when none is.
+        ahead: the place is later than the database itself, which was restored from a backup.
+    """
+
+    kept_since: datetime | None
+    ahead: bool
+
+
 def append(conn: Connection, batch: ReadingBatch) -> None:
     """Puts the newly stored rows into the feed, in the transaction that stores them, and tells the listeners.
 
@@ -107,7 +119,17 @@ def append_and_account(
 
 def prune(conn: Connection, keep: timedelta, now: datetime, *, limit: int) -> int:
     """Removes at most `limit` batches older than `keep` that every known consumer has done; returns how many."""
-    return conn.execute(statements.PRUNE, {"before": now - keep, "limit": limit}).rowcount
+    values = {"before": now - keep, "limit": limit}
+    return int(_only(conn.execute(statements.PRUNE, values).fetchone()))
+
+
+def lost(conn: Connection, position: Position) -> Lost | None:
+    """What somebody who resumes after `position` will never see of the feed; None when nothing."""
+    values = {"epoch": position.epoch, "xid": str(position.xid), "id": position.id}
+    row = conn.execute(statements.LOST, values).fetchone()
+    assert row is not None
+    pruned, ahead, kept_since = row
+    return Lost(kept_since, ahead) if pruned or ahead else None
 
 
 def forget(conn: Connection, consumer: str) -> None:

@@ -73,14 +73,33 @@ CLAIM: Final[LiteralString] = "SELECT pg_try_advisory_lock(hashtextextended(%s, 
 RELEASE: Final[LiteralString] = "SELECT pg_advisory_unlock(hashtextextended(%s, 1))"
 # Rows that a known consumer has not read stay, whatever their age.
 PRUNE: Final[LiteralString] = """
-    DELETE FROM batch_feed AS f
-     WHERE f.id IN (SELECT id FROM batch_feed WHERE written_at < %(before)s ORDER BY id LIMIT %(limit)s)
-       AND NOT EXISTS (
-           SELECT FROM (SELECT epoch, xid, id FROM feed_position
-                        UNION ALL SELECT epoch, xid, id FROM detector_checkpoint_position) AS p
-            WHERE CASE WHEN p.epoch = f.epoch THEN (f.xid, f.id) > (p.xid, p.id)
-                       WHEN p.epoch = cluster_epoch() THEN false
-                       ELSE f.id > (SELECT coalesce(max(id), 0) FROM batch_feed WHERE epoch = p.epoch) END)
+    WITH gone AS (
+        DELETE FROM batch_feed AS f
+         WHERE f.id IN (SELECT id FROM batch_feed WHERE written_at < %(before)s ORDER BY id LIMIT %(limit)s)
+           AND NOT EXISTS (
+               SELECT FROM (SELECT epoch, xid, id FROM feed_position
+                            UNION ALL SELECT epoch, xid, id FROM detector_checkpoint_position) AS p
+                WHERE CASE WHEN p.epoch = f.epoch THEN (f.xid, f.id) > (p.xid, p.id)
+                           WHEN p.epoch = cluster_epoch() THEN false
+                           ELSE f.id > (SELECT coalesce(max(id), 0) FROM batch_feed WHERE epoch = p.epoch) END)
+        RETURNING f.epoch, f.xid, f.id),
+    noted AS (
+        INSERT INTO feed_pruned AS p
+        SELECT DISTINCT ON (epoch) epoch, xid, id FROM gone ORDER BY epoch, xid DESC, id DESC
+            ON CONFLICT (epoch) DO UPDATE SET xid = excluded.xid, id = excluded.id
+                                    WHERE (excluded.xid, excluded.id) > (p.xid, p.id))
+    SELECT count(*)::bigint FROM gone
+"""
+# Whether something after a place is gone: pruned, or of another cluster than this one and all that it took over; or
+# whether the place is of a later time than this database knows (it was restored from a backup).
+LOST: Final[LiteralString] = """
+    SELECT EXISTS (SELECT FROM feed_pruned
+                    WHERE epoch = %(epoch)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s))
+           OR (%(epoch)s <> cluster_epoch()
+               AND NOT EXISTS (SELECT FROM feed_pruned WHERE epoch = %(epoch)s)
+               AND NOT EXISTS (SELECT FROM batch_feed WHERE epoch = %(epoch)s)),
+           %(epoch)s = cluster_epoch() AND %(xid)s::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot()),
+           (SELECT written_at FROM batch_feed ORDER BY id LIMIT 1)
 """
 
 

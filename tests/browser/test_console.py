@@ -14,7 +14,7 @@ from services.domain.sensor import Sensor
 from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect
 from tests.api_server import METER, STATION, Api, new_key, register, say, serving, store
-from tests.browser.conftest import Console, arrive, calm, tab
+from tests.browser.conftest import PATIENCE_MS, Console, arrive, calm, tab
 
 pytestmark = pytest.mark.browser
 
@@ -108,6 +108,20 @@ def test_an_alert_arrives_live_is_acknowledged_and_closed(console: Console) -> N
         found = client.get(f"/v1/alerts/{alert.id}").json()
     assert (found["verdict"], found["resolved_by"]) == ("real", "Ana Torres")
     assert found["events"][-1]["data"]["comment"] == "Burst pipe, repaired"
+
+
+def test_a_stream_that_cannot_go_on_where_it_was_has_the_list_loaded_again(
+    console: Console,
+) -> None:
+    page = console.open()
+    told = "retry: 600000\n\nid: 1\nevent: reset\ndata: {}\n\n"
+    page.route(
+        "**/v1/alerts/stream*",
+        lambda route: route.fulfill(content_type="text/event-stream", body=told),
+    )
+    with page.expect_response("**/v1/alerts?*", timeout=PATIENCE_MS) as listed:
+        page.evaluate("dispatchEvent(new Event('online'))")
+    assert listed.value.ok
 
 
 def test_what_was_raised_while_the_stream_was_away_is_announced_too(console: Console) -> None:

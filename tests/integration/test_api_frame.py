@@ -3,6 +3,7 @@
 import logging
 import socket
 import threading
+import uuid
 
 import httpx
 import pytest
@@ -48,6 +49,21 @@ def test_bodies_that_are_no_json_are_named(api: Api, operator: httpx.Client) -> 
         assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM), body
     large = operator.post(path, content=b" " * 70_000, headers=kind)
     assert (large.status_code, large.headers["content-type"]) == (413, PROBLEM)
+    assert "at most 65,536 bytes: ask for less" in large.json()["detail"]
+
+
+def test_many_things_may_be_named_where_many_are_taken(operator: httpx.Client) -> None:
+    alerts = [{"id": str(uuid.uuid4()), "expected_version": 100} for _ in range(1000)]
+    answer = operator.post("/v1/alerts/changes", json={"change": "acknowledged", "alerts": alerts})
+    assert answer.status_code == 200, answer.text
+    assert {item["status"] for item in answer.json()["items"]} == {404}
+    order = {"domain": "water", "start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}
+    ids = [f"{n:05}-{'x' * 90}" for n in range(10_000)]
+    answer = operator.post("/v1/exports", json=order | {"sensor_id": ids})
+    assert answer.status_code == 404, answer.text
+    assert "and 9980 others are not registered" in answer.json()["detail"]
+    refused = operator.post("/v1/exports", content=b" " * 3_000_000)
+    assert (refused.status_code, refused.headers["content-type"]) == (413, PROBLEM)
 
 
 def test_an_unexpected_error_tells_nothing_but_the_log(

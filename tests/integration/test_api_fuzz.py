@@ -1,7 +1,7 @@
 """Property run over the OpenAPI document: whatever is asked, no 5xx and no answer that the document does not name."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,12 @@ from schemathesis.checks import (
 )
 
 from services.api.app import create_app
+from services.api.errors import PreviewFailed
+from services.api.neighbours import Neighbours
 from services.api.settings import ApiSettings
+from services.cli.previewer import ProcessPreviewer
+from services.cli.rule_settings import rules_of
+from services.detect.detector_settings import DetectorSettings
 from services.domain.rejection import Rejection, RejectReason
 from services.embedded.database import EmbeddedDatabase
 from services.store import rejected
@@ -34,6 +39,13 @@ CHECKS = [
 ]
 
 
+class Refusing(ProcessPreviewer):
+    """Checks orders as the one of `citygauge api` does, and makes none of them."""
+
+    def run(self, asked: Mapping[str, Any], report: Callable[[float], bool]) -> None:
+        raise PreviewFailed("nothing is made here")
+
+
 @pytest.fixture(scope="module")
 def fuzzed(database_server: EmbeddedDatabase, migrated_template: str) -> Iterator[Api]:
     """An API with a few sensors, readings, alerts and rejected messages."""
@@ -45,7 +57,8 @@ def fuzzed(database_server: EmbeddedDatabase, migrated_template: str) -> Iterato
     say(url)
     with connect(url, "test", autocommit=True) as connection:
         rejected.add(connection, [Rejection(RejectReason.NOT_JSON, "no", "t", b"{")], now)
-    with serving(url) as api:
+    previewer = Refusing(url, DetectorSettings(), 35.0, memory_bytes=1, seconds=1.0)
+    with serving(url, neighbours=Neighbours(rules_of(DetectorSettings()), previewer)) as api:
         yield api
     database_server.drop(url.rpartition("/")[2])
 

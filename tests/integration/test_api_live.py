@@ -217,3 +217,55 @@ def test_a_slow_client_is_cut_and_the_others_are_not() -> None:
     assert slow.queue.get_nowait() is None
     assert tail.listeners() == (quick,)
     assert b"streams_cut_total 1.0" in metrics.exposition()
+
+
+def next_reset(found: "queue.Queue[dict[str, str]]") -> tuple[str, dict[str, Any]]:
+    while True:
+        event = found.get(timeout=PATIENCE_S)
+        assert event.get("event") not in {"end", "readings", "alert"}, event
+        if event.get("event") == "reset":
+            return event["id"], json.loads(event["data"])
+
+
+def test_who_resumes_behind_what_was_pruned_is_told(
+    api: Api, reader: httpx.Client, numbers: dict[str, int]
+) -> None:
+    with following(reader, path=PATH) as found:
+        for value in (1.0, 2.0, 3.0):
+            feed_in(api, METER, numbers[METER.id], flow_litres_per_h=value)
+        first, second, third = (next_readings(found)[0] for _ in range(3))
+    with following(reader, path=PATH, last_event_id=first) as found:
+        assert next_readings(found)[0] == second, "nothing is gone yet"
+    with connect(api.database_url, "test", autocommit=True) as connection:
+        later = datetime.now(UTC) + timedelta(days=1)
+        assert feed.prune(connection, timedelta(0), later, limit=2) == 2
+    with following(reader, path=PATH, last_event_id=first) as found:
+        id_, told = next_reset(found)
+        assert (id_, told["reason"]) == (first, "pruned")
+        assert told["kept_since"].endswith("Z")
+        assert next_readings(found)[0] == third
+    with following(reader, path=PATH, last_event_id=second) as found:
+        assert next_readings(found)[0] == third, "nothing that it wants is gone"
+    query = f"?topics=readings&readings_after={first}"
+    with dialled(api, query, Authorization=reader.headers["Authorization"]) as socket:
+        assert message(socket, "reset")["data"]["reason"] == "pruned"
+        assert message(socket, "readings")["id"] == third
+
+
+def test_who_resumes_after_a_restored_backup_is_told(
+    api: Api, reader: httpx.Client, numbers: dict[str, int]
+) -> None:
+    old = say(api.database_url, subject="old")
+    with following(reader, after=10**6) as found:
+        id_, told = next_reset(found)
+        assert (id_, told) == ("1", {"reason": "restored", "kept_since": None})
+        new = say(api.database_url, subject="new")
+        while (event := found.get(timeout=PATIENCE_S)).get("event") != "alert":
+            assert event.get("event") != "end"
+        assert json.loads(event["data"])["alert"]["id"] == str(new.id) != str(old.id)
+    with following(reader, path=PATH) as found:
+        feed_in(api, METER, numbers[METER.id], flow_litres_per_h=1.0)
+        epoch, xid, id_ = next_readings(found)[0].split(".")
+    for place in (f"{epoch}.{int(xid) + 10**6}.{id_}", f"{int(epoch) + 1}.{xid}.{id_}"):
+        with following(reader, path=PATH, last_event_id=place) as found:
+            assert next_reset(found)[1]["kept_since"].endswith("Z")

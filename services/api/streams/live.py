@@ -12,6 +12,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from starlette.concurrency import run_in_threadpool
@@ -27,9 +28,20 @@ LOG: Final = logging.getLogger("citygauge.api")
 LONGEST_PAUSE_S: Final = 10.0
 _LONGEST_S: Final = 900.0
 _PAUSE_S: Final = 1.0
+RESET: Final = "reset"
+"""The kind of the frame that tells of a gap."""
 W = TypeVar("W")
 Key = tuple[int, ...]
 """A place in a log; later ones are greater."""
+
+
+class Gap(StrEnum):
+    """Why a stream cannot go on where its client was."""
+
+    PRUNED = "pruned"
+    """What came next is kept no longer."""
+    RESTORED = "restored"
+    """The database is older than that: it was restored from a backup, or is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,13 @@ class Tail(ABC, Generic[W]):
     @abstractmethod
     def missed(self, connection: Connection, after: Key, wants: W) -> Missed:
         """What of the log after a place a listener wants, encoded; a bounded piece of it."""
+
+    @abstractmethod
+    def gap(self, connection: Connection, after: Key) -> Frame | None:
+        """What a client that resumes after a place is told where it has missed something for good; None: it has not.
+
+        The frame's key is the place from which the stream goes on.
+        """
 
     async def ready(self) -> None:
         """Return when everything after now reaches the listeners."""
@@ -192,11 +211,12 @@ class Tail(ABC, Generic[W]):
 
 
 async def frames(
-    tail: Tail[Any], database: Database, wants: object, sent: Key
+    tail: Tail[Any], database: Database, wants: object, sent: Key, *, resumed: bool
 ) -> AsyncIterator[Frame | None]:
     """One stream's frames: first what its client missed, then what happens; None is a heartbeat.
 
-    It ends after a quarter of an hour, or when the client is too slow. Its place is given back at the end.
+    A client that resumed where something after it is gone is told so first (`reset`). It ends after a quarter of an
+    hour, or when the client is too slow. Its place is given back at the end.
     """
     clock = asyncio.get_running_loop().time
     listener = tail.subscribe(wants)
@@ -206,6 +226,12 @@ async def frames(
         behind = True
         while behind and clock() < ends:
             try:
+                if resumed:
+                    gap = await run_in_threadpool(_gap, database, tail, sent)
+                    resumed = False
+                    if gap is not None:
+                        yield gap
+                        sent = gap.key
                 missed = await run_in_threadpool(_missed, database, tail, sent, wants)
             except (
                 Unavailable
@@ -235,3 +261,8 @@ async def frames(
 def _missed(database: Database, tail: Tail[Any], sent: Key, wants: object) -> Missed:
     with database.connection() as connection:
         return tail.missed(connection, sent, wants)
+
+
+def _gap(database: Database, tail: Tail[Any], sent: Key) -> Frame | None:
+    with database.connection() as connection:
+        return tail.gap(connection, sent)

@@ -39,7 +39,10 @@ _END: Final = 1000
 
 @router.websocket(PATH)
 async def live(websocket: WebSocket) -> None:
-    """Send messages {"id", "event", "data"}: `ready` for each topic, then `alert` and `readings`, and `beat`."""
+    """Send messages {"id", "event", "data"}: `ready` for each topic, then `alert` and `readings`, and `beat`.
+
+    `reset` says that something after the place where the client was is gone for good.
+    """
     try:
         await run_in_threadpool(_may_read, websocket)
         chosen = LiveParameters.model_validate(_asked(websocket))
@@ -73,15 +76,16 @@ async def live(websocket: WebSocket) -> None:
 
 async def _topics(
     websocket: WebSocket, chosen: LiveParameters
-) -> list[tuple[Tail[Any], object, Key]]:
+) -> list[tuple[Tail[Any], object, Key, bool]]:
     state = websocket.app.state
-    found: list[tuple[Tail[Any], object, Key]] = []
+    found: list[tuple[Tail[Any], object, Key, bool]] = []
     if Topic.ALERTS in chosen.topics:
         state.tail.refuse_when_full()
         after = alert_position(chosen.alerts_after, "alerts_after") if chosen.alerts_after else None
+        resumed = after is not None
         if after is None:
             after = await run_in_threadpool(newest_alert, state.database)
-        found.append((state.tail, alert_wants(chosen), after))
+        found.append((state.tail, alert_wants(chosen), after, resumed))
     if Topic.READINGS in chosen.topics:
         state.reading_tail.refuse_when_full()
         wants = await run_in_threadpool(reading_wants, state.database, chosen)
@@ -90,17 +94,20 @@ async def _topics(
             if chosen.readings_after
             else None
         )
+        resumed = after is not None
         if after is None:
             after = await run_in_threadpool(newest_reading, state.database)
-        found.append((state.reading_tail, wants, after))
+        found.append((state.reading_tail, wants, after, resumed))
     return found
 
 
-async def _send(websocket: WebSocket, tail: Tail[Any], wants: object, after: Key) -> None:
+async def _send(
+    websocket: WebSocket, tail: Tail[Any], wants: object, after: Key, resumed: bool
+) -> None:
     place = ".".join(map(str, after))
     topic = "readings" if len(after) > 1 else "alerts"
     await websocket.send_text(f'{{"id":"{place}","event":"ready","data":{{"topic":"{topic}"}}}}')
-    async for frame in frames(tail, websocket.app.state.database, wants, after):
+    async for frame in frames(tail, websocket.app.state.database, wants, after, resumed=resumed):
         text = '{"id":null,"event":"beat","data":{}}' if frame is None else frame.message.decode()
         await websocket.send_text(text)
 

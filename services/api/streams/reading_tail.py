@@ -19,9 +19,10 @@ from services.api.history.forms.table import ColumnKind, Words
 from services.api.history.forms.text import TimeForm, array
 from services.api.metrics import ApiMetrics
 from services.api.settings import ApiSettings
-from services.api.streams.live import Frame, Key, Missed, Tail
+from services.api.streams.live import RESET, Frame, Gap, Key, Missed, Tail
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
+from services.store import feed
 from services.store.connection import Connection, connect, listen, wait
 from services.store.feed import CHANNEL, FeedReader, FeedRow, Position, horizon
 from services.store.query import sensor_sets
@@ -88,6 +89,16 @@ class ReadingTail(Tail[ReadingWants]):
         self._learn(connection, rows)
         frames = [frame for row in rows if (frame := self._frame(row, wants)) is not None]
         return Missed(frames, key_of(rows[-1].position) if rows else after, bool(rows))
+
+    def gap(self, connection: Connection, after: Key) -> Frame | None:
+        """The feed keeps some days; and the place may be of a database that this one is not."""
+        lost = feed.lost(connection, Position(*after))
+        if lost is None:
+            return None
+        place = key_of(horizon(connection)) if lost.ahead else after
+        reason = Gap.RESTORED if lost.ahead else Gap.PRUNED
+        data = encoded({"reason": reason, "kept_since": lost.kept_since})
+        return Frame(place, ".".join(map(str, place)), RESET, data)
 
     def follow(self) -> None:
         """While somebody listens."""

@@ -44,7 +44,10 @@ def _answers(description: str, example: str) -> dict[int | str, dict[str, Any]]:
     return {
         200: {
             "description": f"Server-sent events: `ready` once, then {description}. Comments keep the connection alive. "
-            "A stream ends after a quarter of an hour, or when its client is too slow; clients resume by themselves.",
+            "A stream ends after a quarter of an hour, or when its client is too slow; clients resume by themselves. "
+            "`reset` tells a client that something after its place is gone for good: ask for the list or for history "
+            "anew. Its data: `reason`, pruned or restored (the database, from a backup), and `kept_since`, when the "
+            "oldest that is kept was written, or null.",
             "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": example}},
         },
         **documented(401, 403, 404, 422, 503),
@@ -69,9 +72,10 @@ async def alerts(
     state = request.app.state
     after = alert_position(last_event_id) if last_event_id else chosen.position
     state.tail.refuse_when_full()
+    resumed = after is not None
     if after is None:
         after = await run_in_threadpool(newest_alert, state.database)
-    return _stream(request, state.tail, alert_wants(chosen), after)
+    return _stream(request, state.tail, alert_wants(chosen), after, resumed=resumed)
 
 
 @router.get(
@@ -98,23 +102,26 @@ async def readings(
         after = reading_position(chosen.after, "after")
     state.reading_tail.refuse_when_full()
     wants = await run_in_threadpool(reading_wants, state.database, chosen)
+    resumed = after is not None
     if after is None:
         after = await run_in_threadpool(newest_reading, state.database)
-    return _stream(request, state.reading_tail, wants, after)
+    return _stream(request, state.reading_tail, wants, after, resumed=resumed)
 
 
-def _stream(request: Request, tail: Tail[Any], wants: object, after: Key) -> StreamingResponse:
+def _stream(
+    request: Request, tail: Tail[Any], wants: object, after: Key, *, resumed: bool
+) -> StreamingResponse:
     return StreamingResponse(
-        _events(request, tail, wants, after),
+        _events(request, tail, wants, after, resumed=resumed),
         media_type=MEDIA_TYPE,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
 async def _events(
-    request: Request, tail: Tail[Any], wants: object, after: Key
+    request: Request, tail: Tail[Any], wants: object, after: Key, *, resumed: bool
 ) -> AsyncIterator[bytes]:
     place = ".".join(map(str, after)).encode()
     yield b"retry: 1000\n\nid: %s\nevent: ready\ndata: {}\n\n" % place
-    async for frame in frames(tail, request.app.state.database, wants, after):
+    async for frame in frames(tail, request.app.state.database, wants, after, resumed=resumed):
         yield b": still here\n\n" if frame is None else frame.sse

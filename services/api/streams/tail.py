@@ -12,7 +12,7 @@ from services.api.answers import encoded
 from services.api.metrics import ApiMetrics
 from services.api.places import Places
 from services.api.settings import ApiSettings
-from services.api.streams.live import Frame, Key, Missed, Tail
+from services.api.streams.live import RESET, Frame, Gap, Key, Missed, Tail
 from services.domain.alert import Alert
 from services.domain.catalogue import Domain
 from services.domain.condition import Rule, Severity
@@ -61,6 +61,14 @@ class AlertTail(Tail[AlertWants]):
         found = self._after(connection, after[0])
         frames = [frame for frame, alert, site in found if wants.takes(alert, site)]
         return Missed(frames, found[-1][0].key if found else after, bool(found))
+
+    def gap(self, connection: Connection, after: Key) -> Frame | None:
+        """The log is kept for good; it ends before the place only where an older database took its place."""
+        newest = AlertRepository(connection).last_position()
+        if after[0] <= newest:
+            return None
+        data = encoded({"reason": Gap.RESTORED, "kept_since": None})
+        return Frame((newest,), str(newest), RESET, data)
 
     def follow(self) -> None:
         """From where it was, or from now on."""

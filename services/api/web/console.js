@@ -89,6 +89,7 @@ const live = new Live(
     heard(state === "live" && !connected ? queue.load() : null);
     connected = state === "live";
   },
+  () => queue.load(),
 );
 search();
 await Promise.all([meet(), learn()]);

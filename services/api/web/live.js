@@ -10,10 +10,12 @@ export class Live {
   #last = "";
   #onEvent;
   #onState;
+  #onReset;
 
-  constructor(onEvent, onState) {
+  constructor(onEvent, onState, onReset) {
     this.#onEvent = onEvent;
     this.#onState = onState;
+    this.#onReset = onReset;
     addEventListener("online", () => this.#restart());
     addEventListener("offline", () => this.#onState("away"));
   }
@@ -30,6 +32,10 @@ export class Live {
     this.#source.addEventListener("alert", (event) => {
       this.#last = event.lastEventId;
       this.#onEvent(JSON.parse(event.data));
+    });
+    this.#source.addEventListener("reset", (event) => {
+      this.#last = event.lastEventId;
+      this.#onReset();
     });
     this.#source.addEventListener("error", () => {
       this.#onState("away");
