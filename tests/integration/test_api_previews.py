@@ -22,14 +22,14 @@ from tests.api_server import new_key, serving
 from tests.integration.test_backtest_database import stored
 from tests.integration.test_tune_database import history, told_and_judged
 from tests.oracles.feeds import START_US
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 END = isoformat(START_US + 25 * DAY_US)
 
 
 def previewer(url: str, **limits: Any) -> ProcessPreviewer:
     """The one that `citygauge api` uses."""
-    given = {"memory_bytes": 1_000_000_000, "seconds": 120.0, **limits}
+    given = {"memory_bytes": 1_000_000_000, "seconds": 600.0, **limits}
     return ProcessPreviewer(url, DetectorSettings(), 35.0, **given)
 
 
@@ -53,7 +53,7 @@ def ended(client: httpx.Client, answer: httpx.Response) -> dict[str, Any]:
     def over() -> bool:
         return client.get(place).json()["state"] not in {"waiting", "running"}
 
-    wait_until(over, 120, "the preview to end")
+    wait_until(over, what="the preview to end")
     found: dict[str, Any] = client.get(place).json()
     return found
 
@@ -111,12 +111,12 @@ def test_one_runs_at_a_time_and_can_be_cancelled(database_url: str, tmp_path: Pa
         order = {"changes": {"burst_night_h": 3.0}, "days": 2}
         first = client.post("/v1/rules/previews", json=order).headers["location"]
         second = client.post("/v1/rules/previews", json=order).headers["location"]
-        assert patient.begun.wait(60)
+        assert patient.begun.wait(PATIENCE_S)
         assert client.get(first).json()["state"] == "running"
         assert client.get(second).json()["state"] == "waiting"
         assert client.delete(second).status_code == 204
         assert client.delete(first).status_code == 204
-        assert patient.ended.wait(60), "the work stops when nobody wants it any more"
+        assert patient.ended.wait(PATIENCE_S), "the work stops when nobody wants it any more"
         states = [client.get(each).json()["state"] for each in (first, second)]
         assert states == ["cancelled", "cancelled"]
 
