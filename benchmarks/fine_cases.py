@@ -1,6 +1,7 @@
-"""The labelled cases of meters read every quarter of an hour, made by this repository: their list and files.
+"""The labelled cases of meters at other cadences than hourly, made by this repository: their list and files.
 
-Two seeds of simulated households, and the hourly meters of the practice set split into quarters where they are there.
+Every quarter of an hour: two seeds of simulated households, and the hourly meters of the practice set split into
+quarters where they are there. Twice a day and daily: the same homes, read more seldom.
 It refuses to look at a detector.
 """
 
@@ -12,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from benchmarks.coarse_meters import DAILY, TWICE_A_DAY, coarse_case
 from benchmarks.made_meters import write_case
 from benchmarks.split_meters import split_case
 
@@ -29,4 +31,18 @@ def fine_cases(root: Path, folder: Path, workers: Executor) -> list[tuple[str, P
     waiting = [workers.submit(write, folder / name) for name, write in writers.items()]
     for each in waiting:
         each.result()
-    return [(name, folder / name) for name in writers]
+    sources = {f"made_{seed}": folder / f"water/made_15min_{seed}" for seed in SEEDS}
+    if (root / _HOURLY / "readings.csv.gz").is_file():
+        sources["hourly"] = root / _HOURLY
+    coarse = {
+        f"water/{cadence.name}_{name}": (source, cadence)
+        for name, source in sources.items()
+        for cadence in (TWICE_A_DAY, DAILY)
+    }
+    waiting = [
+        workers.submit(coarse_case, source, folder / name, cadence, seed=1)
+        for name, (source, cadence) in coarse.items()
+    ]
+    for each in waiting:
+        each.result()
+    return [(name, folder / name) for name in (*writers, *coarse)]

@@ -121,6 +121,28 @@ def _slowest_h(judged: Judged) -> float | None:
     return judged.own.delays_h[-1] if judged.own.delays_h else None
 
 
+def _per_1000(judged: Judged) -> float | None:
+    return judged.own.per_1000_sensor_days
+
+
+def _leaks_h(judged: Judged) -> float | None:
+    return judged.leaks.median_h
+
+
+def _seldom(work: str, cases: str, recall: float, hours: float) -> Row:
+    """Meters that are read seldom: what is knowable of leaks and faults from so few readings."""
+    return Row(
+        work,
+        (cases,),
+        (
+            Measure("recall", _recall, recall),
+            Measure("precision", _precision, 0.90),
+            Measure("false alarms per 1,000 meter-days", _per_1000, 0.5, higher=False),
+            Measure("leaks, median time", _leaks_h, hours, higher=False, unit="h"),
+        ),
+    )
+
+
 _VENDOR: Final = "vendor rules"
 _MNF20: Final = "night minimum, 20 %"
 _CALIFORNIA: Final = "California #8, T1 = 22"
@@ -173,6 +195,8 @@ ROWS: Final[tuple[Row, ...]] = (
             ),
         ),
     ),
+    _seldom("meters every 12 hours", "water/12h_*", 0.80, 60),
+    _seldom("meters read daily", "water/daily_*", 0.75, 72),
     Row(
         "DMA, L-Town",
         ("water/dma_ltown*/*",),

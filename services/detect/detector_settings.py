@@ -92,6 +92,11 @@ class DetectorSettings(BaseModel):
     night_cusum_h: float = Field(
         28.0, gt=0, description="decision limit in sigmas of the sum over nights"
     )
+    coarse_evidence: float = Field(
+        6.0,
+        gt=0,
+        description="log likelihood ratio over days at which a meter read seldom has a leak",
+    )
     zone_cusum_h: float = Field(
         6.0,
         gt=0,
@@ -125,7 +130,7 @@ class DetectorSettings(BaseModel):
         6.0, gt=0, le=744, description="the same for inlets, pumps, pressures and tanks"
     )
     silent_water_cadences: float = Field(
-        4.0, ge=1.5, description="and at least so many of its intervals"
+        3.0, ge=1.5, description="and at least so many of its intervals"
     )
     silent_traffic_min: float = Field(
         15.0,

@@ -33,6 +33,14 @@ def minutes(days: int, seed: int = 1) -> np.ndarray:
 def said(
     use: np.ndarray, cadence_min: int, column: str = "register_litres", jitter_min: int = 0
 ) -> list[Condition]:
+    """What is raised."""
+    found = conditions_of(use, cadence_min, column, jitter_min)
+    return [c for c in found if c.change is Change.RAISE]
+
+
+def conditions_of(
+    use: np.ndarray, cadence_min: int, column: str = "register_litres", jitter_min: int = 0
+) -> list[Condition]:
     """Readings of whole litres every `cadence_min`, stamps moved by up to `jitter_min`; without the clock."""
     random = np.random.default_rng(4)
     total = 50_000 + np.cumsum(use)
@@ -47,7 +55,7 @@ def said(
             Domain.WATER, [0] * len(stamps), stamps, **{column: values[i : i + 96].tolist()}
         )
         out += core.step(part, 0)
-    return [c for c in out if c.change is Change.RAISE]
+    return out
 
 
 FORMS = [
@@ -72,7 +80,45 @@ def test_a_leak_is_found_and_the_time_before_it_is_quiet(
     assert 0 < days <= (1.25 if cadence_min <= 60 else 4)
     assert found[0].rule is (Rule.CONTINUOUS_FLOW if cadence_min <= 60 else Rule.NIGHT_FLOW)
     if cadence_min == 1440:
-        assert "has not fallen back to its usual days" in sentence(found[0], meters(1)[0][1])
+        said_so = sentence(found[0], meters(1)[0][1])
+        assert "has not fallen back to its usual days" in said_so
+        assert "The meter is read once a day, so this could be told only after" in said_so
+
+
+@pytest.mark.parametrize(("cadence_min", "within"), [(360, 4), (720, 5), (7 * 1440, 17)])
+def test_a_leak_is_found_however_seldom_a_meter_is_read(cadence_min: int, within: int) -> None:
+    days = 30 if cadence_min < 1440 else 140
+    use, leak_at = minutes(days), days - (8 if cadence_min < 1440 else 18)
+    assert [c for c in said(use, cadence_min) if c.rule in LEAKS] == []
+    use[leak_at * 1440 :] += 30.0 / 60
+    (found, *_) = [c for c in said(use, cadence_min) if c.rule in LEAKS]
+    assert 0 < (found.at_us - START_US) / DAY_US - leak_at <= within
+    assert 20 <= found.evidence.numbers["litres_per_day"] / 24 <= 40
+    often = "7 days" if cadence_min > 1440 else f"{cadence_min // 60} hours"
+    assert f"The meter is read every {often}, so" in sentence(found, meters(1)[0][1])
+
+
+def test_a_home_that_comes_to_life_or_has_guests_does_not_leak() -> None:
+    use = minutes(60)
+    use[: 36 * 1440] = 0
+    assert [c for c in said(use, 1440) if c.rule in LEAKS] == []
+    use = minutes(60)
+    guests = slice(40 * 1440, 46 * 1440)
+    use[guests] += 1.3 * minutes(60, seed=7)[guests]
+    assert [c for c in said(use, 1440) if c.rule in LEAKS] == []
+
+
+def test_a_day_beyond_all_others_is_told_at_once_and_the_leak_clears_when_it_ends() -> None:
+    use = minutes(40)
+    use[30 * 1440 + 600 : 31 * 1440 + 600] += 400 / 60
+    found = [c for c in conditions_of(use, 1440) if c.rule is Rule.NIGHT_FLOW]
+    assert [c.change for c in found] == [Change.RAISE, Change.CLEAR]
+    raised, over = found
+    assert (raised.at_us - START_US) / DAY_US <= 32
+    assert raised.evidence.value is not None
+    assert raised.evidence.threshold is not None
+    assert raised.evidence.value > raised.evidence.threshold
+    assert (over.at_us - START_US) / DAY_US <= 34
 
 
 @pytest.mark.parametrize("cadence_min", [15, 30, 60, 1440])
@@ -80,7 +126,7 @@ def test_a_burst_and_backflow_are_found_at_every_cadence(cadence_min: int) -> No
     use = minutes(DAYS)
     use[LEAK_AT * 1440 : LEAK_AT * 1440 + 1500] += 900 / 60
     rules = {c.rule for c in said(use, cadence_min)}
-    assert Rule.BURST in rules
+    assert (Rule.BURST if cadence_min < 1440 else Rule.NIGHT_FLOW) in rules
     use = minutes(DAYS)
     use[LEAK_AT * 1440 : LEAK_AT * 1440 + 1440] = -40 / 1440
     assert {c.rule for c in said(use, cadence_min)} == {Rule.BACKFLOW}

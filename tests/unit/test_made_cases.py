@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from benchmarks.case_files import write_files
+from benchmarks.coarse_meters import CADENCES, coarse_case
 from benchmarks.made_meters import STEP_MIN, make
 from benchmarks.split_meters import split_case
-from services.domain.instant import HOUR_US, parse_time
+from services.domain.instant import HOUR_US, isoformat, parse_time
 from simulators.water.households import DAY_MIN, Household, Life
 
 HOUR = "2016-04-0{day}T{hour:02d}:00:00Z"
@@ -91,3 +92,48 @@ def test_an_hour_is_split_where_the_truth_says_that_water_ran(
     assert np.abs(steps).max() <= (3 if "lph" in size else 1), "a leak runs evenly"
     truth = json.loads((tmp_path / "split" / "truth.json").read_text())
     assert (truth["case"], truth["interval_s"]) == ("split", 900)
+
+
+def test_seldom_readings_are_those_of_the_finer_case_and_score_what_they_can_tell(
+    tmp_path: Path,
+) -> None:
+    start, hours = parse_time("2016-04-01T00:00:00Z"), 24 * 60
+    use = np.full(hours, 10.0)
+    use[24 * 20 + 3 : 24 * 20 + 6] = -5.0
+    register = 1000.0 + np.cumsum(use)
+    silent = range(24 * 30, 24 * 34)
+    rows = [
+        (start + h * HOUR_US, "M", "register_l", float(register[h]))
+        for h in range(hours)
+        if h not in silent
+    ]
+
+    def event(kind: str, first: int, last: int) -> dict[str, object]:
+        window = {
+            "start": isoformat(start + first * HOUR_US),
+            "end": isoformat(start + last * HOUR_US),
+        }
+        return {"id": kind, "series": ["M"], "kind": kind, "size": {}, "scored": True, **window}
+
+    events = [
+        event("backflow", 24 * 20 + 3, 24 * 20 + 6),
+        event("missing_data", silent.start, silent.stop),
+        event("burst", 24 * 40, 24 * 41),
+    ]
+    facts = {"case": "hourly", "match_grace_hours": 24, "ignore": [], "events": events}
+    write_files(tmp_path / "hourly", rows, facts)
+    fine = {row[0]: row[3] for row in rows}
+    for cadence in CADENCES:
+        folder = tmp_path / cadence.name
+        coarse_case(tmp_path / "hourly", folder, cadence, seed=1)
+        with gzip.open(folder / "readings.csv.gz", "rt") as file:
+            kept = [(parse_time(row["time"]), float(row["value"])) for row in csv.DictReader(file)]
+        assert all(fine[at] == value for at, value in kept)
+        apart = np.diff([at for at, _ in kept]) / HOUR_US
+        assert abs(np.median(apart) - cadence.hours) <= max(cadence.spread_h, 1)
+        told = json.loads((folder / "truth.json").read_text())
+        scored = {each["kind"] for each in told["events"] if each["scored"]}
+        assert "burst" in scored
+        assert ("missing_data" in scored) == (cadence.hours <= 24), "one lost reading is no silence"
+        assert cadence.hours <= 12 or "backflow" not in scored, "its day is no fall of the register"
+        assert told["match_grace_hours"] >= cadence.hours

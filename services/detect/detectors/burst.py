@@ -7,7 +7,8 @@ Units: L/h, hours. Defaults: 300 L/h, .999, 2.5 h and 9 h (most pools are filled
 Source: tail quantile in the manner of SPOT (Siffer 2017), floor and hours after leak programmes (Athens-Clarke: 8 h).
 Missing: an unknown block neither adds nor ends, and hours that lack readings count from 13 h on: a pool may have been
     filled in a part of them. Late and duplicate readings do not enter. Irregular stamps: by time.
-    Daily reads: told by the first day whose mean rate is beyond the limit.
+    Cadence: of meters that are read more seldom than every 2.2 h two readings in a row must be beyond the limit; a
+    single volume that no day ever had is told by `daily_use`.
 """
 
 from __future__ import annotations
@@ -59,13 +60,14 @@ class Burst:
         }
 
     def step(
-        self, subjects: Subjects, blocks: Blocks, learn: Array, mute: Array
+        self, subjects: Subjects, blocks: Blocks, learn: Array, mute: Array, coarse: Array
     ) -> list[Condition]:
         """Take one finished block of each of n meters.
 
         Args:
             learn: (n,) bool, whether the tail may move.
             mute: (n,) bool: the unit is in doubt; nothing is raised.
+            coarse: (n,) bool: read too seldom to show a spell; two readings in a row must say so.
         """
         s, t, rows = self.settings, self.table, blocks.rows
         rate = blocks.rate
@@ -89,7 +91,7 @@ class Burst:
         least = np.where(high, np.minimum(t["least"][rows], rate), t["least"][rows])
         seen, number = self.seen.add(rows, blocks.seen_hours, blocks.readings, ~held)
         long_enough = (hours >= s.burst_day_h) | (night_hours >= s.burst_night_h)
-        bad = high & long_enough & (start != NEVER) & ~mute
+        bad = high & long_enough & (start != NEVER) & ~mute & (held | ~coarse)
         active = self.episodes.active(rows)
         onset = self.episodes.onset_us(rows)
         severity = np.where((litres >= 5000.0) | (rate >= 3 * limit), 2, 1)

@@ -7,12 +7,11 @@ Formula: x = mean of the two lowest hourly rates of 01-06 h local; z = (x - medi
     runs every night. Told only when the mean of x over the n nights of the sum is beyond the same limit in litres,
     median + (k + h / n) sigma as they were when the sum left zero: value and threshold of the evidence. Cleared by
     such a night. The leak is x - median.
-    Meters that are read more seldom than every 2.2 h have no nights: x is the least rate of a local day's blocks (of
-    at least 18 h), and h is .44 of that of nights. Days below a fifth of the median are absences and not learned.
-Units: L/h. Defaults: h = 28 sigmas, smallest sigma 15 % of the median. Needs 10 nights (days).
+    Meters that are read more seldom than every 2.2 h have no nights; `daily_use` compares their days.
+Units: L/h. Defaults: h = 28 sigmas, smallest sigma 15 % of the median. Needs 10 nights.
 Source: minimum night flow, the practice of water companies, with a CUSUM; vendor rules find none of these leaks.
-Missing: a night with fewer than three blocks is skipped, and so is a day that lacks readings. Late and duplicate
-    readings do not enter. Irregular stamps: by time.
+Missing: a night with fewer than three blocks is skipped. Late and duplicate readings do not enter. Irregular stamps:
+    by time.
 """
 
 from __future__ import annotations
@@ -32,11 +31,6 @@ from services.domain.instant import DAY_US, HOUR_US
 
 NIGHTS = 28
 NIGHT_H = 5
-_DAY_H = 18.0
-_COARSE_SHARE = 0.44
-_ABSENT = 0.2
-"""A day below this share of the usual one is an absence; the habit is not learned from it."""
-_BORED_DAY = 0.5
 _NEEDED = 10
 _PERSISTS = 1.0
 """A leak runs every night: one night below median + 1 sigma and the sum starts anew."""
@@ -69,7 +63,6 @@ class NightFlow:
                 "lowest": Field("f8", np.inf),
                 "second": Field("f8", np.inf),
                 "blocks": Field("i2"),
-                "hours": Field("f8"),
                 "seen": Field("f8"),
                 "readings": Field("i4"),
                 "coarse": Field("?"),
@@ -108,8 +101,8 @@ class NightFlow:
             self._begin_anew(rows[changed], coarse[changed])
         hour = blocks.slot % 24
         night = (hour >= 1) & (hour < 6) & ~(blocks.gap & (blocks.hours > 6))
-        inside = np.where(coarse, ~blocks.gap, night)
-        over = (t["blocks"][rows] > 0) & ((~inside & ~coarse) | (local_day != t["day"][rows]))
+        inside = night & ~coarse
+        over = (t["blocks"][rows] > 0) & (~inside | (local_day != t["day"][rows]))
         out = self._finish(subjects, blocks, np.flatnonzero(over)) if over.any() else []
         add = np.flatnonzero(inside)
         if add.size:
@@ -118,43 +111,36 @@ class NightFlow:
             t["second"][r] = np.minimum(second, np.maximum(lowest, rate))
             t["lowest"][r] = np.minimum(lowest, rate)
             t["blocks"][r] += 1
-            t["hours"][r] += blocks.hours[add]
             t["seen"][r] += blocks.seen_hours[add]
             t["readings"][r] += blocks.readings[add]
             t["day"][r] = local_day[add]
             t["end_us"][r] = blocks.end_us[add]
-            full = np.flatnonzero(inside & coarse & (t["hours"][rows] >= _DAY_H))
-            if full.size:
-                out += self._finish(subjects, blocks, full)
         return out
 
     def _begin_anew(self, rows: Rows, coarse: Array) -> None:
-        """What was learned of nights says nothing of days, nor the other way round."""
+        """What was learned of nights at another cadence says nothing."""
         t = self.table
         t["coarse"][rows] = coarse
         t["blocks"][rows] = 0
         t["lowest"][rows] = t["second"][rows] = np.inf
-        t["hours"][rows] = t["seen"][rows] = t["readings"][rows] = 0
+        t["seen"][rows] = t["readings"][rows] = 0
         self.nights.forget(rows)
         self.cusum.reset(rows)
 
     def _finish(self, subjects: Subjects, blocks: Blocks, at: Array) -> list[Condition]:
         t, s = self.table, self.settings
         rows = blocks.rows[at]
-        coarse = t["coarse"][rows]
         value = np.where(
             t["blocks"][rows] >= 3, (t["lowest"][rows] + t["second"][rows]) / 2, np.nan
         )
-        by_day = np.where(t["hours"][rows] >= _DAY_H, t["lowest"][rows], np.nan)
-        value = np.where(coarse, by_day, value)
         seen, readings = t["seen"][rows].copy(), t["readings"][rows].copy()
         t["lowest"][rows] = np.inf
         t["second"][rows] = np.inf
-        for name in ("blocks", "hours", "seen", "readings"):
+        for name in ("blocks", "seen", "readings"):
             t[name][rows] = 0
         usable = np.isfinite(value)
         rows, value, at = rows[usable], value[usable], at[usable]
-        seen, readings, coarse = seen[usable], readings[usable], coarse[usable]
+        seen, readings = seen[usable], readings[usable]
         if rows.size == 0:
             return []
         end = t["end_us"][rows]
@@ -167,7 +153,7 @@ class NightFlow:
         sigma = np.maximum(
             np.maximum(1.4826 * mad, upper), np.maximum(self.sigma_share * median, 2.0)
         )
-        watched = known & (median >= np.where(coarse, _BORED_DAY, _BORED))
+        watched = known & (median >= _BORED)
         z = np.where(watched, (value - median) / np.where(watched, sigma, 1.0), np.nan)
         self.cusum.reset(rows[z < _PERSISTS])
         fresh = self.cusum.table["sum"][rows] <= 0
@@ -183,7 +169,7 @@ class NightFlow:
         ):  # fmt: skip
             t[name][rows] = run_value
         mean = run / nights
-        enough = np.where(coarse, _COARSE_SHARE * self.cusum.h, self.cusum.h)
+        enough = self.cusum.h
         limit = usual + (self.cusum.k + enough / nights) * spread
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         since = self.cusum.table["since_us"][rows]
@@ -200,7 +186,7 @@ class NightFlow:
         if changes:
 
             def evidence(i: int) -> Evidence:
-                window_us = float(days[i]) * (24 if coarse[i] else NIGHT_H) * HOUR_US
+                window_us = float(days[i]) * NIGHT_H * HOUR_US
                 return Evidence(
                     "flow_litres_per_h", "L/h", round(float(mean[i]), 2), round(float(limit[i]), 2),
                     round(float(usual[i]), 2), window_us / 1e6, int(readings[i]),
@@ -209,8 +195,7 @@ class NightFlow:
                         "nights_1": float(nights[i]),
                         "newest_litres_per_h": round(float(value[i]), 2),
                         "sum_sigmas_1": round(float(total[i]), 2),
-                        "sum_limit_1": float(enough[i]),
-                        "by_day_1": float(coarse[i]),
+                        "sum_limit_1": enough,
                         "sigma_litres_per_h": round(float(spread[i]), 2),
                         "litres_per_day": round(float(per_day[i]), 1),
                         "litres_so_far": round(float(litres[i]), 1),
@@ -227,7 +212,6 @@ class NightFlow:
         cleared = changes.cleared
         if cleared.size:
             self.cusum.reset(rows[cleared])
-        absent = coarse & (value < _ABSENT * median)
-        teach = ~on & ~(z > 3) & ~absent
+        teach = ~on & ~(z > 3)
         self.nights.push(rows[teach], value[teach])
         return out

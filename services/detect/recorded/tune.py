@@ -33,6 +33,7 @@ FACTORS: Final[Mapping[Domain, Mapping[str, tuple[float, ...]]]] = {
         "backflow_litres": (0.5, 3.0),
         "stuck_min_days": (0.6, 1.75),
         "night_cusum_h": (0.7, 1.4),
+        "coarse_evidence": (0.7, 1.7),
         "intermittent_evidence": (0.7, 1.4),
         "silent_water_h": (0.5, 2.0),
         "zone_cusum_h": (0.7, 1.4),

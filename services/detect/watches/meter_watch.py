@@ -13,6 +13,7 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.backflow import Backflow
 from services.detect.detectors.burst import Burst
 from services.detect.detectors.continuous_flow import ContinuousFlow
+from services.detect.detectors.daily_use import DailyUse
 from services.detect.detectors.intermittent_leak import IntermittentLeak
 from services.detect.detectors.night_flow import NightFlow
 from services.detect.detectors.register_change import RegisterChange
@@ -34,7 +35,7 @@ _KNOWN_H = 7 * 24.0
 _KNOWN_VISITS = 9.0
 """Of this hour of the day, those of the same weekday counted three times: a fortnight's half."""
 COARSE_US = int(2.2 * HOUR_US)
-"""Meters that are read more seldom have no pauses and no nights; their days are compared (`night_flow`)."""
+"""Meters that are read more seldom have no pauses and no nights; their days are compared (`daily_use`)."""
 _HOLIDAY_H = 30.0
 """A pause longer than this is an absence; the habit is not learned from it."""
 
@@ -66,6 +67,7 @@ class MeterWatch:
         self.burst = Burst(settings)
         self.stuck = StuckMeter(settings)
         self.night = NightFlow(settings)
+        self.daily = DailyUse(settings, self.night.episodes)
         self.intermittent = IntermittentLeak(settings)
         self.unit = UnitJump(settings)
         self.register = RegisterChange(settings)
@@ -81,8 +83,8 @@ class MeterWatch:
             "learned": self.learned,
         }
         for detector in (
-            self.backflow, self.continuous, self.burst, self.stuck, self.night, self.intermittent,
-            self.unit, self.register,
+            self.backflow, self.continuous, self.burst, self.stuck, self.night, self.daily,
+            self.intermittent, self.unit, self.register,
         ):  # fmt: skip
             for name, table in detector.tables.items():
                 named[f"{detector.rule.value}.{name}"] = table
@@ -135,10 +137,11 @@ class MeterWatch:
         chance_of_rest = self._chance(self.rest, "rest_hours", rows, slot)
         out += self.unit.step(subjects, blocks)
         foreign = self.unit.mute(rows, blocks.end_us)
-        coarse = self.intervals.table["cadence_us"][rows] > COARSE_US
+        cadence = self.intervals.table["cadence_us"][rows]
+        coarse = cadence > COARSE_US
         out += self.continuous.step(subjects, blocks, chance_of_rest, coarse, resolution[rows])
         flowing = self.continuous.episodes.active(rows) | self.continuous.suspicious(rows)
-        out += self.burst.step(subjects, blocks, ~flowing & ~gap & ~foreign, foreign)
+        out += self.burst.step(subjects, blocks, ~flowing & ~gap & ~foreign, foreign, coarse)
         loud = self.continuous.episodes.active(rows) | self.burst.episodes.active(rows)
         resting, visits = self.pause.level(rows, slot)
         known = (self.learned["hours"][rows] >= _KNOWN_H) & (visits >= _KNOWN_VISITS)
@@ -147,6 +150,7 @@ class MeterWatch:
         )
         out += self.stuck.step(subjects, blocks, chance)
         out += self.night.step(subjects, blocks, local // DAY_US, coarse)
+        out += self.daily.step(subjects, blocks, local // DAY_US, cadence, coarse)
         teach = (
             ~flowing & ~foreign & ~self.intermittent.suspicious(rows) & ~self.burst.episodes.active(rows)
             & (self.stuck.resting_hours(rows) <= _HOLIDAY_H) & (~gap | (blocks.zero & (hours < 6)))

@@ -18,6 +18,7 @@ from services.detect.words.phrases import (
     rate,
     said,
     since,
+    span,
     value,
 )
 from services.domain.condition import Condition
@@ -60,7 +61,18 @@ def days_risen(c: Condition, s: Sensor) -> Said:
     days = phrase(
         "night.days", where=here(s), since=since(c), flow=rate(value(c)), usual=rate(usual)
     )
-    return said(s, days, likely_leak(c), act="stop_valve")
+    return said(s, days, likely_leak(c), _told_late(c), act="stop_valve")
+
+
+def _told_late(c: Condition) -> Phrase | None:
+    """Why nobody could know sooner: how often the meter is read."""
+    every_h = number(c, "read_every_h")
+    if not every_h:
+        return None
+    after = span(3600 * number(c, "looks_1") * max(every_h, 24.0))
+    if round(every_h) == 24:
+        return phrase("night.once_a_day", after=span(86400 * number(c, "looks_1")))
+    return phrase("night.read_every", every=span(3600 * every_h), after=after)
 
 
 def likely_leak(c: Condition) -> Phrase:

@@ -1,0 +1,217 @@
+"""The newest looks at meters that are read seldom, and what explains them: the habit, the habit and a leak, or neither.
+
+A look is a rate in L/h, one a day or so. The 28 looks before the last 14 are the habit: its density f is a kernel of
+Student's t with 3 degrees around each of them, half their spread wide. The formulae are in `detectors/daily_use.py`.
+It refuses to know days, and to decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from services.detect.table import NEVER, Array, Field, Rows, Table
+from services.detect.windows.rolling import sorted_quantile
+
+WINDOW: Final = 14
+HABIT: Final = 28
+LEAST_LITRES_PER_H: Final = 1.0
+"""Smallest leak that is asked for, and smallest spread."""
+_KEPT: Final = WINDOW + HABIT
+_SPANS: Final = (2, 3, 4, 5, 7, 10, WINDOW)
+_NEEDED: Final = 10
+_FOLLOWED: Final = 5
+"""So many looks of the habit are needed to say that a leak has ended."""
+_T3: Final = 0.3675525969
+"""Height of Student's t with 3 degrees."""
+_CLIP: Final = 4.0
+_BANDWIDTH: Final = 0.5
+_LEAST_SHARE: Final = 0.15
+_RARE: Final = 0.03
+_FAR: Final = 6.0
+_TWO_LITRES: Final = 1500.0
+_ONE_LITRES: Final = 6000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """What the looks before the window say of n meters.
+
+    Attributes:
+        looks: (n, HABIT) L/h, NaN where there are fewer; known: (n,) bool, there are enough.
+        median, mean, highest, spread, width: (n,) L/h; width of the kernel.
+    """
+
+    looks: Array
+    known: Array
+    median: Array
+    mean: Array
+    highest: Array
+    spread: Array
+    width: Array
+
+    @property
+    def far(self) -> Array:
+        """(n,) L/h that no day of the habit comes near."""
+        beyond: Array = self.highest + _FAR * self.spread
+        return beyond
+
+    def ended(self, x: Array, leak: Array) -> Array:
+        """(n,) nats for 'the leak has ended' in a look x (n,) L/h."""
+        without, leaking = self.density(np.stack([x, x - leak], axis=1)).T
+        nats: Array = np.clip(np.log((without + 1e-4) / (leaking + 1e-4)), -_CLIP, _CLIP)
+        return nats
+
+    def density(self, x: Array) -> Array:
+        """(n, k) density of looks x (n, k), per L/h."""
+        z = (x[:, :, None] - self.looks[:, None, :]) / self.width[:, None, None]
+        kernel = np.where(np.isnan(z), 0.0, (1.0 + z * z / 3.0) ** -2)
+        count = np.maximum(np.isfinite(self.looks).sum(axis=1), 1)
+        density: Array = _T3 * kernel.sum(axis=2) / (count * self.width)[:, None]
+        return density
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The best explanation of the newest looks of n meters: nats, over how many looks, leak and mean in L/h."""
+
+    nats: Array
+    many: Array
+    leak: Array
+    mean: Array
+
+
+class DayLooks:
+    """Ring of the newest looks of each meter."""
+
+    def __init__(self) -> None:
+        self.table = Table(
+            {
+                "looks": Field("f4", np.nan, (_KEPT,)),
+                "begun_us": Field("i8", NEVER, (WINDOW,)),
+                "held": Field("f4", 0.0, (WINDOW, 2)),
+                "pushed": Field("i4"),
+                "run": Field("i2"),
+            }
+        )
+
+    def push(self, rows: Rows, x: Array, start_us: Array, held: Array, which: Array) -> None:
+        """A look x (n,) L/h at each of `rows` where `which` (n,) bool; the others' run ends.
+
+        Args:
+            start_us: (n,) begin of what is looked at; held: (n, 2) hours heard of it, and readings.
+        """
+        t, r = self.table, rows[which]
+        pushed = t["pushed"][r]
+        t["looks"][r, pushed % _KEPT] = x[which]
+        t["begun_us"][r, pushed % WINDOW] = start_us[which]
+        t["held"][r, pushed % WINDOW] = held[which]
+        t["pushed"][r] = pushed + 1
+        t["run"][rows] = np.where(which, np.minimum(t["run"][rows] + 1, WINDOW), 0)
+
+    def begun_us(self, rows: Rows, many: Array) -> Array:
+        """(n,) begin of the newest (n,) many looks."""
+        place = (self.table["pushed"][rows] - np.maximum(many, 1)) % WINDOW
+        begun: Array = self.table["begun_us"][rows, place]
+        return begun
+
+    def _newest(self, rows: Rows, many: int) -> tuple[Array, Array]:
+        """(n, many) looks, the newest first, and (n, many) whether there are so many."""
+        age = np.arange(many)[None, :]
+        pushed = self.table["pushed"][rows][:, None]
+        looks = self.table["looks"][rows[:, None], (pushed - 1 - age) % _KEPT].astype(np.float64)
+        return looks, np.broadcast_to(age < pushed, looks.shape)
+
+    def habit(self, rows: Rows, followed: Array) -> Habit:
+        """Of the looks before the window that the next look will end; `followed` (n,) bool: fewer looks do."""
+        looks, there = self._newest(rows, _KEPT)
+        pushed = self.table["pushed"][rows]
+        window = np.clip(pushed + 1 - _NEEDED, 3, WINDOW) - 1
+        age = np.arange(_KEPT)[None, :]
+        inside = there & (age >= window[:, None]) & (age < window[:, None] + HABIT)
+        ordered = np.sort(np.where(inside, looks, np.nan), axis=1)[:, :HABIT]
+        count = np.isfinite(ordered).sum(axis=1)
+        some = np.maximum(count, 1)
+        zeroed = np.where(np.isfinite(ordered), ordered, 0.0)
+        mean = zeroed.sum(axis=1) / some
+        apart = np.where(np.isfinite(ordered), ordered - mean[:, None], 0.0)
+        deviation = np.sqrt((apart * apart).sum(axis=1) / some)
+        median, low, high = (sorted_quantile(ordered, count, q) for q in (0.5, 0.1, 0.9))
+        far = np.sort(np.abs(ordered - median[:, None]), axis=1)
+        least = np.maximum(_LEAST_SHARE * mean, LEAST_LITRES_PER_H)
+        spread = np.maximum((high - median) / 1.2816, 1.4826 * sorted_quantile(far, count, 0.5))
+        width = _BANDWIDTH * np.minimum((high - low) / 2.5631, deviation)
+        known = count >= np.where(followed, _FOLLOWED, _NEEDED)
+        return Habit(
+            ordered, known, np.where(known, median, 0.0), mean, zeroed.max(axis=1, initial=0.0),
+            np.where(known, np.maximum(spread, least), least),
+            np.where(known, np.maximum(width, 0.6 * least), least),
+        )  # fmt: skip
+
+    def explained(self, rows: Rows, habit: Habit) -> Explained:
+        """Habit and a constant more, against habit or any use."""
+        looks, _ = self._newest(rows, WINDOW)
+        run = self.table["run"][rows]
+        looks = np.where(np.arange(WINDOW)[None, :] < run[:, None], looks, 0.0)
+        plain = habit.density(looks)
+        nats, many = np.full(len(rows), -np.inf), np.zeros(len(rows), np.intp)
+        leak, mean = np.zeros(len(rows)), habit.median.copy()
+        for k in _SPANS:
+            newest = looks[:, :k]
+            middle = np.median(newest, axis=1)
+            q = np.minimum(middle - habit.median, newest.min(axis=1))
+            asked = habit.known & (run >= k) & (q > LEAST_LITRES_PER_H)
+            if not asked.any():
+                continue
+            any_use = 0.5 / np.maximum(np.maximum(middle, habit.median), 1.0)[:, None]
+            ratio = np.log(habit.density(newest - q[:, None]) + _RARE * any_use)
+            ratio -= np.log(plain[:, :k] + any_use)
+            total = np.clip(ratio, -_CLIP, _CLIP).sum(axis=1)
+            better = asked & (total > nats)
+            nats, many = np.where(better, total, nats), np.where(better, k, many)
+            leak, mean = np.where(better, q, leak), np.where(better, newest.mean(axis=1), mean)
+        return Explained(nats, many, leak, mean)
+
+    def beyond(
+        self, rows: Rows, habit: Habit, found: Explained, hours: Array, limit: float
+    ) -> tuple[Explained, Array]:
+        """The same, and (n,) bool: it is a volume that no day ever had; then that is what was found."""
+        looks, _ = self._newest(rows, 2)
+        run = self.table["run"][rows]
+        far = looks > habit.far[:, None]
+        litres = (looks - habit.median[:, None]) * hours[:, None]
+        two = (run >= 2) & far.all(axis=1) & (litres.sum(axis=1) > _TWO_LITRES)
+        one = (run >= 1) & far[:, 0] & (litres[:, 0] > _ONE_LITRES)
+        volume = habit.known & (two | one) & (found.nats <= limit)
+        k = np.where(two, 2, 1)
+        mean = np.where(two, looks.mean(axis=1), looks[:, 0])
+        return Explained(
+            found.nats,
+            np.where(volume, k, found.many),
+            np.where(volume, mean - habit.median, found.leak),
+            np.where(volume, mean, found.mean),
+        ), volume
+
+    def held(self, rows: Rows, many: Array) -> Array:
+        """(n, 2) hours seen and readings of the newest looks."""
+        age = np.arange(WINDOW)[None, :]
+        place = (self.table["pushed"][rows][:, None] - 1 - age) % WINDOW
+        held = self.table["held"][rows[:, None], place]
+        total: Array = np.where((age < many[:, None])[:, :, None], held, 0.0).sum(axis=1)
+        return total
+
+    def forget_newest(self, rows: Rows, many: Array) -> None:
+        """The newest looks are a leak's, and no habit."""
+        t = self.table
+        for back in range(WINDOW):
+            r = rows[many > back]
+            t["looks"][r, (t["pushed"][r] - 1 - back) % _KEPT] = np.nan
+        t["pushed"][rows] -= many
+        t["run"][rows] = 0
+
+    def forget(self, rows: Rows) -> None:
+        """Begin again."""
+        self.table["looks"][rows] = np.nan
+        self.table["pushed"][rows] = self.table["run"][rows] = 0
