@@ -16,6 +16,7 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.silent import Silent
 from services.detect.pace import BIN_US, Pace
 from services.detect.price import priced
+from services.detect.repeats import without_repeats
 from services.detect.rounds import Rounds
 from services.detect.state import CorruptState, ShardState, opened, packed
 from services.detect.table import Array, Rows, Table
@@ -132,10 +133,11 @@ class Core:
         chosen = np.flatnonzero(use)
         if chosen.size == 0:
             return []
+        metrics = {name: _clean(column) for name, column in batch.metrics.items()}
+        chosen = without_repeats(chosen, row[chosen], at[chosen], metrics, len(self._ids))
         core_row = row[chosen].astype(np.intp)
         self._changed[self._shard[core_row]] = True
         out: list[Condition] = []
-        metrics = {name: _clean(column) for name, column in batch.metrics.items()}
         lookers = [
             self._watches[kind]
             for k, kind in enumerate(self._kinds)
