@@ -134,7 +134,9 @@ class Core:
         if chosen.size == 0:
             return []
         metrics = {name: _clean(column) for name, column in batch.metrics.items()}
-        chosen = without_repeats(chosen, row[chosen], at[chosen], metrics, len(self._ids))
+        chosen = without_repeats(
+            chosen, row[chosen].astype(np.intp), at[chosen], metrics, len(self._ids)
+        )
         core_row = row[chosen].astype(np.intp)
         self._changed[self._shard[core_row]] = True
         out: list[Condition] = []
