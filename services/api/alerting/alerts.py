@@ -59,6 +59,10 @@ class AlertParameters(Parameters):
         None,
         description="Only of this zone, its sensors, and what carries their readings.",
     )
+    road: Words | None = Field(None, description="Only of this road's sensors.")
+    direction: Words | None = Field(
+        None, description="With `road`: only in this direction of travel."
+    )
     assignee: Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)] | None = Field(
         None, description="Only alerts that this person shall deal with; empty: nobody."
     )
@@ -133,6 +137,8 @@ async def _list(request: Request, chosen: AlertParameters) -> Response:
         subject=chosen.subject,
         domain=chosen.domain,
         zone=chosen.zone,
+        road=chosen.road,
+        direction=chosen.direction,
         group=chosen.group,
         assignee=chosen.assignee,
         work=chosen.work,

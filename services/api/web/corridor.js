@@ -57,13 +57,13 @@ export default class Corridor {
     }
   }
 
-  // The road's alerts of this time; the list has no filter by road, so the traffic's are asked for until they are older.
+  // The road's alerts of this time: its pages are asked for until they are older.
   async #alerts(from, to) {
     const found = [];
     let after = null;
     for (let page = 0; page < PAGES; page += 1) {
-      const { items, next } = await get("/v1/alerts", { domain: "traffic", limit: 500, after });
-      found.push(...items.filter((alert) => alert.place?.road === this.road && alert.place.direction === this.direction && Date.parse(alert.started_at) < to && (alert.cleared_at ? Date.parse(alert.cleared_at) : to) >= from));
+      const { items, next } = await get("/v1/alerts", { road: this.road, direction: this.direction, limit: 500, after });
+      found.push(...items.filter((alert) => Date.parse(alert.started_at) < to && (alert.cleared_at ? Date.parse(alert.cleared_at) : to) >= from));
       if (!next || Date.parse(items.at(-1)?.raised_at) < from - 86400e3) break;
       after = next;
     }

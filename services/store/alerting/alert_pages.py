@@ -70,6 +70,11 @@ FILTERS: Final[Mapping[str, LiteralString]] = {
              AND EXISTS (SELECT FROM sensor AS s
                           WHERE s.zone = %(zone)s AND s.domain = split_part(a.subject, '/', 2))))
     """,
+    "road": """
+        EXISTS (SELECT FROM sensor AS s
+                 WHERE s.id = a.subject AND s.road = %(road)s
+                   AND (%(direction)s::text IS NULL OR s.direction = %(direction)s))
+    """,
 }
 """Name of a field of `AlertChoice` -> what of an alert it asks for."""
 
@@ -86,6 +91,7 @@ class AlertChoice:
         suppressed: whether a rule keeps it from being told; shelved: whether a person hides it.
         domain, zone: of the sensor that is the subject, or of any sensor behind a gateway or feed that is; a zone
             is found as a subject too.
+        road: of the sensor that is the subject; direction: in it, without a road it means nothing.
         group: a `group_id`.
         start, end: raised in [start, end).
         after: the cursor of the page before.
@@ -103,6 +109,8 @@ class AlertChoice:
     subject: str | None = None
     domain: Domain | None = None
     zone: str | None = None
+    road: str | None = None
+    direction: str | None = None
     group: uuid.UUID | None = None
     start: datetime | None = None
     end: datetime | None = None

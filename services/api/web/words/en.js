@@ -49,6 +49,7 @@ export default {
     unknown_topic: "A topic that is not known", unknown_sensor: "A sensor that nobody registered", wrong_domain: "A sensor of another domain",
     decoder_error: "A fault of the decoder", refused_by_database: "Refused by the database",
   },
+  alert_states: { active: "Nobody has it yet", acknowledged: "Somebody has it", cleared: "Back to normal", resolved: "Closed" },
   works: { new: "Not begun", investigating: "Being looked into", crew_sent: "A crew is on its way", repaired: "Repaired" },
   states: {
     closed: "Closed: {verdict}", hidden: "Hidden until {time}", cleared: "Back to normal", latched: "Over, nobody looked at it", taken: "With {name}", waiting: "Nobody has it yet",
@@ -112,7 +113,8 @@ export default {
     day: "Last day", week: "Last week", month: "Last month", year: "Last year",
   },
   search: {
-    label: "Find a sensor", hint: "Find a sensor by name or id", results: "Sensors", none: "Nothing found. Try a part of its name or id.",
+    label: "Find a sensor, place or alert", hint: "Find a sensor, place or alert", results: "What was found", none: "Nothing found. Try a part of a name, or of an id.",
+    sensors: "Sensors", zones: "Zones", roads: "Roads", alerts: "Alerts", count: { one: "1 sensor", other: "{count} sensors" }, found: { one: "1 found", other: "{count} found" },
   },
   sensors: {
     intro: "Every sensor in the register, with where it stands and how often it reports.", find: "Name or id", kind: "Kind", every_kind: "Every kind",
@@ -146,7 +148,7 @@ export default {
     no_rejected: "Nothing here", no_rejected_how: "No message with these marks was rejected.",
     all_rejected: "All rejected messages", message: "Rejected message {id}", sensor: "Sensor", readings: "Readings in it", bytes: "Bytes",
     cut: "{count}, of which {kept} are kept", by: "{state}, by {name}", what_to_do: "What to do:", again: "Read it again",
-    again_how: "After the fix, whoever looks after the service runs this. What can be stored then is stored once, and the message is marked as read again.",
+    again_how: "After the fix it can be read again. What can be stored then is stored once, and the message is marked as read again.",
     again_not: "It was too large to be kept whole, so it cannot be read again; the device has to send it once more.",
     as_text: "As text", no_text: "Its bytes are not text (UTF-8).", as_bytes: "As bytes", first_bytes: "The first {shown} of {count} bytes.",
   },

@@ -47,6 +47,7 @@ export default {
     unknown_topic: "Un tema desconocido", unknown_sensor: "Un sensor que nadie registró", wrong_domain: "Un sensor de otro dominio",
     decoder_error: "Un fallo del decodificador", refused_by_database: "Rechazado por la base de datos",
   },
+  alert_states: { active: "Nadie la tiene aún", acknowledged: "Alguien la tiene", cleared: "Vuelta a la normalidad", resolved: "Cerrada" },
   works: { new: "Sin empezar", investigating: "En estudio", crew_sent: "Una cuadrilla va en camino", repaired: "Reparado" },
   states: {
     closed: "Cerrada: {verdict}", hidden: "Oculta hasta {time}", cleared: "Vuelta a la normalidad", latched: "Pasó, nadie la miró", taken: "La tiene {name}", waiting: "Nadie la tiene aún",
@@ -110,7 +111,8 @@ export default {
     day: "Último día", week: "Última semana", month: "Último mes", year: "Último año",
   },
   search: {
-    label: "Buscar un sensor", hint: "Buscar un sensor por nombre o id", results: "Sensores", none: "No se encontró nada. Pruebe con una parte del nombre o del id.",
+    label: "Buscar un sensor, un lugar o una alerta", hint: "Buscar sensor, lugar o alerta", results: "Lo encontrado", none: "No se encontró nada. Pruebe con una parte de un nombre o de un id.",
+    sensors: "Sensores", zones: "Zonas", roads: "Vías", alerts: "Alertas", count: { one: "1 sensor", other: "{count} sensores" }, found: { one: "1 encontrado", other: "{count} encontrados" },
   },
   sensors: {
     intro: "Todos los sensores del registro, con su lugar y la frecuencia con que informan.", find: "Nombre o id", kind: "Tipo", every_kind: "Todos los tipos",
@@ -144,7 +146,7 @@ export default {
     no_rejected: "Aquí no hay nada", no_rejected_how: "Ningún mensaje con estas señas fue rechazado.",
     all_rejected: "Todos los mensajes rechazados", message: "Mensaje rechazado {id}", sensor: "Sensor", readings: "Lecturas que contiene", bytes: "Bytes",
     cut: "{count}, de los que se conservan {kept}", by: "{state}, por {name}", what_to_do: "Qué hacer:", again: "Leerlo de nuevo",
-    again_how: "Tras el arreglo, quien cuida del servicio ejecuta esto. Lo que entonces se pueda guardar se guarda una vez, y el mensaje queda marcado como leído de nuevo.",
+    again_how: "Tras el arreglo se puede leer de nuevo. Lo que entonces se pueda guardar se guarda una vez, y el mensaje queda marcado como leído de nuevo.",
     again_not: "Era demasiado grande para conservarlo entero, así que no se puede leer de nuevo; el aparato tiene que enviarlo otra vez.",
     as_text: "Como texto", no_text: "Sus bytes no son texto (UTF-8).", as_bytes: "Como bytes", first_bytes: "Los primeros {shown} de {count} bytes.",
   },
