@@ -90,11 +90,12 @@ class PreviewsFull(CitygaugeError):
         super().__init__(f"{most} previews are waiting already; try again when some are done")
 
 
-class NoPreviewer(CitygaugeError):
-    """This server was started without the detectors beside it."""
+class NeighbourMissing(CitygaugeError):
+    """This server was started without the service that would do it. `what` names what cannot be done."""
 
-    def __init__(self) -> None:
-        super().__init__("this server cannot try settings; `citygauge api` can")
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"this server cannot {what}; `citygauge api` can")
 
 
 class PreviewFailed(CitygaugeError):

@@ -5,12 +5,13 @@ It refuses to know how: a preview of rules may be a process, a replay an ingest 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from services.api.alerting.routes import RoutesInForce
 from services.api.rules import Rules
+from services.store.connection import Connection
 
 
 class Previewer(Protocol):
@@ -25,16 +26,22 @@ class Previewer(Protocol):
         """The result; `report` is told the share that is done; None when it answers no. Raises PreviewFailed."""
 
 
+Replay = Callable[[Connection, Sequence[int], str], Mapping[str, Any]]
+"""Reads rejected messages of these ids again, for somebody: counts `replayed`, `stored`, `duplicate`, `stay`, `cut`,
+and `reasons` of those that stay. Raises UnknownMessage."""
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbours:
     """What the API was given.
 
     Attributes:
         rules: what the rules are set to, for people to read.
-        previewer: tries other limits; None: nobody can.
+        previewer: tries other limits; replay: reads rejected messages again; None: nobody can.
         routes: by which routes people are told, and how to try one; None: not known here.
     """
 
     rules: Rules = field(default_factory=dict)
     previewer: Previewer | None = None
     routes: RoutesInForce | None = None
+    replay: Replay | None = None

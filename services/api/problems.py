@@ -102,8 +102,8 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     api.PreviewsFull: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "too-many-previews", "Too many previews are waiting"
     ),
-    api.NoPreviewer: Kind(
-        HTTPStatus.NOT_IMPLEMENTED, "no-previewer", "This server cannot try settings"
+    api.NeighbourMissing: Kind(
+        HTTPStatus.NOT_IMPLEMENTED, "neighbour-missing", "This server cannot do that"
     ),
     api.NotReady: Kind(HTTPStatus.CONFLICT, "not-ready", "There is no file"),
     api.RangeNotThere: Kind(

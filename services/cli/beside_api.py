@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -10,18 +12,21 @@ from services.cli.settings import Section, Sources
 from services.domain.errors import SettingError
 
 if TYPE_CHECKING:
-    from services.api.neighbours import Neighbours
+    from services.api.neighbours import Neighbours, Replay
     from services.api.settings import ApiSettings
+    from services.ingest.settings import IngestSettings
+    from services.store.connection import Connection
 
 
 def neighbours(sources: Sources, settings: ApiSettings, database_url: str) -> Neighbours:
-    """The rules' settings to be read, the detectors to try others with, and the routes to be seen and tried."""
+    """The rules' settings, the detectors to try others with, the routes, and ingest to read messages again."""
     from services.api.neighbours import Neighbours
     from services.cli.previewer import ProcessPreviewer
     from services.cli.route_settings import routes_of
     from services.cli.rule_settings import rules_of
     from services.detect.detector_settings import DetectorSettings
     from services.detect.settings import DetectSettings
+    from services.ingest.settings import IngestSettings
     from services.notify.settings import NotifySettings
 
     detectors = sources.load(Section.DETECTORS, DetectorSettings)
@@ -34,4 +39,16 @@ def neighbours(sources: Sources, settings: ApiSettings, database_url: str) -> Ne
     except SettingError as error:  # the notifier's to mend; people are served all the same
         typer.echo(f"The console cannot test routes: {error}", err=True)
         routes = None
-    return Neighbours(rules_of(detectors), previewer, routes)
+    again = replay_with(sources.load(Section.INGEST, IngestSettings))
+    return Neighbours(rules_of(detectors), previewer, routes, again)
+
+
+def replay_with(settings: IngestSettings) -> Replay:
+    """Ingest's own way of reading rejected messages again, with these settings."""
+    from services.ingest.redo import replay_rejected
+
+    def replay(connection: Connection, ids: Sequence[int], by: str) -> Mapping[str, Any]:
+        done = replay_rejected(connection, settings, by=by, ids=ids)
+        return {**asdict(done), "reasons": {str(name): n for name, n in done.reasons.items()}}
+
+    return replay

@@ -4,14 +4,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
+from services.api.neighbours import Neighbours
+from services.cli.beside_api import replay_with
 from services.domain.rejection import Rejection, RejectReason
+from services.ingest.settings import IngestSettings
 from services.store import accounting, rejected
 from services.store.accounting import Counts
 from services.store.connection import connect, transaction
-from tests.api_server import METER, register, store
-from tests.browser.conftest import Console
+from tests.api_server import METER, register, serving, store
+from tests.browser.conftest import Console, tab
+from tests.browser.test_everyone import AXE, LOOK
 
 pytestmark = pytest.mark.browser
 
@@ -67,3 +71,47 @@ def test_a_rejected_message_is_found_with_its_reason_and_its_bytes(console: Cons
     expect(page.locator(".command")).to_contain_text("citygauge rejected replay")
     page.go_back()
     expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_rejected_messages_are_read_again_after_the_fix_or_put_aside(
+    browser: Browser, database_url: str
+) -> None:
+    topic = f"citygauge/v1/water/{METER.id}/reading"
+    body = b'{"time":"2026-01-02T03:0%d:00Z","values":{"flow":5},"units":{"flow":"L/h"}}'
+    unknown = RejectReason.UNKNOWN_SENSOR
+    bad = [Rejection(unknown, "not registered", topic, body % n, METER.id) for n in (1, 2)]
+    bad.append(Rejection(unknown, "not registered", topic, b"{oops", METER.id))
+    with connect(database_url, "test", autocommit=True) as conn, transaction(conn):
+        rejected.add(conn, bad, datetime.now(UTC))
+        accounting.add(conn, "ingest-1", Counts(received=3, messages=3, rejected=3))
+    beside = Neighbours(replay=replay_with(IngestSettings()))
+    with serving(database_url, neighbours=beside) as api, tab(browser, api) as console:
+        console.sign_in()
+        page = console.open("/#/quality?tab=rejected")
+        rows = page.locator("tbody tr")
+        expect(rows).to_have_count(3)
+        every = page.get_by_role("button", name="Read all of these again")
+        expect(every).to_be_hidden()
+        page.get_by_label("Reason").select_option(label="A sensor that nobody registered")
+        register(database_url, [METER])
+        every.click()
+        window = page.get_by_role("dialog", name="Read again?")
+        window.get_by_role("button", name="Read again").click()
+        told = page.get_by_role("status").filter(has_text="read again")
+        expect(told).to_have_text(
+            "2 messages read again: 2 readings stored, 0 were there already. "
+            "1 is still rejected: Not readable as JSON (1)."
+        )
+        expect(window).to_have_count(0)
+        expect(page.get_by_text("Nothing here")).to_be_visible()
+        page.get_by_label("Reason").select_option(label="Not readable as JSON")
+        expect(rows).to_have_count(1)
+        rows.get_by_role("link").click()
+        page.get_by_role("button", name="Put aside").click()
+        window = page.get_by_role("dialog", name="Put aside?")
+        page.evaluate(AXE)
+        assert not page.evaluate(LOOK)
+        window.get_by_role("button", name="Put aside").click()
+        expect(page.get_by_text("1 message put aside.")).to_be_visible()
+        expect(page.locator(".facts")).to_contain_text("Put aside, by Ana Torres")
+        expect(page.get_by_role("button", name="Read again")).to_have_count(0)

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 from services.api.access import Principal, operate, read
 from services.api.answers import Answer
 from services.api.documents import Document
-from services.api.errors import NoPreviewer, PreviewsFull
+from services.api.errors import NeighbourMissing, PreviewsFull
 from services.api.parameters import Body, Instant, Parameters, SensorId, Words
 from services.api.problems import documented
 from services.domain.alert import Verdict
@@ -176,7 +176,7 @@ def create(
     """
     state = request.app.state
     if state.neighbours.previewer is None:
-        raise NoPreviewer
+        raise NeighbourMissing("try settings")
     state.neighbours.previewer.check(order.changes)
     with state.database.connection() as connection:
         end = order.end or newest_time(connection)

@@ -4,6 +4,8 @@ import { get } from "./api.js";
 import { address, keep } from "./address.js";
 import { h, icon, later } from "./dom.js";
 import { heat } from "./heat.js";
+import { me } from "./me.js";
+import { act } from "./rejections.js";
 import { empty, failed, loading } from "./states.js";
 import { ago, stamp, utc } from "./times.js";
 import { number, say, share, t } from "./words.js";
@@ -115,8 +117,14 @@ export default class Quality {
         note.replaceChildren(...(rows.children.length ? [] : [empty(t("quality.no_rejected"), t("quality.no_rejected_how"))]));
       } catch (problem) { note.replaceChildren(failed(problem, () => load(older))); }
     };
-    const again = () => { keep({ reason: why.value, state: how.value }); load(); };
-    this.place.replaceChildren(h("div", { class: "tools" }, h("label", {}, t("quality.reason"), why), h("label", {}, t("quality.state"), how)), note, table, more);
+    const told = h("p", { class: "verdict", role: "status" });
+    const all = h("div", { class: "acts" }, ["replay", "discard"].map((name) => h("button", { type: "button", onclick: () =>
+      act(name, { reason: why.value }, t("rejections.all", { reason: say("reasons", why.value) }), (sentence) => { told.textContent = sentence; load(); }) }, t(`rejections.${name}_all`))));
+    const offer = () => { all.hidden = !(me.may && why.value && how.value === "new"); };
+    const again = () => { keep({ reason: why.value, state: how.value }); told.textContent = ""; offer(); load(); };
+    offer();
+    this.place.replaceChildren(h("div", { class: "tools" }, h("label", {}, t("quality.reason"), why), h("label", {}, t("quality.state"), how)),
+      me.may ? h("p", { class: "soft small" }, t("rejections.choose")) : null, all, told, note, table, more);
     await load();
   }
 

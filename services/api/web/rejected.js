@@ -3,6 +3,8 @@
 import { get } from "./api.js";
 import { address } from "./address.js";
 import { h, icon } from "./dom.js";
+import { me } from "./me.js";
+import { act } from "./rejections.js";
 import { stamp, utc } from "./times.js";
 import { number, say, t } from "./words.js";
 
@@ -34,11 +36,21 @@ export default class Rejected {
         h("p", {}, h("b", {}, t("quality.what_to_do")), h("span", { lang: "en" }, ` ${message.what_to_do}.`)),
         h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))))),
       h("section", { class: "panel" }, h("h2", {}, t("quality.again")), h("p", { class: "soft" }, message.whole ? t("quality.again_how") : t("quality.again_not")),
-        message.whole ? h("div", { class: "command" }, h("pre", { tabIndex: 0 }, h("code", {}, command))) : null),
+        me.may && message.state === "new" ? h("div", { class: "acts" }, ["replay", "discard"].filter((name) => message.whole || name === "discard").map((name) => h("button", { type: "button", onclick: () =>
+          act(name, { ids: [message.id] }, t("quality.message", { id: String(message.id) }), (sentence) => this.#told(sentence)) }, t(`rejections.${name}`)))) : null,
+        h("p", { class: "verdict", role: "status" }, this.told ?? ""),
+        message.whole ? h("details", {}, h("summary", {}, t("rejections.command")), h("div", { class: "command" }, h("pre", { tabIndex: 0 }, h("code", {}, command)))) : null),
       h("section", { class: "panel" }, h("h2", {}, t("quality.as_text")),
         message.payload_text === null ? h("p", { class: "soft" }, t("quality.no_text")) : h("pre", { class: "raw", tabIndex: 0 }, message.payload_text.slice(0, SHOWN * 4))),
       h("section", { class: "panel" }, h("h2", {}, t("quality.as_bytes")), h("pre", { class: "raw", tabIndex: 0 }, dump(bytes)),
         bytes.length > SHOWN ? h("p", { class: "soft small" }, t("quality.first_bytes", { shown: SHOWN, count: bytes.length })) : null));
+  }
+
+  // What came of it stands beside the message as it is now: stored, or still rejected for today's reason.
+  async #told(sentence) {
+    this.told = sentence;
+    try { await this.show(); } catch { /* the message is gone: what was told stays */ }
+    this.element.querySelector("[role=status]").textContent = sentence;
   }
 }
 

@@ -37,8 +37,8 @@ EXPLAIN_AGAIN: Final[LiteralString] = """
 NEW: Final[LiteralString] = """
     SELECT id FROM rejected_message
      WHERE state = 'new' AND (%(reason)s::text IS NULL OR reason = %(reason)s)
-       AND (%(sensor_id)s::text IS NULL OR sensor_id = %(sensor_id)s)
-     ORDER BY id
+       AND (%(sensor_id)s::text IS NULL OR sensor_id = %(sensor_id)s) AND id > %(after)s
+     ORDER BY id LIMIT %(limit)s
 """
 LOCK: Final[LiteralString] = "SELECT state = 'new' FROM rejected_message WHERE id = %s FOR UPDATE"
 _RECENT: Final = 200_000
@@ -69,12 +69,23 @@ def explain_again(conn: Connection, message_id: int, reason: RejectReason, detai
 
 
 def new_messages(
-    conn: Connection, *, reason: RejectReason | None = None, sensor_id: str | None = None
+    conn: Connection,
+    *,
+    reason: RejectReason | None = None,
+    sensor_id: str | None = None,
+    after: int = 0,
+    limit: int | None = None,
 ) -> Sequence[int]:
-    """Ids of the rejected messages that nobody has dealt with, oldest first, the cut ones among them."""
+    """Ids of the rejected messages that nobody has dealt with, oldest first, the cut ones among them.
+
+    Args:
+        after: only greater ids; limit: at most so many.
+    """
     values = {
         "reason": None if reason is None else reason.value,
         "sensor_id": None if sensor_id is None else storable(sensor_id),
+        "after": after,
+        "limit": limit,
     }
     return [message_id for (message_id,) in conn.execute(NEW, values)]
 

@@ -152,6 +152,14 @@ export default {
     again_not: "It was too large to be kept whole, so it cannot be read again; the device has to send it once more.",
     as_text: "As text", no_text: "Its bytes are not text (UTF-8).", as_bytes: "As bytes", first_bytes: "The first {shown} of {count} bytes.",
   },
+  rejections: {
+    choose: "Choose a reason to deal with all of its waiting messages at once.", all: "All that wait: {reason}", replay: "Read again", discard: "Put aside", replay_all: "Read all of these again", discard_all: "Put all of these aside",
+    replay_sure: "Read again?", replay_how: "They are read with the sensors and formats of now. What can be stored is stored once; what is still wrong stays, with its reason of now.",
+    discard_sure: "Put aside?", discard_how: "Nobody reads them again. Their readings stay counted as rejected, and maintenance removes them some day.",
+    replayed: { one: "1 message read again: {stored} readings stored, {duplicate} were there already.", other: "{count} messages read again: {stored} readings stored, {duplicate} were there already." },
+    stay: { one: "1 is still rejected:", other: "{count} are still rejected:" }, cut: { one: "1 was not kept whole and cannot be read again.", other: "{count} were not kept whole and cannot be read again." },
+    discarded: { one: "1 message put aside.", other: "{count} messages put aside." }, command: "The same on the command line",
+  },
   places: {
     corridors_intro: "Roads by direction of travel. What needs a look stands first.", zones_intro: "Zones of the water network. What needs a look stands first.",
     corridors_name: "Road", zones_name: "Zone", state: "Worst alert", alerts: "Sensors with an alert", sensors: "Sensors", find: "Name",

@@ -150,6 +150,14 @@ export default {
     again_not: "Era demasiado grande para conservarlo entero, así que no se puede leer de nuevo; el aparato tiene que enviarlo otra vez.",
     as_text: "Como texto", no_text: "Sus bytes no son texto (UTF-8).", as_bytes: "Como bytes", first_bytes: "Los primeros {shown} de {count} bytes.",
   },
+  rejections: {
+    choose: "Elija un motivo para tratar a la vez todos sus mensajes en espera.", all: "Todos los que esperan: {reason}", replay: "Leer de nuevo", discard: "Apartar", replay_all: "Leer todos estos de nuevo", discard_all: "Apartar todos estos",
+    replay_sure: "¿Leer de nuevo?", replay_how: "Se leen con los sensores y formatos de ahora. Lo que se pueda guardar se guarda una vez; lo que siga mal se queda, con su motivo de ahora.",
+    discard_sure: "¿Apartar?", discard_how: "Nadie los leerá de nuevo. Sus lecturas siguen contadas como rechazadas, y el mantenimiento los eliminará algún día.",
+    replayed: { one: "1 mensaje leído de nuevo: {stored} lecturas guardadas, {duplicate} ya estaban.", other: "{count} mensajes leídos de nuevo: {stored} lecturas guardadas, {duplicate} ya estaban." },
+    stay: { one: "1 sigue rechazado:", other: "{count} siguen rechazados:" }, cut: { one: "1 no se conservó entero y no se puede leer de nuevo.", other: "{count} no se conservaron enteros y no se pueden leer de nuevo." },
+    discarded: { one: "1 mensaje apartado.", other: "{count} mensajes apartados." }, command: "Lo mismo en la línea de comandos",
+  },
   places: {
     corridors_intro: "Vías por sentido de marcha. Lo que necesita atención va primero.", zones_intro: "Zonas de la red de agua. Lo que necesita atención va primero.",
     corridors_name: "Vía", zones_name: "Zona", state: "Peor alerta", alerts: "Sensores con alerta", sensors: "Sensores", find: "Nombre",
