@@ -173,3 +173,18 @@ def test_the_alert_says_the_first_step_who_has_it_and_what_was_before(console: C
     expect(page.locator(".card")).to_contain_text("A crew is on its way")
     expect(view.locator("ol.log")).to_contain_text("Van 4")
     expect(view).to_contain_text(str(METER.zone))
+
+
+def test_what_came_and_went_is_forgotten_and_what_is_open_is_not(console: Console) -> None:
+    console.open()
+    kept = console.page.evaluate(
+        """async () => {
+          const { Cases } = await import('/assets/cases.js');
+          const cases = new Cases();
+          const alert = (n, active) => ({ id: `a${n}`, version: 1, active, state: active ? 'active' : 'cleared',
+            latched: false, raised_at: `2026-01-01T00:00:00.${String(n).padStart(6, '0')}Z`, severity: 'info' });
+          for (let n = 0; n < 1500; n += 1) cases.take(alert(n, n < 10), true);
+          return [cases.size, cases.listed('open').length, cases.get('a1499')?.id, cases.get('a10')?.id ?? null];
+        }"""
+    )
+    assert kept == [1010, 10, "a1499", None]

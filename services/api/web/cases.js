@@ -6,6 +6,7 @@ const RANK = { critical: 2, warning: 1, info: 0 };
 const NOTES = new Set(["register"]); // kept in a sensor's history; they ask nobody to act
 const FIRST = 100;
 const PAGE = 1000;
+const PASSED = 1000; // alerts that came live and are no longer open
 const FLOOD = 8; // so many alike from one place are one entry
 
 export const hidden = (alert) => Boolean(alert.shelved_until) && new Date(alert.shelved_until) > new Date();
@@ -55,6 +56,7 @@ function folded(entries) {
 
 export class Cases extends EventTarget {
   #known = new Map();
+  #passed = new Set(); // ids of what is no longer open and came by the stream, the oldest change first
   #next = null;
   #more = false;
   #whole = false;
@@ -75,7 +77,19 @@ export class Cases extends EventTarget {
     const known = this.#known.get(alert.id);
     if (known && known.version > alert.version) return;
     this.#known.set(alert.id, alert);
+    if (fresh) this.#forget(alert);
     this.#tell({ alert, isNew: fresh && !known });
+  }
+
+  // A wall shows the console for weeks: of what came and went while it looked, only the newest are kept.
+  #forget(alert) {
+    this.#passed.delete(alert.id);
+    if (open(alert)) return;
+    this.#passed.add(alert.id);
+    if (this.#passed.size <= PASSED) return;
+    const [oldest] = this.#passed;
+    this.#passed.delete(oldest);
+    this.#known.delete(oldest);
   }
 
   // Every open alert, the most urgent first; done when the first page is there, the rest follows. Its promise is in `rest`.
