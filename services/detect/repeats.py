@@ -19,7 +19,7 @@ _MANY: Final = 4
 
 
 def without_repeats(
-    chosen: Rows, sensor: Rows, at_us: Array, metrics: Mapping[str, Array], sensors: int
+    chosen: Rows, sensor: Array, at_us: Array, metrics: Mapping[str, Array], sensors: int
 ) -> Rows:
     """The positions of `chosen` that are no repeats, in their order.
 
