@@ -1,7 +1,7 @@
 """A real browser, signed in to a running API; whatever the page complains about fails the test.
 
-A slow machine can be played: `CITYGAUGE_TEST_THROTTLE=6` makes the pages' processor six times slower,
-`CITYGAUGE_TEST_LATENCY_MS=700` lets every answer come so much later. All tests must pass with both.
+A slow machine can be played: `BROWSER_THROTTLE=6` makes the pages' processor six times slower,
+`BROWSER_LATENCY_MS=700` lets every answer come so much later. All tests must pass with both.
 """
 
 import os
@@ -35,8 +35,8 @@ PATIENCE_MS: Final = 60_000
 LAUNCH_MS: Final = 180_000
 """How long Chromium may take to start on a machine that is building other things."""
 
-THROTTLE: Final = float(os.environ.get("CITYGAUGE_TEST_THROTTLE", "1"))
-LATENCY_MS: Final = float(os.environ.get("CITYGAUGE_TEST_LATENCY_MS", "0"))
+THROTTLE: Final = float(os.environ.get("BROWSER_THROTTLE", "1"))
+LATENCY_MS: Final = float(os.environ.get("BROWSER_LATENCY_MS", "0"))
 
 CALM: Final = """() => {
   const waiting = [...document.querySelectorAll('main .loading, main .ghost, main [aria-busy]')];
@@ -112,8 +112,9 @@ class Console:
 
     def reload(self) -> None:
         """Load the page again where it is, and wait until all of it is there."""
+        address = self.page.evaluate("location.hash") or "#/"
         self.page.reload()
-        arrive(self.page, self.page.evaluate("location.hash") or "#/")
+        arrive(self.page, address)
 
     def stands_at(self, part: str) -> None:
         """Wait until the address holds a part (show=critical)."""

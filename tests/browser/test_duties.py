@@ -52,7 +52,7 @@ def test_works_are_planned_and_ended_and_say_what_they_keep_quiet(console: Conso
     form.get_by_role("textbox", name="Sensors, by id").fill("nobody")
     send.click()
     expect(form.get_by_role("alert")).to_contain_text("What you typed is kept")
-    page.reload()
+    console.reload()
     page.get_by_role("button", name="Say what to expect").click()
     expect(form.get_by_role("textbox", name="Why?")).to_have_value("Pump <b>7</b> is changed")
     form.get_by_role("textbox", name="Sensors, by id").fill(METER.id)
@@ -62,7 +62,7 @@ def test_works_are_planned_and_ended_and_say_what_they_keep_quiet(console: Conso
     expect(page.locator("#page")).to_contain_text("Added. It holds as planned.")
     now = datetime.now(UTC)
     say(url, onset=now - timedelta(minutes=1), at=now)
-    page.reload()
+    console.reload()
     expect(card).to_contain_text("keeps 1 alert quiet now")
     expect(card.get_by_role("link", name="Sudden high flow")).to_be_visible()
     card.get_by_role("button", name="End it now").press("Enter")
@@ -123,7 +123,7 @@ def test_messages_say_who_is_reached_and_a_test_is_real(
     expect(told.locator("details li")).to_contain_text("400")
     page.get_by_label("State").select_option(label="Given up")
     expect(page.locator("#page")).to_contain_text("Nothing was told")
-    page.reload()
+    console.reload()
     expect(page.get_by_label("State")).to_have_value("given_up")
 
 
