@@ -21,7 +21,7 @@ ALONE = {
     "max_wal_senders": "0",
 }
 """The server does nothing by itself: the feed shows nothing newer than the oldest open transaction, be it autovacuum's,
-and maintenance waits for no lock. Without the log of a standby a template is copied in half the time."""
+and maintenance waits for no lock. Nobody follows its log."""
 
 
 @pytest.fixture(scope="session")
