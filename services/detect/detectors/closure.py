@@ -7,6 +7,9 @@ Formula: missed(d) += before(d) dt while d counts 0, and -5 for every vehicle, n
     Empty: d counts 0, occupancy at most 2 %, 90 s since its last vehicle, before >= 200 veh/h, missed >= 12 vehicles.
     Jammed: slow(u) - v(u) >= 30 km/h and v(u) <= .75 slow(u), or v(u) <= 25 km/h; or u counts 0 with occupancy >= 30 %,
         or counts 0 after it was jammed (vehicles that stand have no speed, and may leave the sensor free).
+        Without occupancy also: u counts 0, misses as many as above, and so does, since later, the station upstream of
+        it, or that is jammed, and u has counted longer than d (not less long, from 3 min on between readings): a queue
+        that stands grows upstream, an emptied road empties downstream. Then d must not stand in the same way.
     Collapsed: flow(u) <= .7 of the last 7 or 20 minutes.
     Closed: empty(d), jammed(u) and collapsed(u), unless the station beyond d still counts more than .6 of its flow
         (where ramps bring more to it: .2 beyond their share): then d is a counter that has died.
@@ -52,6 +55,7 @@ class Closure:
                 "before": Field("f4", np.nan),
                 "missed": Field("f4"),
                 "jam": Field("?"),
+                "stood": Field("?"),
                 "halted": Field("?"),
                 "signs": Field("u1"),
             }
@@ -123,6 +127,27 @@ class Closure:
         return np.asarray(
             there & (arrivals.left(beyond) > np.maximum(_BEYOND_LEFT, own + _BEYOND_SPARE))
         )
+
+    def stopped(self, rows: Rows, above: Array, below: Array, rare: Array) -> Array:
+        """(n,) bool, no occupancy tells, but vehicles stand at `rows`, by the order in which stations ceased to count.
+
+        A queue that stands grows upstream, an emptied road empties downstream. Rare readings may hide the second order.
+
+        Args:
+            above, below: (n,) rows of the stations up- and downstream, -1 none; rare: (n,) bool.
+        """
+        t = self.table
+        none = t["none"][rows] & np.isnan(t["occupancy"][rows]) & (above >= 0) & (below >= 0)
+        if not none.any():
+            t["stood"][rows] = False
+            return none
+        many = (t["before"][rows] >= _LEAST_VEH_PER_H) & (t["missed"][rows] >= _MISSED_VEH)
+        last, ahead = t["vehicle_us"][rows], t["vehicle_us"][below]
+        outlasts = (last > ahead) | ((last == ahead) & rare)
+        held = (t["none"][above] | t["jam"][above]) & (t["vehicle_us"][above] > last)
+        stood = none & (t["stood"][rows] | (many & outlasts & held))
+        t["stood"][rows] = stood  # until it counts again
+        return np.asarray(stood)
 
     def closed(
         self, rows: Rows, jam: Array, empty: Array, denied: Array, arrivals: Arrivals

@@ -77,7 +77,7 @@ class Road:
     """What the watch knows of all its rows at a look.
 
     Attributes:
-        downstream: (rows,) row of the next station, -1 none.
+        downstream, upstream: (rows,) row of the next station, -1 none.
         hour, day: (rows,) local.
         doubtful: (rows,) bool, the sensor is not to be believed.
         cadence_us: (rows,) between readings, 0 not known.
@@ -86,6 +86,7 @@ class Road:
     """
 
     downstream: Array
+    upstream: Array
     hour: Array
     day: Array
     doubtful: Array
@@ -180,12 +181,17 @@ class Incident:
             & (through <= _CHOKED) & (left <= _CLEARLY)
         )  # fmt: skip
         jam = self.closure.feel(rows, v, slow)
-        empty = fit & self.closure.empty(safe, end_us, road.cadence_us[safe])
+        rare = cadence >= _RARE_US
+        stands, body = (
+            self.closure.stopped(each, road.upstream[each], road.downstream[each], rare)
+            for each in (rows, safe)
+        )
+        empty = fit & ~body & self.closure.empty(safe, end_us, road.cadence_us[safe])
         free = (vd >= _FREE_SHARE * t["slow"][safe]) & (vd >= _FREE_KM_PER_H) & fit
         expected, stored, starved, denied = self._storage(
             rows, safe, road, gap, since_us / SECOND_US, free, empty, slow, v, jam, end_us
         )
-        closed = self.closure.closed(rows, jam, empty, denied, self.arrivals)
+        closed = self.closure.closed(rows, jam | stands, empty, denied, self.arrivals)
         queued, clearly, dry, tight = (
             recent(t[name], rows, gap, sign)
             for name, sign in (
@@ -195,7 +201,6 @@ class Incident:
         shut = recent(self.closure.table["signs"], rows, gap, closed)
         dt_s = np.where(gap, 0.0, since_us / SECOND_US)
         slowed = self.slowdown.signs(rows, safe, end_us, dt_s, v, vd, fit, on, self.arrivals)
-        rare = cadence >= _RARE_US
         counted = np.isfinite(left)
         bad = enough(clearly, 0x07, np.where(rare, 1, 2)) | enough(dry, 0x07, np.full(len(rows), 2))
         for kept in (queued, tight):

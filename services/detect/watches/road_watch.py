@@ -195,6 +195,7 @@ class RoadWatch:
             end_us,
             Road(
                 self.downstream,
+                self.fault.ratio.upstream,
                 (local // HOUR_US) % 24,
                 local // DAY_US,
                 doubtful,
