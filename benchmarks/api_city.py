@@ -28,6 +28,8 @@ METERS, STATIONS, CORRIDOR = 10_000, 1_000, 40
 END_US = to_us(datetime(2026, 6, 1, tzinfo=UTC))
 """A Monday; the newest readings are of the minute before."""
 MINUTE_US = HOUR_US // 60
+_TOLD_SHARE, _TOLD_S = 0.05, 30.0
+"""How often progress is printed: by share of the load, by seconds of the rolling up."""
 ROAD, DIRECTION = "M-30", "north"
 
 
@@ -89,7 +91,12 @@ def load(conn: Connection, city: City) -> float:
     repository.upsert(sensors()[:STATIONS])
     repository.upsert(sensors()[STATIONS:])
     began, written = time.perf_counter(), 0
+    told = 0.0
     for batch in batches(city):
+        if (share := written / city.readings) >= told + _TOLD_SHARE:
+            told = share
+            rate = written / (time.perf_counter() - began)
+            print(f"  loading: {share:.0%}, {rate:,.0f} readings/s", flush=True)
         statement = COPY.format(
             table=sql.Identifier(CATALOGUE[batch.domain].table),
             metrics=sql.SQL(", ").join(map(sql.Identifier, batch.metrics)),
@@ -115,8 +122,12 @@ def roll_up(conn: Connection) -> float:
     began = time.perf_counter()
     keeper = Rollups(conn)
     keeper.claim()
+    rounds, told = 0, began
     while keeper.round(from_us(END_US) + timedelta(hours=2)).any:
-        pass
+        rounds += 1
+        if (now := time.perf_counter()) >= told + _TOLD_S:
+            told = now
+            print(f"  rolling up: {rounds:,} rounds, {now - began:,.0f} s", flush=True)
     keeper.release()
     conn.execute("ANALYZE")
     return time.perf_counter() - began

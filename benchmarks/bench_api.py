@@ -183,6 +183,7 @@ class Bench:
                 sys.executable, "-c", _PEAK, "export", f"{folder}/all.parquet", "--domain", domain,
                 "--start", isoformat(END_US - 366 * DAY_US), "--end", isoformat(END_US),
             ]  # fmt: skip
+            print(f"  exporting {rows:,} readings", flush=True)
             began = time.perf_counter()
             done = subprocess.run(
                 command, env=_environment(self.url), capture_output=True, text=True, check=False

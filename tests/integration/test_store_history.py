@@ -139,6 +139,11 @@ def test_three_times_come_back_exactly(conn: Connection, history: History) -> No
     assert row is not None
     assert page.stored_us.tolist() == [to_us(row[0])]
     assert page.batch.quality.dtype == np.int16
+    span = (from_us(T0), from_us(T0 + 2))
+    bare = history.raw(Domain.WATER, [1], *span, limit=5, stamps=False)
+    assert rows_of(bare.batch) == rows_of(page.batch)
+    assert bare.batch.received_us.tolist() == bare.stored_us.tolist() == [0]
+    assert len(history.raw(Domain.WATER, [2], *span, limit=5, stamps=False).batch) == 0
 
 
 def test_an_index_answers_not_a_scan(conn: Connection, history: History) -> None:

@@ -67,6 +67,7 @@ class RawTable:
             limit=limit,
             metrics=asked.names,
             after=after,
+            stamps=bool(self.extras),
         )
         return self._block(page), page.next
 

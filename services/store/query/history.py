@@ -63,6 +63,7 @@ class History:
         limit: int,
         metrics: Sequence[str] | None = None,
         after: str | None = None,
+        stamps: bool = True,
     ) -> ReadingPage:
         """Readings observed in [start, end) that have a value of at least one of the metrics.
 
@@ -70,6 +71,7 @@ class History:
             sensors: numbers, at most MOST_SENSORS.
             limit: most rows of the page, at most LARGEST_PAGE.
             metrics: column names; None for all of the domain.
+            stamps: whether it matters when they were received and stored; where it does not, both are 0.
 
         Raises:
             InvalidInput: a metric, the limit, the range, the cursor or the number of sensors is wrong.
@@ -89,7 +91,7 @@ class History:
             "after_sensor": after_sensor,
             "share": share,
         }
-        found = self._columns(statements.raw(domain, names), parameters)
+        found = self._columns(statements.raw(domain, names, stamps=stamps), parameters)
         batch, stored_us = _batch(domain, names, found)
         complete, more = _complete(batch, share)
         kept = min(limit, complete)
@@ -123,15 +125,16 @@ def _batch(
     domain: Domain, names: Sequence[str], found: Sequence[Any]
 ) -> tuple[ReadingBatch, NDArray[np.int64]]:
     sensor, time, received, quality, stored, *values = found
+    none = np.zeros(0 if sensor is None else len(sensor), np.int64)
     batch = ReadingBatch(
         domain,
         _column(sensor, np.int32),
         _column(time, np.int64),
-        _column(received, np.int64),
+        none if received is None else received,
         _column(quality, np.int16),
         {name: _column(column, np.float64) for name, column in zip(names, values, strict=True)},
     )
-    return batch, _column(stored, np.int64)
+    return batch, none if stored is None else stored
 
 
 def _column(values: NDArray[Any] | None, kind: type[np.generic]) -> NDArray[Any]:

@@ -12,8 +12,7 @@ from services.domain.catalogue import CATALOGUE, Domain
 
 # Each sensor's rows come from the unique index (sensor, time); LIMIT in LATERAL keeps the planner from anything else.
 RAW: Final = sql.SQL("""
-    SELECT array_agg(sensor), array_agg(time), array_agg(received_at), array_agg(quality), array_agg(stored_at),
-           {aggregates}
+    SELECT array_agg(sensor), array_agg(time), {received}, array_agg(quality), {stored}, {aggregates}
       FROM (SELECT r.*
               FROM unnest(%(sensors)s) AS wanted (sensor)
              CROSS JOIN LATERAL (
@@ -36,15 +35,17 @@ LATEST: Final = sql.SQL("""
              ORDER BY r.time, r.sensor) AS found
 """)
 COLUMN: Final = sql.SQL("array_agg({name})")
+STAMP: Final = sql.SQL("array_agg({})")
+NO_STAMP: Final = sql.SQL("NULL::timestamptz[]")
 VALUE: Final = sql.SQL("coalesce(r.{metric}, 'NaN') AS {metric}")
 PRESENT: Final = sql.SQL("r.{metric} IS NOT NULL")
 _COMMA: Final = sql.SQL(", ")
 _OR: Final = sql.SQL(" OR ")
 
 
-def raw(domain: Domain, names: Sequence[str]) -> sql.Composed:
-    """The first %(share)s readings of each sensor in the range."""
-    return _raw(domain, tuple(names))
+def raw(domain: Domain, names: Sequence[str], *, stamps: bool = True) -> sql.Composed:
+    """The first %(share)s readings of each sensor in the range; stamps: with when they were received and stored."""
+    return _raw(domain, tuple(names), stamps)
 
 
 def latest(domain: Domain, names: Sequence[str]) -> sql.Composed:
@@ -53,9 +54,11 @@ def latest(domain: Domain, names: Sequence[str]) -> sql.Composed:
 
 
 @lru_cache(maxsize=256)
-def _raw(domain: Domain, names: tuple[str, ...]) -> sql.Composed:
+def _raw(domain: Domain, names: tuple[str, ...], stamps: bool) -> sql.Composed:
     return RAW.format(
         table=_table(domain),
+        received=STAMP.format(sql.Identifier("received_at")) if stamps else NO_STAMP,
+        stored=STAMP.format(sql.Identifier("stored_at")) if stamps else NO_STAMP,
         aggregates=_columns(names),
         values=_values(names),
         present=_present(names),
