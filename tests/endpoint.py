@@ -23,7 +23,7 @@ class Request:
 
 
 class Endpoint:
-    """Answers each POST with the next of `answers` (200 when there is none) and `body`, after `hold` is set, if any."""
+    """Answers each POST or GET with the next of `answers` (200: none left) and `body`, after `hold` is set, if any."""
 
     def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
@@ -35,7 +35,7 @@ class Endpoint:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.rfile.read(int(self.headers["Content-Length"] or 0))
                 request = Request(self.path, dict(self.headers.items()), body)
                 owner.requests.append(request)
                 hold = owner.hold
@@ -52,6 +52,8 @@ class Endpoint:
                     self.wfile.write(owner.body)
                 except OSError:
                     pass  # whoever asked has given up waiting
+
+            do_GET = do_POST  # noqa: N815
 
             def log_message(self, *args: object) -> None:
                 pass

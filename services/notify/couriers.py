@@ -16,7 +16,8 @@ from services.domain.errors import Unavailable
 from services.notify.channels import sender
 from services.notify.delivery import Courier
 from services.notify.metrics import NotifyMetrics
-from services.notify.settings import NotifySettings, Route
+from services.notify.settings import NotifySettings, Open311Route, Route
+from services.notify.tokens import Tokens
 from services.store.connection import connect
 
 _LOG: Final = logging.getLogger("citygauge.notify")
@@ -68,6 +69,7 @@ class Couriers:
                     courier = Courier(
                         conn, route, sender(route, conn), self._settings, self._metrics, now
                     )
+                    tokens = Tokens(conn, route) if isinstance(route, Open311Route) else None
                     while not self._stop.is_set():
                         news.clear()
                         delivered = courier.deliver()
@@ -75,6 +77,8 @@ class Couriers:
                         if pause := courier.pause_s():
                             self._stop.wait(pause)
                         elif not delivered:
+                            if tokens is not None:
+                                tokens.exchange(now())
                             news.wait(self._settings.poll_s)
             except Unavailable as error:
                 failures += 1

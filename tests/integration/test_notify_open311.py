@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
 import pytest
@@ -12,11 +13,16 @@ from services.domain.catalogue import Domain
 from services.domain.condition import Change
 from services.domain.errors import Unavailable
 from services.notify.channels import sender
+from services.notify.couriers import Couriers
+from services.notify.metrics import NotifyMetrics
 from services.notify.settings import Open311Route
+from services.notify.tokens import EVERY, Tokens
+from services.store.connection import connect
 from services.store.telling.sites import Site
 from tests.endpoint import Endpoint, endpoint
 from tests.integration.test_notify_channels import MESSAGE
 from tests.notifying import pass_once, say, settings_of, state
+from tests.waiting import wait_until
 
 __all__ = ["endpoint"]
 EVIL = '<script>alert(1)</script>]]>&lt;\r\nBcc: x@example.org\x00\x1b[31m "quoted" {severity}'
@@ -100,6 +106,60 @@ def test_a_yes_without_a_number_is_no_yes(endpoint: Endpoint, answer: bytes, wor
     endpoint.body = answer
     with pytest.raises(Unavailable, match=words):
         sender(city(endpoint))(MESSAGE)
+
+
+def test_a_token_becomes_a_number_as_soon_as_the_city_has_one(
+    database_url: str, endpoint: Endpoint
+) -> None:
+    """GeoReport v2, GET service_request_id from a token: asked every ten minutes until there is one, then no more."""
+    route = city(endpoint, jurisdiction_id="city.example", form="json")
+    endpoint.body = b'[{"token": "a/b c"}]'
+    [event] = say(database_url, Change.RAISE)
+    pass_once(database_url, settings_of(route))
+
+    def receipt() -> str | None:
+        [delivery] = state(database_url, event.id)
+        return delivery.receipt
+
+    assert receipt() == "token a/b c"
+    endpoint.requests.clear()
+    start = datetime.now(UTC)
+    answers = [
+        (200, b'[{"service_request_id": "", "token": "a/b c"}]'),
+        (404, b'[{"code": 404, "description": "token not found"}]'),
+        (500, b""),
+        (200, b"<html>"),
+        (200, b'[{"service_request_id": 638344, "token": "a/b c"}]'),
+    ]
+    with connect(database_url, "test", autocommit=True) as conn:
+        tokens = Tokens(conn, route)
+        for place, (status, body) in enumerate(answers, 1):
+            assert receipt() == "token a/b c"
+            endpoint.answers, endpoint.body = [status], body
+            at = start + place * EVERY
+            assert tokens.exchange(at) == (1 if place == len(answers) else 0)
+            assert tokens.exchange(at + EVERY / 2) == 0
+        assert receipt() == "service request 638344"
+        assert tokens.exchange(start + 10 * EVERY) == 0
+    path = "/v2/tokens/a%2Fb%20c.json?jurisdiction_id=city.example"
+    assert [request.path for request in endpoint.requests] == [path] * len(answers)
+
+
+def test_the_notifier_asks_for_numbers_by_itself(database_url: str, endpoint: Endpoint) -> None:
+    route = city(endpoint, form="json")
+    endpoint.body = b'[{"token": "abc"}]'
+    [event] = say(database_url, Change.RAISE)
+    pass_once(database_url, settings_of(route))
+    endpoint.body = b'[{"service_request_id": 7, "token": "abc"}]'
+    couriers = Couriers(settings_of(route), database_url, NotifyMetrics([route.name]))
+    couriers.start()
+    try:
+        wait_until(
+            lambda: state(database_url, event.id)[0].receipt == "service request 7",
+            what="the number",
+        )
+    finally:
+        couriers.stop()
 
 
 def test_what_a_city_refuses_is_said_in_its_words(endpoint: Endpoint) -> None:

@@ -1,10 +1,11 @@
-"""One POST over HTTP(S), one connection each, certificates checked; it follows no redirect and reads no long answer."""
+"""One request over HTTP(S), one connection each, certificates checked; no redirect followed, no long answer read."""
 
 from __future__ import annotations
 
 import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlsplit
 
 from services.domain.errors import Unavailable
@@ -42,7 +43,31 @@ def post(
     ca_file: str | None,
     answer_bytes: int = 512,
 ) -> HttpAnswer:
-    """Post and return the answer, whatever its status.
+    """Post and return the answer, whatever its status; see `ask`."""
+    return ask(
+        "POST",
+        url,
+        body,
+        headers,
+        who=who,
+        timeout_s=timeout_s,
+        ca_file=ca_file,
+        answer_bytes=answer_bytes,
+    )
+
+
+def ask(
+    method: Literal["GET", "POST"],
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    *,
+    who: str,
+    timeout_s: float,
+    ca_file: str | None,
+    answer_bytes: int,
+) -> HttpAnswer:
+    """Ask and return the answer, whatever its status.
 
     Args:
         who: the channel and route, for the error; timeout_s: for each step of the connection.
@@ -62,7 +87,7 @@ def post(
             else http.client.HTTPConnection(host, parts.port, timeout=timeout_s)
         )
         try:
-            connection.request("POST", target, body, dict(headers))
+            connection.request(method, target, body, dict(headers))
             answer = connection.getresponse()
             return HttpAnswer(answer.status, answer.reason, answer.read(answer_bytes))
         finally:

@@ -1,6 +1,7 @@
-"""Files an alert as a service request with a city's 311 system: Open311 GeoReport v2, POST requests.
+"""Files an alert as a service request with a city's 311 system: Open311 GeoReport v2, POST requests and GET tokens.
 
-The answer's service_request_id, or the token where the system gives its number later, is kept with the delivery.
+The answer's service_request_id is kept with the delivery; where the system gives its number later, the token, which
+`number_for` exchanges for the number.
 GeoReport has no key by which it could drop a request that came twice: a notifier that is killed between the answer and
 its record files it again, with the same words and the alert's id in them.
 """
@@ -9,16 +10,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
 from services.domain.errors import Unavailable
-from services.notify.channels.http import HttpAnswer, post
+from services.notify.channels.http import HttpAnswer, ask, post
 from services.notify.digest import DigestMessage, Told
 from services.notify.message import Message, one_line
 from services.notify.settings import Open311Route
 
+PENDING: Final = "token "
+"""How a receipt begins that is no number yet."""
+_NUMBER: Final = "service request "
 _ANSWER_BYTES: Final = 65_536
 _DESCRIPTION: Final = 4_000
 
@@ -76,18 +81,56 @@ def receipt_of(answer: HttpAnswer, who: str) -> str:
     Raises:
         Unavailable: the answer has neither.
     """
-    try:
-        facts = _facts(answer.body)
-    except (ValueError, ElementTree.ParseError, RecursionError) as error:
-        raise Unavailable(who, f"its answer cannot be read: {one_line(str(error))}") from error
-    for name, words in (("service_request_id", "service request"), ("token", "token")):
-        value = facts.get(name)
-        if value is not None and str(value).strip():
-            return f"{words} {one_line(str(value), 120)}"
+    facts = _facts(answer, who)
+    for name, words in (("service_request_id", _NUMBER), ("token", PENDING)):
+        if value := _words(facts, name):
+            return f"{words}{value}"
     raise Unavailable(who, f"it gave neither number nor token: {answer.words}")
 
 
-def _facts(body: bytes) -> dict[str, Any]:
+def number_for(receipt: str, route: Open311Route) -> str | None:
+    """The receipt with the number that the system has given by now for the token; None where there is none yet.
+
+    Raises:
+        Unavailable: it does not answer, or not in a way that can be read.
+    """
+    who = f"open311 {route.name}"
+    place = (
+        ""
+        if route.jurisdiction_id is None
+        else f"?{urlencode({'jurisdiction_id': route.jurisdiction_id})}"
+    )
+    answer = ask(
+        "GET",
+        f"{route.url}/tokens/{quote(receipt.removeprefix(PENDING), safe='')}.{route.form}{place}",
+        None,
+        {"User-Agent": "citygauge"},
+        who=who,
+        timeout_s=route.timeout_s,
+        ca_file=route.ca_file,
+        answer_bytes=_ANSWER_BYTES,
+    )
+    if answer.status == HTTPStatus.NOT_FOUND:
+        return None
+    if not answer.yes:
+        raise Unavailable(who, answer.words)
+    value = _words(_facts(answer, who), "service_request_id")
+    return f"{_NUMBER}{value}" if value else None
+
+
+def _words(facts: dict[str, Any], name: str) -> str:
+    value = facts.get(name)
+    return "" if value is None else one_line(str(value).strip(), 120)
+
+
+def _facts(answer: HttpAnswer, who: str) -> dict[str, Any]:
+    try:
+        return _first(answer.body)
+    except (ValueError, ElementTree.ParseError, RecursionError) as error:
+        raise Unavailable(who, f"its answer cannot be read: {one_line(str(error))}") from error
+
+
+def _first(body: bytes) -> dict[str, Any]:
     """The first request of an answer in XML or JSON, whichever it is."""
     text = body.decode("utf-8-sig").lstrip()
     if not text.startswith("<"):

@@ -149,6 +149,28 @@ def record_sent(
             conn.execute(statements.AGAIN, values)
 
 
+def with_receipt(
+    conn: Connection, channel: str, beginning: str, *, since: datetime, limit: int
+) -> Sequence[tuple[uuid.UUID, int, str]]:
+    """Event, round and receipt of some deliveries sent after `since` whose receipt begins so."""
+    values = {
+        "channel": channel,
+        "beginning": beginning,
+        "since": since,
+        "limit": check_limit(limit),
+    }
+    return conn.execute(statements.WITH_RECEIPT, values).fetchall()
+
+
+def record_receipt(
+    conn: Connection, event_id: uuid.UUID, channel: str, round_: int, receipt: str
+) -> None:
+    """What the other side answers later for a delivery that it has taken."""
+    conn.execute(
+        statements.EXCHANGED, {**_key(event_id, channel, round_), "receipt": _cut(receipt)}
+    )
+
+
 def record_failure(
     conn: Connection,
     event_id: uuid.UUID,

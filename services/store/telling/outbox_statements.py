@@ -59,6 +59,13 @@ SENT: Final[LiteralString] = f"""
     UPDATE delivery SET sent_at = %(at)s, last_error = NULL, receipt = %(receipt)s
      WHERE {_KEY} AND sent_at IS NULL
 """
+# Some of them, so that those which never get a number do not stand before the others.
+WITH_RECEIPT: Final[LiteralString] = """
+    SELECT event_id, round, receipt FROM delivery
+     WHERE channel = %(channel)s AND sent_at > %(since)s AND starts_with(receipt, %(beginning)s)
+     ORDER BY random() LIMIT %(limit)s
+"""
+EXCHANGED: Final[LiteralString] = f"UPDATE delivery SET receipt = %(receipt)s WHERE {_KEY}"
 AGAIN: Final[LiteralString] = """
     INSERT INTO delivery (event_id, channel, round, reason, next_attempt_at)
     VALUES (%(event_id)s, %(channel)s, %(round)s + 1, 'repeated', %(again_at)s) ON CONFLICT DO NOTHING
