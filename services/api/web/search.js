@@ -72,7 +72,7 @@ export function search() {
   }, WAIT_MS);
 
   box.addEventListener("input", () => { enter = false; look(); });
-  box.addEventListener("blur", () => setTimeout(close, 120));
+  box.addEventListener("blur", () => setTimeout(() => { if (document.activeElement !== box) close(); }, 120)); // a person may be back already
   box.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { request?.abort(); close(); box.value = ""; }
     if (event.key === "Enter" && text()) {
