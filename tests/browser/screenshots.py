@@ -32,11 +32,14 @@ PAGES: Final = {
     "quality-rejected": "#/quality?tab=rejected",
     "performance": "#/performance?weeks=4",
     "rules": "#/rules",
+    "rule": "#/rule/continuous_flow",
+    "expect": "#/expect",
+    "messages": "#/messages",
 }
 """Name -> address, of the pages that need nothing chosen; the alert's comes from the list."""
 DARK: Final = ("map", "corridor", "zone", "sensor", "quality-days")
-PHONES: Final = ("now", "map", "corridor", "zone", "sensor", "quality", "performance")
-SPANISH: Final = ("map", "corridor", "zone")
+PHONES: Final = ("now", "map", "corridor", "zone", "sensor", "quality", "performance", "expect")
+SPANISH: Final = ("now", "map", "corridor", "zone", "rule")
 
 
 def settle(page: Page) -> None:
