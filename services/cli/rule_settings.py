@@ -16,7 +16,7 @@ OF_RULE: Final[Mapping[Rule, tuple[str, ...]]] = MappingProxyType(
     {
         Rule.CONTINUOUS_FLOW: ("continuous_", "trickle_", "critical_", "water_price_", "currency"),
         Rule.BURST: ("burst_", "critical_", "water_price_", "currency"),
-        Rule.NIGHT_FLOW: ("night_", "trickle_", "critical_", "water_price_", "currency"),
+        Rule.NIGHT_FLOW: ("night_", "coarse_", "trickle_", "critical_", "water_price_", "currency"),
         Rule.INTERMITTENT_LEAK: ("intermittent_", "trickle_", "water_price_", "currency"),
         Rule.BACKFLOW: ("backflow_",),
         Rule.SILENT: ("silent_",),
