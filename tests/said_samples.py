@@ -19,6 +19,7 @@ STATION = Sensor(
     "A1-12", SensorKind.TRAFFIC_STATION, road="A-1", direction="N", position_m=9600, time_zone="Europe/Madrid"
 )  # fmt: skip
 INLET = Sensor("IN-3", SensorKind.DMA_INLET, zone="South", time_zone="America/New_York")
+SELDOM: dict[str, float] = {"by_day_1": 1.0, "looks_1": 3.0}
 LITRES = {"litres_so_far": 12_400.0, "litres_per_day": 2640.5}
 PRESSURE = {"confidence_1": 0.8, "P-9_beyond_model_kpa": -1.25}
 QUEUE = {"queue_km": 2.4, "bottleneck_here_1": 0.0, "bottleneck_at_km": 11.2, "delay_vehicle_h": 1240.0}  # fmt: skip
@@ -41,6 +42,8 @@ _SAID: tuple[tuple[Rule, Sensor, tuple[Any, ...], dict[str, float]], ...] = (
     (Rule.STUCK, STATION, ("km/h", 88.25, None, None), {"unchanged_min": 30.0}),
     (Rule.NIGHT_FLOW, METER, ("L/h", 160.0, 130.0, 50.0), LITRES),
     (Rule.NIGHT_FLOW, METER, ("L/h", 160.0, 130.0, 50.0), LITRES | {"by_day_1": 1.0}),
+    (Rule.NIGHT_FLOW, METER, ("L/h", 160.0, None, 50.0), LITRES | SELDOM | {"read_every_h": 24.0}),
+    (Rule.NIGHT_FLOW, METER, ("L/h", 160.0, None, 50.0), LITRES | SELDOM | {"read_every_h": 12.0}),
     (Rule.INTERMITTENT_LEAK, METER, ("L", 900.0, None, None), {"pause_share_1": 0.21, "usual_pause_share_1": 0.7}),
     (Rule.CONGESTION, STATION, SPEEDS, {"recurrent_1": 0.0, "incident_1": 1.0}),
     (Rule.CONGESTION, STATION, SPEEDS, {"recurrent_1": 1.0, "unusual_1": 1.0} | QUEUE),

@@ -20,11 +20,13 @@ from services.api.app import create_app
 from services.api.errors import PreviewFailed
 from services.api.neighbours import Neighbours
 from services.api.settings import ApiSettings
+from services.cli.beside_api import replay_with
 from services.cli.previewer import ProcessPreviewer
 from services.cli.rule_settings import rules_of
 from services.detect.detector_settings import DetectorSettings
 from services.domain.rejection import Rejection, RejectReason
 from services.embedded.database import EmbeddedDatabase
+from services.ingest.settings import IngestSettings
 from services.store import rejected
 from services.store.connection import connect
 from tests.api_server import METER, STATION, Api, new_key, register, say, serving, store
@@ -58,7 +60,10 @@ def fuzzed(database_server: EmbeddedDatabase, migrated_template: str) -> Iterato
     with connect(url, "test", autocommit=True) as connection:
         rejected.add(connection, [Rejection(RejectReason.NOT_JSON, "no", "t", b"{")], now)
     previewer = Refusing(url, DetectorSettings(), 35.0, memory_bytes=1, seconds=1.0)
-    with serving(url, neighbours=Neighbours(rules_of(DetectorSettings()), previewer)) as api:
+    beside = Neighbours(
+        rules_of(DetectorSettings()), previewer, replay=replay_with(IngestSettings())
+    )
+    with serving(url, neighbours=beside) as api:
         yield api
     database_server.drop(url.rpartition("/")[2])
 

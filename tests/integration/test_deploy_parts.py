@@ -90,7 +90,7 @@ def test_without_containers_the_readmes_lines_make_database_schema_and_key(
     addresses.write_text(addresses.read_text().replace("@timescaledb:5432/", here))
     readme = (DEPLOY / "README.md").read_text()
     lines = [line for line in readme.splitlines() if line.startswith("(set -a; ")]
-    assert len(lines) == 4
+    assert len(lines) == 5
     program = Path(sysconfig.get_path("scripts")) / "citygauge"
     (tmp_path / "sensors.csv").write_text("id,kind\nm-1,water_meter\n")
     replaced = {
@@ -101,6 +101,7 @@ def test_without_containers_the_readmes_lines_make_database_schema_and_key(
         "deploy/secrets/": f"{tmp_path}/",
         "deploy/timescaledb/": f"{POSTGRES}/",
         " sensors.csv": f" {tmp_path}/sensors.csv",
+        " citygauge-everything": f" {tmp_path}/everything",
     }
     for number, line in enumerate(lines):
         for old, new in replaced.items():
@@ -112,6 +113,7 @@ def test_without_containers_the_readmes_lines_make_database_schema_and_key(
         keys = connection.execute("SELECT name, scopes FROM api_key").fetchall()
         assert keys == [("shift", ["operate"])]
         assert connection.execute("SELECT id FROM sensor").fetchall() == [("m-1",)]
+    assert "m-1" in (tmp_path / "everything" / "sensors.csv").read_text()
 
 
 def test_the_services_role_can_do_its_work_and_is_no_superuser(

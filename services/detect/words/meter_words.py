@@ -71,7 +71,7 @@ def _told_late(c: Condition) -> Phrase | None:
         return None
     after = span(3600 * number(c, "looks_1") * max(every_h, 24.0))
     if round(every_h) == 24:
-        return phrase("night.once_a_day", after=span(86400 * number(c, "looks_1")))
+        return phrase("night.once_a_day", after=after)
     return phrase("night.read_every", every=span(3600 * every_h), after=after)
 
 

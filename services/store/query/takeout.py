@@ -38,11 +38,13 @@ LEFT_BEHIND: Final = frozenset(
         "detector_checkpoint_position",
         "export_job",
         "feed_position",
+        "feed_pruned",
         "ingest_worker",
         "outbox",
+        "rule_preview",
     }
 )
-"""Where the services keep their own place in their work, and keys: of no use anywhere else."""
+"""Where the services keep their own place in their work, what can be made again, and keys: of no use anywhere else."""
 READINGS: Final = frozenset(each.table for each in CATALOGUE.values())
 
 _LINES: Final = sql.SQL(
