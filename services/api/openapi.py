@@ -5,7 +5,7 @@ docs/openapi.json is the document of the default settings; `citygauge reference 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -13,8 +13,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from services.api import examples
-from services.api.history import reading_documents, reading_examples
+from services.api.documents import FeatureCollection
+from services.api.examples.placing import put_examples
+from services.api.history import reading_documents
 from services.api.problems import MEDIA_TYPE, Problem, documented
 
 DESCRIPTION: Final = (
@@ -24,22 +25,8 @@ DESCRIPTION: Final = (
 )
 
 
-EXAMPLES: Final[Mapping[str, Any]] = {
-    "SensorDocument": examples.SENSOR,
-    "SensorPage": examples.SENSORS,
-    "ReadingColumns": examples.READINGS,
-    "ReadingRows": examples.ROWS,
-    "LatestDocument": examples.LATEST,
-    "AlertDocument": examples.ALERT,
-    "AlertPage": examples.ALERTS,
-    "AlertDetail": examples.CASE,
-    "EventDocument": examples.EVENT,
-    "ExportDocument": examples.EXPORT,
-    "ExportPage": examples.EXPORTS,
-    "AccountingDocument": examples.ACCOUNTING,
-}
-
 UNREFERENCED: Final[Sequence[type[BaseModel]]] = (
+    FeatureCollection,
     reading_documents.ReadingColumns,
     reading_documents.ReadingRows,
     reading_documents.LatestColumns,
@@ -91,11 +78,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
                 elif path.endswith(".geojson") and "content" in answer:
                     answer["content"].pop("application/json", None)
             answers |= always
-    for name, example in EXAMPLES.items():  # put in late: the framework would drop their nulls
-        schemas[name]["examples"] = [example]
-    for path, example in reading_examples.BY_PATH.items():
-        answer = document["paths"][path]["get"]["responses"]["200"]
-        answer["content"]["application/json"]["example"] = example
+    put_examples(document)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return document

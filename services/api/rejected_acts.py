@@ -9,7 +9,7 @@ import logging
 from typing import Annotated, Final, Self
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from services.api.access import Principal, operate
 from services.api.answers import Answer
@@ -31,12 +31,6 @@ MessageId = Annotated[int, Field(ge=1, le=_LAST)]
 
 class Chosen(Body):
     """Which of the waiting messages."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        json_schema_extra={"examples": [{"reason": "unknown_sensor"}, {"ids": [17]}]},
-    )
 
     ids: list[MessageId] | None = Field(
         None, min_length=1, max_length=_AT_ONCE, description="These messages; or `reason`."

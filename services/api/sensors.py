@@ -10,7 +10,6 @@ from pydantic import Field
 from services.api.access import read
 from services.api.answers import Answer
 from services.api.documents import (
-    FeatureCollection,
     QuarantinePage,
     SensorDocument,
     SensorPage,
@@ -24,6 +23,7 @@ from services.store.page import Page
 from services.store.sensors import SensorRepository
 
 GEOJSON: Final = "application/geo+json"
+_FEATURES: Final = {"$ref": "#/components/schemas/FeatureCollection"}
 _FIELDS: Final = tuple(SensorDocument.model_fields)
 router = APIRouter(tags=["sensors"], dependencies=[Depends(read)])
 
@@ -65,7 +65,7 @@ def _page(request: Request, chosen: SensorParameters) -> Page[Sensor]:
         200: {
             "model": SensorPage,
             "description": "One page of sensors",
-            "content": {GEOJSON: {"schema": FeatureCollection.model_json_schema()}},
+            "content": {GEOJSON: {"schema": _FEATURES}},
         },
         **documented(401, 403, 406, 422, 503),
     },
@@ -91,9 +91,7 @@ def sensors(request: Request, chosen: Annotated[SensorParameters, Query()]) -> A
     responses={
         200: {
             "description": "A FeatureCollection (RFC 7946)",
-            "content": {
-                GEOJSON: {"schema": FeatureCollection.model_json_schema()},
-            },
+            "content": {GEOJSON: {"schema": _FEATURES}},
         },
         **documented(401, 403, 422, 503),
     },

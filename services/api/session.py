@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from services.api.access import Principal, read, refuse_foreign_origin
 from services.api.answers import Answer
@@ -21,10 +21,6 @@ router = APIRouter(tags=["session"])
 
 class KeyBody(Body):
     """The key to sign in with."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", json_schema_extra={"examples": [{"key": "cg_…"}]}
-    )
 
     key: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
         description="An API key; it begins with cg_."

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from services.api.alerting.alert_lists import alert_document
 from services.api.alerting.changes import (
@@ -80,23 +80,6 @@ class Chosen(Body):
 
 class Bulk(Body):
     """A change, and the alerts that it is for."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "change": "resolved",
-                    "verdict": "legitimate_use",
-                    "comment": "Pools are filled",
-                    "alerts": [
-                        {"id": "6f2d8a52-7c1b-5e0e-9a57-3f0c1d9e4b11", "expected_version": 3}
-                    ],
-                }
-            ]
-        },
-    )
 
     change: BulkChange = Field(description="What is done to each.")
     alerts: list[Chosen] = Field([], max_length=_LARGEST, description="Which alerts; or `group`.")

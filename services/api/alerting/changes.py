@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from services.api.access import Principal, operate
 from services.api.alerting.alert_lists import alert_document
@@ -63,14 +63,6 @@ class Acknowledge(Change):
 
 class Resolve(Change):
     """The case is closed."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"verdict": "real", "comment": "Pipe repaired", "expected_version": 3}]
-        },
-    )
 
     verdict: Verdict = Field(description="How it ended.")
     comment: LongText | None = Field(None, description="What was found.")

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from services.api.access import Principal, operate, read
 from services.api.answers import Answer
@@ -35,14 +35,6 @@ PreviewId = Annotated[UUID, Path(description="The preview's id.")]
 
 class PreviewOrder(Body):
     """Other limits, and over which readings to try them."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"changes": {"burst_litres_per_h": 200.0}, "zone": "Zone 3"}]
-        },
-    )
 
     changes: dict[str, FiniteFloat] = Field(
         min_length=1,

@@ -6,7 +6,7 @@ from datetime import datetime, time
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from services.api.documents import Document, Page
@@ -52,22 +52,6 @@ class Hours(Body):
 
 class NewSuppression(Body):
     """What is to be expected, where, when and why."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "subjects": ["M-17"],
-                    "rules": ["burst"],
-                    "hours": [{"days": [2], "start": "09:00", "end": "11:00"}],
-                    "ends_at": "2027-01-01T00:00:00Z",
-                    "reason": "This hydrant is flushed on Tuesdays",
-                }
-            ]
-        },
-    )
 
     subjects: list[Words] = Field(
         [], max_length=_MOST, description="Sensors, feed/water, gateway/GW-7; empty: any."

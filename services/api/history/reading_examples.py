@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from pydantic import BaseModel
 
-from services.api.examples import READINGS
+from services.api.examples.readings import READINGS
 from services.api.history.forms.negotiation import MEDIA_TYPES, TABLES, Form
 from services.api.history.forms.table import (
     NO_TIME,

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from services.api.access import read
-from services.api.examples import READINGS
+from services.api.examples.readings import READINGS
 from services.api.history.forms.answer import respond
 from services.api.history.forms.negotiation import STREAMED, TABLES, Form, choose
 from services.api.history.forms.table import Table
