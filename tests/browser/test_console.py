@@ -331,6 +331,9 @@ def test_the_documentation_lists_every_operation_offline(console: Console) -> No
         document = client.get("/openapi.json").json()
     operations = sum(len(path) for path in document["paths"].values())
     expect(page.locator("details.op")).to_have_count(operations)
+    resolving = page.locator("details.op", has_text="/v1/alerts/{alert_id}/resolve")
+    expect(resolving.locator("pre").first).to_contain_text("Pipe repaired")
+    expect(resolving.locator("pre").last).to_contain_text('"state": "resolved"')
     assert all(url.startswith(console.api.url) for url in asked)
 
 

@@ -28,22 +28,28 @@ function fields(schema) {
     [h("code", {}, name), typeOf(field), (field.description ?? resolve(field).description ?? "") + (required.includes(name) ? "" : " (optional)")]));
 }
 
+function exampleOf(content) {
+  const example = content?.example ?? resolve(content?.schema).examples?.[0];
+  return example ? h("pre", {}, typeof example === "string" ? example : JSON.stringify(example, null, 2)) : null;
+}
+
 function operation(path, verb, entry) {
-  const body = entry.requestBody?.content?.["application/json"]?.schema;
+  const sent = entry.requestBody?.content?.["application/json"];
+  const body = sent && (sent.schema.anyOf?.[0] ?? sent.schema); // one that may be left out is "this or null"
   const answers = Object.entries(entry.responses);
   const good = answers.find(([status]) => status.startsWith("2"))?.[1]?.content ?? {};
-  const schema = Object.values(good)[0]?.schema;
-  const example = resolve(schema).examples?.[0];
+  const said = Object.values(good)[0];
+  const schema = said?.schema;
   return h("details", { class: "op" },
     h("summary", {}, h("code", { class: "verb" }, verb.toUpperCase()), h("code", {}, path), h("span", { class: "soft" }, entry.summary ?? "")),
     h("div", { class: "body" },
       h("p", {}, entry.description ?? ""),
       entry.parameters?.length ? table(["Parameter", "Type", "Meaning"], entry.parameters.map((parameter) =>
         [h("code", {}, parameter.name), typeOf(parameter.schema), (parameter.description ?? "") + (parameter.required ? " (required)" : "")])) : null,
-      body ? h("div", {}, h("b", {}, `Body: ${nameOf(body)}`), fields(body)) : null,
+      body ? h("div", {}, h("b", {}, `Body: ${nameOf(body)}`), fields(body), exampleOf(sent)) : null,
       table(["Status", "Kind", "Meaning"], answers.map(([status, answer]) => [status, Object.keys(answer.content ?? {}).join(", "), answer.description ?? ""])),
       schema && resolve(schema).properties ? h("div", {}, h("b", {}, `Answer: ${nameOf(schema)}`), fields(schema)) : null,
-      example ? h("pre", {}, JSON.stringify(example, null, 2)) : null));
+      exampleOf(said)));
 }
 
 const groups = new Map();
