@@ -20,9 +20,9 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Page
 
+from benchmarks.console_memory import lasting
 from benchmarks.report import Cell, table, write
-from services.domain.alert import Alert, AlertEvent, event_of_condition
-from services.domain.alert_fold import fold
+from services.domain.alert import event_of_condition
 from services.domain.catalogue import SensorKind
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.instant import to_us
@@ -187,58 +187,6 @@ def zooms(page: Page, url: str) -> list[float]:
     })"""
     page.wait_for_timeout(500)
     return [float(page.evaluate(step)) for _ in range(ZOOMS)]
-
-
-def heap_mb(page: Page) -> float:
-    """Megabytes of JavaScript that are in use after a collection."""
-    page.evaluate("window.seen = {}")  # what the benchmark itself wrote down
-    link = page.context.new_cdp_session(page)
-    for _ in range(2):
-        link.send("HeapProfiler.collectGarbage")
-    used = float(link.send("Runtime.getHeapUsage")["usedSize"])
-    link.detach()
-    return used / 1e6
-
-
-def lasting(page: Page, url: str, first: int, count: int) -> tuple[float, float]:
-    """Megabytes in use before and after so many events came by the stream.
-
-    Alerts begin, change three times and end, a hundred at a time. A fifth of them comes before the first look: what
-    the console keeps of what has passed is full then.
-    """
-    onset = datetime.now(UTC)
-    sent = int(page.evaluate("window.streamed"))
-    before = heap_mb(page)
-    with connect(url, "bench", autocommit=True) as connection:
-        repository = AlertRepository(connection)
-        for done in range(0, count, 500):
-            if done <= count // 4 < done + 500:
-                before = heap_mb(page)
-            lives = [life(first + n, onset + timedelta(seconds=done)) for n in range(100)]
-            for step in zip(*lives, strict=True):
-                repository.apply(step)
-                sent += len(step)
-            page.wait_for_function("(sent) => window.streamed >= sent", arg=sent)
-    page.wait_for_timeout(1500)
-    return before, heap_mb(page)
-
-
-def life(n: int, onset: datetime) -> list[AlertEvent]:
-    """The five events of one alert, from its beginning to its end."""
-    evidence = Evidence("flow_litres_per_h", "L/h", 900.0, 600.0, 35.0, 600.0, 10, 0.0)
-    changes = (Change.RAISE, Change.UPDATE, Change.UPDATE, Change.UPDATE, Change.CLEAR)
-    alert: Alert | None = None
-    events = []
-    for step, change in enumerate(changes):
-        at = to_us(onset + timedelta(milliseconds=step))
-        condition = Condition(
-            Rule.NIGHT_FLOW, f"M-{n:06d}", change, to_us(onset), at, Severity.INFO, 0.9, evidence
-        )
-        event = event_of_condition(condition, f"Water runs at meter M-{n:06d}, {step}.", alert)
-        assert event is not None
-        alert = fold(alert, event)
-        events.append(event)
-    return events
 
 
 def measure(arguments: argparse.Namespace, figures: Figures) -> None:
