@@ -19,7 +19,6 @@ from services.api.access import operate, read
 from services.api.answers import Answer
 from services.api.documents import Document
 from services.api.errors import UnknownRoute
-from services.api.parameters import NO_NUL
 from services.api.problems import documented
 from services.store.telling.route_state import RouteFares, route_fares
 
@@ -28,6 +27,8 @@ router = APIRouter(tags=["alerts"], dependencies=[Depends(read)])
 _REMEMBERED: Final = timedelta(days=30)
 _LATELY: Final = timedelta(days=1)
 _DEAD: Final = timedelta(minutes=10)
+_NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,39}$"
+"""What the settings take as the name of a route."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def routes(request: Request) -> Answer:
 )
 def send_test(
     request: Request,
-    name: Annotated[str, Path(max_length=40, pattern=NO_NUL, description="The route's name.")],
+    name: Annotated[str, Path(pattern=_NAME, description="The route's name.")],
 ) -> Answer:
     """Send one real message that says that it is a test. 503 with the reason where it was not taken."""
     in_force: RoutesInForce | None = request.app.state.neighbours.routes
