@@ -11,6 +11,7 @@ from services.store.alerting.newest import NewestEvent
 from services.store.asking import Asker
 from services.store.connection import DatabaseUnavailable, connect
 from tests.api_server import METER, Api, new_key, register, say, serving
+from tests.loops import in_a_loop
 
 LIST = {"state": "open", "limit": "50"}
 
@@ -102,7 +103,7 @@ def test_heads_are_those_of_the_page(database_url: str) -> None:
         ):
             whole = page(conn, chosen)
             expected = [(alert.id, alert.version) for alert in whole.items]
-            assert asyncio.run(heads(chosen)) == (3, expected, whole.next)
+            assert in_a_loop(heads(chosen)) == (3, expected, whole.next)
 
 
 class HeldAsker(Asker):
@@ -135,7 +136,7 @@ def test_many_who_ask_at_once_share_a_question_that_began_after_them() -> None:
         assert await asyncio.gather(*later) == [1] * 20
         assert asker.asked == 2
 
-    asyncio.run(ask())
+    in_a_loop(ask())
 
 
 def test_asking_an_absent_database_fails_and_gives_the_place_back() -> None:
@@ -151,4 +152,4 @@ def test_asking_an_absent_database_fails_and_gives_the_place_back() -> None:
             with pytest.raises(DatabaseUnavailable):
                 await asker.rows("SELECT 1")
 
-    asyncio.run(ask())
+    in_a_loop(ask())
