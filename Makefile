@@ -5,7 +5,7 @@
 BIN := .venv/bin
 READY := .venv/ready
 PYTEST_ARGS ?=
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 FUZZ_EXAMPLES ?= 300
 BENCH_ARGS ?=
 
@@ -15,7 +15,7 @@ help: ## this list
 demo: $(READY) ## a whole city in one process: database, broker, simulators, console
 	@$(BIN)/citygauge demo
 
-test: $(READY) ## every test, TEST_WORKERS=2 files at a time; the browser's are skipped where no Chromium can be had
+test: $(READY) ## every test, TEST_WORKERS=3 files at a time, as some wait while others work; the browser's are skipped where no Chromium can be had
 	-@$(BIN)/python -m services.embedded.browser
 	@$(BIN)/python -m pytest --numprocesses=$(TEST_WORKERS) --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
