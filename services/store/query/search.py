@@ -1,6 +1,6 @@
 """Finds sensors, places and alerts by a few words or the beginning of an id, the best ones first, a few of each.
 
-The register is read through (100,000 sensors in about a tenth of a second), and of the alerts the newest ones: an index
+The register is read through, and of the alerts the newest ones: an index
 of trigrams would need an extension that not every database may have. It refuses to read more than that.
 """
 
