@@ -108,8 +108,6 @@ class Core:
         self._shard = np.concatenate([self._shard, np.array(shards, np.int16)])
         self._rounds.reserve(len(self._ids))
         self._silent.add(list(fresh.values()))
-        for pace in self._pace.values():
-            pace.rivals.reserve(len(self._ids))
         for kind, chosen in by_kind.items():
             self._watches[kind].add(chosen)
             if kind is SensorKind.WATER_METER:
@@ -225,8 +223,6 @@ class Core:
     def _tables(self) -> Iterator[tuple[str, int | None, Table]]:
         for name, table in self._silent.tables.items():
             yield name, None, table
-        for domain, pace in self._pace.items():
-            yield f"pace.{domain.value}", None, pace.rivals.table
         for k, kind in enumerate(self._kinds):
             for name, table in self._watches[kind].tables().items():
                 yield f"{kind.value}/{name}", k, table

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
-import pytest
 
 from services.detect.pace import Pace
 from services.domain.instant import DAY_US, HOUR_US, SECOND_US
@@ -81,79 +78,3 @@ def test_a_restart_does_not_bring_the_wrong_clock_back() -> None:
             restored.restore(each.facts())
         assert restored.clock_us < START_US + HOUR_US
         assert restored.facts() == later.facts()
-
-
-def city(
-    hours: range, sound: int = 6, wrong: int = 5, ahead_h: int = 87_600
-) -> list[tuple[int, int]]:
-    """Hourly readings: a gateway of sensors with a wrong clock, one after the other, and then sound ones."""
-    out = []
-    for h in hours:
-        out += [(3600 * (h + ahead_h), 100 + k) for k in range(wrong) if h > 0]
-        out += [(3600 * h, k) for k in range(sound)]
-    return out
-
-
-def now_h(pace: Pace) -> float:
-    return (pace.clock_us - START_US) / HOUR_US
-
-
-@pytest.mark.parametrize("ahead_h", [2, 30, 87_600])
-@pytest.mark.parametrize("size", [1, 4, 1000])
-def test_a_gateway_with_a_wrong_clock_is_not_believed_against_the_many(
-    ahead_h: int, size: int
-) -> None:
-    pace, alone = Pace(HOUR_US), Pace(HOUR_US)
-    found = ends(pace, city(range(30), ahead_h=ahead_h), size)
-    assert found == ends(alone, city(range(30), wrong=0)) == [3600 * h for h in range(1, 30)]
-    assert now_h(pace) == 29
-
-
-def test_an_outage_ends_at_once_where_most_come_back_whatever_wrong_clocks_say() -> None:
-    pace = Pace(HOUR_US)
-    ends(pace, city(range(30)))
-    ends(pace, city(range(100, 101)))
-    assert now_h(pace) == 100
-
-
-def test_an_outage_ends_when_few_that_came_back_have_gone_on_for_hours() -> None:
-    pace = Pace(HOUR_US)
-    ends(pace, city(range(30), wrong=0))
-    back = city(range(100, 110), sound=2, wrong=0)
-    ends(pace, back[:8])
-    assert now_h(pace) == 29, "four that are silent might still go on where the clock stood"
-    ends(pace, back[8:])
-    assert now_h(pace) == 109
-
-
-def test_those_that_go_on_turn_a_clock_back_that_few_have_set() -> None:
-    for size in (1, 7):
-        pace = Pace(HOUR_US)
-        ends(pace, city(range(30), wrong=0))
-        ends(pace, city(range(30, 45), sound=0), size)
-        assert now_h(pace) == 44 + 87_600
-        ends(pace, city(range(45, 50), wrong=0), size)
-        assert now_h(pace) < 50
-        ends(pace, city(range(50, 60)), size)
-        assert now_h(pace) == 59
-
-
-def test_a_lone_sensor_that_speaks_every_second_hour_moves_the_clock() -> None:
-    pace = Pace(HOUR_US)
-    ends(pace, [(7200 * i, 0) for i in range(20)])
-    assert now_h(pace) >= 34
-
-
-def test_a_pace_goes_on_from_its_state_in_the_midst_of_a_claim() -> None:
-    readings = city(range(40)) + city(range(100, 101)) + city(range(101, 130), sound=0)
-    whole = Pace(HOUR_US)
-    ends(whole, readings)
-    for cut in (0, 70, 150, 333, 430, 440, 460):
-        first, second = Pace(HOUR_US), Pace(HOUR_US)
-        ends(first, readings[:cut])
-        every = np.arange(first.rivals.table.n)
-        second.rivals.reserve(len(every))
-        second.rivals.table.put(every, first.rivals.table.take(every))
-        second.restore(json.loads(json.dumps(first.facts())))
-        ends(second, readings[cut:], 9)
-        assert second.facts() == whole.facts()
