@@ -14,13 +14,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from tests.faults.rig import Rig
+from tests.faults.rig import AUTOSAVE_S, Rig
 from tests.waiting import wait_until
 
 _NEVER: Final = threading.Event()
 _BLOCK: Final = 1024 * 1024
-SNAPSHOT_BOUND_S: Final = 30.0
+SNAPSHOT_BOUND_S: Final = 2.0 * AUTOSAVE_S + 8.0
 """A snapshot is at most so old, on a machine that is busy with everything else too and with a queue to write."""
+CAREFUL_S: Final = 30.0
+"""So long a careful device keeps what was acknowledged, as decision 16 advises."""
 
 
 class Needs(StrEnum):
@@ -227,7 +229,7 @@ def _fill(file: Path, *, leave: int) -> Path:
     return file
 
 
-_CAREFUL: Final = {"repeat_s": SNAPSHOT_BOUND_S}
+_CAREFUL: Final = {"repeat_s": CAREFUL_S}
 _STEADY: Final = {"rate": 5_000}
 _SLOW: Final = {"rate": 500}
 """Its batches are small: each is one statement, whose answer may be lost with the connection."""
