@@ -15,6 +15,7 @@ from services.embedded.database import EmbeddedDatabase
 from services.embedded.prefix import Prefix
 from services.embedded.processes import TetheredProcess, free_port
 from tests.deployment import DEPLOY, mosquitto_settings, postgres_settings
+from tests.embedded_fixtures import memory
 from tests.waiting import PATIENCE_S, wait_until
 
 POSTGRES = DEPLOY / "timescaledb"
@@ -102,7 +103,7 @@ def deployed_database(prefix: Prefix) -> Iterator[EmbeddedDatabase]:
     settings = {
         name: value for name, value in postgres_settings(text).items() if name not in PLACES
     }
-    with EmbeddedDatabase(settings=settings) as server:
+    with EmbeddedDatabase(within=memory(), settings=settings) as server:
         yield server
 
 

@@ -31,16 +31,25 @@ _MARK = "citygauge-"
 
 
 class EmbeddedServer(ABC):
-    """One server on one folder. A folder that was not given is temporary: `stop` removes it."""
+    """One server on one folder. A folder that was not given is temporary: `stop` removes it.
+
+    It is made `within` another one, by default the system's own for temporary files.
+    """
 
     name: ClassVar[str]
     start_timeout: ClassVar[float] = 60.0
     predecessor_timeout = 30.0
 
     def __init__(
-        self, folder: Path | None = None, *, port: int | None = None, progress: Progress = silent
+        self,
+        folder: Path | None = None,
+        *,
+        within: Path | None = None,
+        port: int | None = None,
+        progress: Progress = silent,
     ) -> None:
         self._given_folder = folder.absolute() if folder else None
+        self._within = within or Path(tempfile.gettempdir())
         self._port = port
         self._progress = progress
         self._account = server_account()
@@ -163,8 +172,8 @@ class EmbeddedServer(ABC):
 
     def _take_folder(self) -> None:
         if self._given_folder is None:
-            _sweep_temporary_folders()
-            folder, lock = _make_temporary_folder()
+            _sweep_temporary_folders(self._within)
+            folder, lock = _make_temporary_folder(self._within)
         else:
             folder = self._given_folder
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -200,10 +209,10 @@ def _take_lock(folder: Path, timeout: float) -> int:
     return lock
 
 
-def _make_temporary_folder() -> tuple[Path, int]:
+def _make_temporary_folder(within: Path) -> tuple[Path, int]:
     """A new folder and its lock; once more if another's sweep came between the two."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=_MARK))
+        folder = Path(tempfile.mkdtemp(prefix=_MARK, dir=within))
         with contextlib.suppress(FileNotFoundError):
             lock = _take_lock(folder, timeout=10)
             if (folder / "lock").exists():
@@ -219,9 +228,9 @@ def _try_lock(lock: int) -> bool:
     return True
 
 
-def _sweep_temporary_folders() -> None:
+def _sweep_temporary_folders(within: Path) -> None:
     """Remove what killed processes of this user have left: folders whose lock nobody holds."""
-    for lock_file in Path(tempfile.gettempdir()).glob(f"{_MARK}*/lock"):
+    for lock_file in within.glob(f"{_MARK}*/lock"):
         with contextlib.suppress(OSError):
             lock = os.open(lock_file, os.O_RDWR | os.O_NOFOLLOW)
             try:

@@ -20,6 +20,7 @@ import pytest
 from benchmarks import report
 from services.embedded.database import EmbeddedDatabase
 from services.embedded.prefix import Prefix
+from tests.embedded_fixtures import memory
 from tests.faults.catalogue import FAULTS, Needs
 from tests.faults.rig import prepare
 from tests.faults.trial import Outcome, run
@@ -31,8 +32,11 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800 if FULL else 900)]
 
 @pytest.fixture(scope="module")
 def server(prefix: Prefix) -> Iterator[EmbeddedDatabase]:
-    """A durable database server for the faults of this file; each has a database of its own."""
-    with EmbeddedDatabase() as server:
+    """A durable database server for the faults of this file; each has a database of its own.
+
+    It lies on the disk where the figures are made.
+    """
+    with EmbeddedDatabase(within=None if FULL else memory()) as server:
         prepare(server)
         yield server
 

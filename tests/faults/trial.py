@@ -22,6 +22,7 @@ from services.domain.errors import Unavailable
 from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.database import EmbeddedDatabase
 from simulators.publish import Publisher
+from tests.embedded_fixtures import memory
 from tests.faults.catalogue import FAULTS, Needs
 from tests.faults.rig import Rig, prepare
 from tests.waiting import wait_until
@@ -205,7 +206,8 @@ def main(arguments: list[str]) -> int:
         disk = FAULTS[name].needs is Needs.MOUNTS
         of_broker = disk and "broker" in name
         of_database = database if disk and not of_broker else None
-        with EmbeddedDatabase(of_database) as server:
+        within = None if full else memory()
+        with EmbeddedDatabase(of_database, within=within) as server:
             prepare(server)
             outcome = run(name, server, full=full, broker_folder=broker if of_broker else None)
     print(json.dumps(dataclasses.asdict(outcome)))

@@ -25,6 +25,7 @@ from services.embedded.database import EmbeddedDatabase
 from services.embedded.errors import FolderInUse, StartFailed
 from services.embedded.prefix import Prefix
 from services.embedded.processes import free_port
+from tests.embedded_fixtures import memory
 from tests.tether import tethered
 from tests.waiting import PATIENCE_S, wait_until
 
@@ -89,7 +90,7 @@ class Client:
 @pytest.fixture
 def given_folder() -> Iterator[Path]:
     """A folder that the account of root's servers can reach, too."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder) / "database"
 
@@ -117,7 +118,7 @@ def test_the_database_has_the_settings_that_promises_need(
 @pytest.fixture(scope="module")
 def durable_database(prefix: Prefix) -> Iterator[EmbeddedDatabase]:
     """One durable server for the tests that only look."""
-    with EmbeddedDatabase() as server:
+    with EmbeddedDatabase(within=memory()) as server:
         yield server
 
 
@@ -198,7 +199,7 @@ def test_a_paused_database_can_be_stopped(own_database: EmbeddedDatabase) -> Non
 
 
 def test_a_server_that_cannot_start_shows_what_it_said(prefix: Prefix) -> None:
-    server = EmbeddedDatabase(settings={"shared_buffers": "many"})
+    server = EmbeddedDatabase(within=memory(), settings={"shared_buffers": "many"})
     with pytest.raises(StartFailed, match="shared_buffers"):
         server.start()
     assert not server.running
@@ -210,7 +211,8 @@ def test_a_free_port_is_none_that_the_system_lends_to_connections() -> None:
 
 
 def test_a_port_that_is_taken_is_said_to_be(prefix: Prefix, broker: EmbeddedBroker) -> None:
-    for server in (EmbeddedBroker(port=broker.port), EmbeddedDatabase(port=broker.port)):
+    database = EmbeddedDatabase(within=memory(), port=broker.port)
+    for server in (EmbeddedBroker(port=broker.port), database):
         with pytest.raises(StartFailed, match="ddress already in use"):
             server.start()
 

@@ -31,6 +31,7 @@ from services.store.rejected import MessageState
 from services.store.telling import cap_messages
 from services.store.telling.cap_messages import CapKind, CapMessage
 from services.store.writing.readings import ReadingWriter
+from tests.embedded_fixtures import memory
 
 NOW = datetime(2026, 11, 22, 1, tzinfo=UTC)
 AGES = (0, 10, 40, 100)
@@ -48,7 +49,9 @@ def community(prefix: Prefix) -> Iterator[str]:
     """A database of the Community edition, with its schema."""
     if not list(prefix.postgres("postgres").parents[1].glob("lib/timescaledb-tsl-*.so")):
         pytest.skip("the Community edition's module is not among the embedded programs")
-    with EmbeddedDatabase(unsafe=True, settings={"timescaledb.license": "timescale"}) as server:
+    with EmbeddedDatabase(
+        unsafe=True, within=memory(), settings={"timescaledb.license": "timescale"}
+    ) as server:
         url = server.create()
         migrate(url)
         yield url

@@ -34,6 +34,7 @@ from services.store.rollups.rollup_level import FINEST_OF_KIND, Level, relation
 from services.store.rollups.rollup_rows import mark
 from services.store.sensors import SensorRepository
 from services.store.writing.readings import ReadingWriter
+from tests.embedded_fixtures import memory
 from tests.oracles.readings import Row, batch_of
 from tests.tether import tethered
 from tests.waiting import PATIENCE_S, wait_until
@@ -54,7 +55,9 @@ def edition_url(request: pytest.FixtureRequest, prefix: Prefix) -> Iterator[str]
     library = prefix.postgres("postgres").parents[1] / "lib"
     if not list(library.glob("timescaledb-tsl-*.so")):
         pytest.skip("the Community edition's module is not installed here")
-    with EmbeddedDatabase(unsafe=True, settings={"timescaledb.license": "timescale"}) as server:
+    with EmbeddedDatabase(
+        unsafe=True, within=memory(), settings={"timescaledb.license": "timescale"}
+    ) as server:
         url = server.create()
         migrate(url)
         yield url
