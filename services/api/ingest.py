@@ -11,11 +11,12 @@ from pydantic import Field
 
 from services.api.access import read
 from services.api.answers import Answer
-from services.api.documents import Document, Page
+from services.api.documents import Document, Page, SaidDocument
 from services.api.parameters import Instant, Parameters, SensorId
 from services.api.problems import documented
 from services.api.sensors import PageParameters
 from services.domain.rejection import WHAT_TO_DO, RejectReason
+from services.domain.sentences.rejected import said_of
 from services.store import accounting, rejected
 from services.store.rejected import MessageState, RejectedMessage
 
@@ -87,6 +88,9 @@ class RejectedDocument(Document):
     reason: RejectReason = Field(description="Why, in one word.")
     detail: str = Field(description="Why, in a sentence with the facts.")
     what_to_do: str = Field(description="What can be done about this reason.")
+    said: SaidDocument | None = Field(
+        description="Both as data, to be filled into GET /v1/sentences; null where the words are not ours."
+    )
     sensor_id: str | None = Field(description="Whose it is, where that is known.")
     readings: int = Field(description="Readings that it counts for.")
     payload_bytes: int = Field(description="Bytes of the message.")
@@ -170,12 +174,16 @@ def rejected_message(
     )
 
 
-_FIELDS: Final = tuple(name for name in RejectedDocument.model_fields if name != "what_to_do")
+_FIELDS: Final = tuple(
+    name for name in RejectedDocument.model_fields if name not in {"what_to_do", "said"}
+)
 
 
 def _document(message: RejectedMessage) -> dict[str, object]:
     document: dict[str, object] = {name: getattr(message, name) for name in _FIELDS}
     document["what_to_do"] = WHAT_TO_DO[message.reason]
+    said = said_of(message.reason, message.detail)
+    document["said"] = None if said is None else said.as_dict()
     return document
 
 

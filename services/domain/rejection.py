@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
+
+from services.domain.sentences.language import ENGLISH, LANGUAGES
 
 
 class RejectReason(StrEnum):
@@ -37,29 +40,9 @@ class RejectReason(StrEnum):
     REFUSED_BY_DATABASE = "refused_by_database"
 
 
-WHAT_TO_DO: Final[Mapping[RejectReason, str]] = {
-    RejectReason.NOT_JSON: "the body must be one JSON document (RFC 8259)",
-    RejectReason.NOT_UTF8: "the body must be UTF-8",
-    RejectReason.TOO_LARGE: "send fewer readings in a message, or raise the limit",
-    RejectReason.TOO_DEEP: "the body nests deeper than any form of the payload does",
-    RejectReason.WRONG_TYPE: "a field holds another JSON type than the payload's form says",
-    RejectReason.MISSING_FIELD: "add the field that the detail names",
-    RejectReason.UNKNOWN_FIELD: "remove or rename the field that the detail names",
-    RejectReason.UNKNOWN_METRIC: "the domain has no such metric",
-    RejectReason.UNKNOWN_UNIT: "use one of the UCUM codes of the metric's quantity",
-    RejectReason.NOT_FINITE: "NaN and infinity are not measurements; send null for a missing value",
-    RejectReason.NO_VALUE: "at least one value of a reading must not be null",
-    RejectReason.BAD_TIME: "write the time as the payload's page says",
-    RejectReason.TIME_WITHOUT_ZONE: "add Z or the offset from UTC",
-    RejectReason.TIME_IN_FUTURE: "set the device's clock",
-    RejectReason.TIME_TOO_OLD: "set the device's clock; readings before 2000 are not taken",
-    RejectReason.BAD_SENSOR_ID: "a sensor's id is 1 to 128 letters, digits, or . _ : @ -",
-    RejectReason.UNKNOWN_TOPIC: "publish to a topic that is configured with its format",
-    RejectReason.UNKNOWN_SENSOR: "register the sensor, then replay what was kept",
-    RejectReason.WRONG_DOMAIN: "the sensor is registered in another domain than the topic's",
-    RejectReason.DECODER_ERROR: "a fault of the decoder: report it with the payload, replay after the fix",
-    RejectReason.REFUSED_BY_DATABASE: "the detail says why the database refused the row",
-}
+WHAT_TO_DO: Final[Mapping[RejectReason, str]] = MappingProxyType(
+    {reason: LANGUAGES[ENGLISH].words(f"remedy.{reason}") for reason in RejectReason}
+)
 """What a person can do about each reason."""
 
 

@@ -17,6 +17,7 @@ from services.domain.duplicates import DuplicatePolicy
 from services.domain.instant import isoformat
 from services.domain.quality import Quality
 from services.domain.rejection import Rejection, RejectReason
+from services.domain.sentences.rejected import detail
 from services.ingest.blocks import Block, Decoded, Refusal, joined
 from services.ingest.decoders import DECODERS, Format
 from services.ingest.decoders.base import Group, decode_guarded
@@ -53,7 +54,7 @@ class Assembler:
         def find(topic: str) -> Route:
             name = first_match(dict(topics), topic)
             if name is None:
-                return Route(topic, problem="no configured topic filter selects this topic")
+                return Route(topic, problem=detail(RejectReason.UNKNOWN_TOPIC, "filter"))
             return self._decoders[Format(name)].route(topic)
 
         self._routes = RouteTable(find)
@@ -65,10 +66,9 @@ class Assembler:
         decoded = Decoded()
         for place, size in messages.cut.items():
             formats[place] = None
-            detail = f"{size} bytes are more than the {self._max} that a message may have"
-            decoded.refusals.append(
-                Refusal(place, RejectReason.TOO_LARGE, detail, routes[place].sensor_id)
-            )
+            reason = RejectReason.TOO_LARGE
+            says = detail(reason, "bytes", size=size, most=self._max)
+            decoded.refusals.append(Refusal(place, reason, says, routes[place].sensor_id))
         for name in dict.fromkeys(formats):
             if name is None:
                 continue
@@ -228,17 +228,15 @@ class Assembler:
 def _detail(reason: RejectReason, block: Block, row: int, received_us: int, limits: Limits) -> str:
     sensor_id, observed_us = block.sensor_id[row], int(block.observed_us[row])
     if reason is RejectReason.UNKNOWN_SENSOR:
-        return f"sensor {sensor_id} is not registered"
+        return detail(reason, "sensor", sensor=sensor_id)
     if reason is RejectReason.WRONG_DOMAIN:
-        return f"sensor {sensor_id} is not registered as a {block.domain} sensor"
+        return detail(reason, "sensor", sensor=sensor_id, domain=block.domain)
     try:
         when = isoformat(observed_us)
     except OverflowError:
         when = f"{observed_us} us since 1970"
     if reason is RejectReason.TIME_TOO_OLD:
-        return f"time {when} is before 2000"
+        return detail(reason, "time", time=when)
     ahead = (observed_us - received_us) // 1_000_000
-    return (
-        f"time {when} is {ahead} s ahead of our clock, more than the {limits.future_us // 1_000_000} "
-        "s that are allowed"
-    )
+    most = limits.future_us // 1_000_000
+    return detail(reason, "ahead", time=when, ahead=ahead, most=most)

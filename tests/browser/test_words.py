@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from services.detect.detector_settings import DetectorSettings
 from services.domain.alert import EventKind, Verdict, Work
 from services.domain.catalogue import CATALOGUE, Domain, SensorKind
 from services.domain.condition import Rule, Severity
@@ -28,6 +29,7 @@ TABLES = {
     "metrics": {metric.column for table in CATALOGUE.values() for metric in table.metrics},
     "units": {metric.unit for table in CATALOGUE.values() for metric in table.metrics},
     "reasons": {reason.value for reason in RejectReason},
+    "limits": set(DetectorSettings.model_fields),
 }
 SAID = re.compile(r'\bt\(\s*"([\w.]+)"')
 CHOSEN = re.compile(r'\? "([a-z_]+\.[a-z_]+)" : "([a-z_]+\.[a-z_]+)"')

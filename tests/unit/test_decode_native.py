@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from services.domain.catalogue import Domain
 from services.domain.instant import parse_time
 from services.domain.rejection import WHAT_TO_DO, RejectReason
+from services.domain.sentences.language import LANGUAGES
+from services.domain.sentences.rejected import said_of
 from services.ingest.blocks import WHOLE, Decoded, Measurement
 from services.ingest.decoders import DECODERS, DEFAULT_TOPICS, Format
 from services.ingest.decoders.base import Decoder, Group, MessageDecoder, decode_guarded
@@ -159,6 +162,12 @@ def test_each_way_of_being_wrong_has_its_reason(
     assert found is reason, detail
     assert says in detail
     detail.encode()  # nothing that the database could not keep
+    said = said_of(reason, detail)
+    assert said is not None, "no template made it"
+    spanish, _ = LANGUAGES["es"].say(said.as_dict())
+    english = {"the", "is", "not", "are", "has", "have", "missing", "Expecting", "Extra", "an"}
+    if "sensor_id" not in says:  # what a device sent may be English
+        assert not english & set(re.findall(r"\w+", spanish.split("; ")[0])), spanish
 
 
 def test_the_good_elements_of_an_array_are_kept_and_the_bad_ones_told_one_by_one() -> None:

@@ -41,6 +41,11 @@ REJECTED_MESSAGE: Final[dict[str, Any]] = {
     "reason": "unknown_sensor",
     "detail": "sensor M-99 is not registered",
     "what_to_do": WHAT_TO_DO[RejectReason.UNKNOWN_SENSOR],
+    "said": {
+        "time_zone": "UTC",
+        "what": [{"key": "detail.unknown_sensor.sensor", "values": {"sensor": "M-99"}}],
+        "first": {"key": "remedy.unknown_sensor", "values": {}},
+    },
     "sensor_id": "M-99",
     "readings": 1,
     "payload_bytes": len(_PAYLOAD),

@@ -104,7 +104,7 @@ export class Case {
       alert.acknowledged_by ? [t("alert.taken_by"), alert.acknowledged_by] : null,
       alert.assignee ? [t("alert.assignee"), alert.assignee] : null,
       alert.work && alert.work !== "new" ? [t("acts.progress"), say("works", alert.work)] : null,
-      alert.suppressed_reason ? [t("alert.held_back"), alert.suppressed_reason] : null,
+      alert.suppressed_reason ? [t("alert.held_back"), this.#heldBack()] : null,
       alert.place?.lat ? [t("alert.place"), h("a", { href: address("map", "", { at: `${alert.place.lat},${alert.place.lon},16` }) }, t("alert.on_map"))] : null,
       alert.shelved_reason ? [t("alert.hidden_because"), alert.shelved_reason] : null,
     ].filter(Boolean);
@@ -193,6 +193,11 @@ export class Case {
     this.eventPlace.replaceChildren(h("h3", {}, t("alert.same")), h("ul", { class: "log" }, rows));
   }
 
+  #heldBack() {
+    const held = this.#events.findLast(({ kind }) => kind === "suppressed");
+    return held ? because(held.data) : this.#alert.suppressed_reason;
+  }
+
   #drawLog() {
     const zone = this.#alert.place?.time_zone ?? "UTC";
     this.log.replaceChildren(...condensed(this.#events).map((event) => h("li", {},
@@ -212,6 +217,9 @@ export const back = () => h("a", { class: "back quiet", href: "#/" }, icon("back
 const over = (alert) => !alert.active || alert.state === "resolved";
 const aboutOne = (alert) => !["feed", "gateway", "flood"].includes(alert.subject_kind);
 
+// Why a rule holds it back; the fact and the log say it alike.
+const because = ({ said: why, reason = "" }) => spoken({ said: why, sentence: reason }).sentence;
+
 const fact = (name, value, unit) => (value === null || value === undefined ? null : [name, amount(value, unit)]);
 
 // Of several updates of the figures in a row only the last one is shown.
@@ -225,6 +233,6 @@ function said(event, zone) {
   if (event.kind === "acknowledged") return data.comment ?? "";
   if (event.kind === "assigned") return [data.assignee ? t("now.for", { name: data.assignee }) : t("alert.nobody"), data.comment].filter(Boolean).join("\n");
   if (event.kind === "progressed") return [say("works", data.work), data.comment].filter(Boolean).join("\n");
-  if (event.kind === "suppressed") return data.reason ?? "";
+  if (event.kind === "suppressed") return because(data);
   return event.kind === "unshelved" || event.kind === "unsuppressed" ? "" : whole(data);
 }

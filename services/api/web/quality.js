@@ -6,6 +6,7 @@ import { h, icon, later } from "./dom.js";
 import { heat } from "./heat.js";
 import { me } from "./me.js";
 import { act } from "./rejections.js";
+import { wrong } from "./said.js";
 import { empty, failed, loading } from "./states.js";
 import { ago, stamp, utc } from "./times.js";
 import { number, say, share, t } from "./words.js";
@@ -109,7 +110,7 @@ export default class Quality {
         const page = await get("/v1/rejected", { reason: why.value, state: how.value, limit: 50, after: older ? next : null });
         next = page.next;
         const made = page.items.map((message) => h("tr", {}, h("td", {}, h("a", { href: address("rejected", String(message.id)) }, stamp(message.received_at, "UTC"))),
-          h("td", {}, say("reasons", message.reason)), h("td", { lang: "en" }, message.detail), h("td", {}, h("code", {}, message.topic)), h("td", {}, t(`quality.state_${message.state}`))));
+          h("td", {}, say("reasons", message.reason)), detailOf(message), h("td", {}, h("code", {}, message.topic)), h("td", {}, t(`quality.state_${message.state}`))));
         if (older) rows.append(...made);
         else rows.replaceChildren(...made);
         more.hidden = !page.has_more;
@@ -129,6 +130,11 @@ export default class Quality {
   }
 
   destroy() { clearInterval(this.timer); }
+}
+
+function detailOf(message) {
+  const { sentence, lang } = wrong(message);
+  return h("td", { lang }, sentence);
 }
 
 const REASONS = ["not_json", "not_utf8", "too_large", "too_deep", "wrong_type", "missing_field", "unknown_field", "unknown_metric", "unknown_unit",

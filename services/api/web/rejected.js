@@ -5,6 +5,7 @@ import { address } from "./address.js";
 import { h, icon } from "./dom.js";
 import { me } from "./me.js";
 import { act } from "./rejections.js";
+import { toDo, wrong } from "./said.js";
 import { stamp, utc } from "./times.js";
 import { number, say, t } from "./words.js";
 
@@ -19,6 +20,8 @@ export default class Rejected {
   async show() {
     const message = await get(`/v1/rejected/${encodeURIComponent(this.id)}`);
     const bytes = Uint8Array.from(atob(message.payload_base64), (letter) => letter.charCodeAt(0));
+    const { sentence, lang } = wrong(message);
+    const remedy = toDo(message);
     const command = `citygauge rejected replay ${message.id}`;
     const facts = [
       [t("quality.came"), h("span", {}, stamp(message.received_at, "UTC"), h("span", { class: "soft" }, ` · ${utc(message.received_at)}`))],
@@ -32,8 +35,8 @@ export default class Rejected {
       h("a", { class: "back always quiet", href: address("quality", "", { tab: "rejected" }) }, icon("back", 20), t("quality.all_rejected")),
       h("section", { class: "panel" },
         h("div", {}, h("p", { class: "soft small" }, t("quality.message", { id: String(message.id) })), h("h1", { tabIndex: -1 }, say("reasons", message.reason))),
-        h("p", { class: "lead", lang: "en" }, message.detail),
-        h("p", {}, h("b", {}, t("quality.what_to_do")), h("span", { lang: "en" }, ` ${message.what_to_do}.`)),
+        h("p", { class: "lead", lang }, sentence),
+        h("p", {}, h("b", {}, t("quality.what_to_do")), h("span", { lang: remedy.lang }, ` ${remedy.text}.`)),
         h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))))),
       h("section", { class: "panel" }, h("h2", {}, t("quality.again")), h("p", { class: "soft" }, message.whole ? t("quality.again_how") : t("quality.again_not")),
         me.may && message.state === "new" ? h("div", { class: "acts" }, ["replay", "discard"].filter((name) => message.whole || name === "discard").map((name) => h("button", { type: "button", onclick: () =>

@@ -37,7 +37,7 @@ export default class Rule {
     const rows = limits.map((limit) => {
       const unit = unitOf(limit.name);
       const mine = unit && written(limit.name, limit.value);
-      return h("div", { class: "limit" }, h("label", { for: `limit-${limit.name}` }, h("span", { lang: "en" }, limit.description), h("code", { class: "soft small" }, limit.name)),
+      return h("div", { class: "limit" }, h("label", { for: `limit-${limit.name}` }, h("span", {}, say("limits", limit.name)), h("code", { class: "soft small" }, limit.name)),
         h("div", {}, boxes.get(limit.name), h("span", { class: "soft small" }, [unit ? say("units", unit) : null, t("tried.now", { value: mine || settled(limit.value) })].filter(Boolean).join(" · "))));
     });
     const days = h("select", { id: "tried-days" }, DAYS.map((count) => h("option", { value: String(count), selected: count === 30 }, t("tried.days", { count }))));

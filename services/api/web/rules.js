@@ -27,8 +27,8 @@ export default class Rules {
         h("p", { class: "soft small" }, record?.raised ? t("ruled.record", record) : t("ruled.no_record"))),
       settings.length ? h("details", {}, h("summary", {}, `${t("ruled.settings")} (${settings.length})`), h("div", { class: "table-wrap tall scroll" }, h("table", { class: "list" },
         h("thead", {}, h("tr", {}, ["decides", "value", "default"].map((name) => h("th", { scope: "col", class: name === "decides" ? "" : "num" }, t(`ruled.${name}`))))),
-        h("tbody", {}, settings.map(({ name, value, default: usual, description }) => h("tr", {},
-          h("td", {}, h("span", { lang: "en" }, description), h("div", { class: "soft small" }, h("code", {}, name))),
+        h("tbody", {}, settings.map(({ name, value, default: usual }) => h("tr", {},
+          h("td", {}, h("span", {}, say("limits", name)), h("div", { class: "soft small" }, h("code", {}, name))),
           h("td", { class: "num" }, h("b", {}, written(name, value)), value === usual ? null : h("div", { class: "chip warning" }, t("ruled.changed"))),
           h("td", { class: "num soft" }, written(name, usual)))))))) : null,
       settings.length ? h("p", {}, h("a", { href: address("rule", rule) }, t("tried.open"))) : h("p", { class: "soft small" }, t("ruled.learned")));

@@ -32,6 +32,15 @@ export function spoken({ said, sentence = "" }) {
   return { sentence: what, first: capital(act.slice("First: ".length)), act, lang: "en", mine: language === "en" };
 }
 
+// What is wrong with a rejected message; words of the database or of a parser stay as they are.
+export const wrong = ({ said, detail }) => spoken({ said, sentence: detail });
+
+// What can be done about its reason: {text, lang}.
+export function toDo({ reason, what_to_do: english }) {
+  const text = catalogue?.sentences[`remedy.${reason}`];
+  return text ? { text, lang: catalogue.language } : { text: english, lang: "en" };
+}
+
 const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
 
 // Both as one text, as an entry of the log has it.

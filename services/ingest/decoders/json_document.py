@@ -9,6 +9,7 @@ import json
 from typing import Final
 
 from services.domain.rejection import RejectReason
+from services.domain.sentences.rejected import detail, part
 
 DEEPEST: Final = 8
 """Levels of arrays and objects that a payload may nest; the deepest form has three."""
@@ -24,6 +25,11 @@ class Refused(Exception):
         super().__init__(f"{reason}: {detail}")
 
 
+def refused(reason: RejectReason, which: str, **values: object) -> Refused:
+    """The refusal whose detail is this template of the reason, filled."""
+    return Refused(reason, detail(reason, which, **values))
+
+
 def read_document(payload: bytes) -> object:
     """The document as dicts, lists, strings, numbers, booleans and None.
 
@@ -33,28 +39,23 @@ def read_document(payload: bytes) -> object:
     try:
         text = payload.decode()
     except UnicodeDecodeError as error:
-        raise Refused(
-            RejectReason.NOT_UTF8, f"byte {error.start} of {len(payload)} is not UTF-8"
-        ) from None
+        raise refused(RejectReason.NOT_UTF8, "byte", at=error.start, size=len(payload)) from None
     if not text.strip(" \t\r\n"):
-        raise Refused(RejectReason.NOT_JSON, "the body is empty")
+        raise refused(RejectReason.NOT_JSON, "empty")
     try:
         document = json.loads(text, parse_int=_integer)
     except RecursionError:
-        raise Refused(RejectReason.TOO_DEEP, _too_deep()) from None
-    except ValueError as error:
-        raise Refused(RejectReason.NOT_JSON, f"not JSON: {error}") from None
+        raise refused(RejectReason.TOO_DEEP, "levels", levels=DEEPEST) from None
+    except json.JSONDecodeError as error:
+        at = {"line": error.lineno, "column": error.colno, "char": error.pos}
+        raise refused(RejectReason.NOT_JSON, "at", error=error.msg, **at) from None
     if _deeper_than(document, DEEPEST):
-        raise Refused(RejectReason.TOO_DEEP, _too_deep())
+        raise refused(RejectReason.TOO_DEEP, "levels", levels=DEEPEST)
     return document
 
 
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
-
-
-def _too_deep() -> str:
-    return f"the body nests deeper than {DEEPEST} levels"
 
 
 def _deeper_than(document: object, levels: int) -> bool:
@@ -74,14 +75,14 @@ def _deeper_than(document: object, levels: int) -> bool:
 def kind_of(value: object) -> str:
     """JSON's word for the type of a decoded value."""
     if value is None:
-        return "null"
+        return part("null")
     if isinstance(value, bool):
-        return "a boolean"
+        return part("boolean")
     if isinstance(value, int | float):
-        return "a number"
+        return part("number")
     if isinstance(value, str):
-        return "a string"
-    return "an array" if isinstance(value, list) else "an object"
+        return part("string")
+    return part("array" if isinstance(value, list) else "object")
 
 
 def short(value: object, limit: int = 60) -> str:

@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.errors import InvalidInput
+from services.domain.rejection import RejectReason
 from services.domain.sensor import check_sensor_id
+from services.domain.sentences.rejected import detail
 from services.ingest.blocks import WHOLE, Block, Decoded, Measurement, Refusal, block_of
 from services.ingest.bulk_time import INVALID, parse_times
 from services.ingest.decoders.base import Decoder, Group, guarded
@@ -27,6 +29,7 @@ from services.ingest.decoders.native_rules import bodies, read_message
 from services.ingest.messages import Route
 
 _LAST: Final = "reading"
+_TOPIC: Final = RejectReason.UNKNOWN_TOPIC
 _UNITS: Final = attrgetter("units")
 
 
@@ -40,16 +43,16 @@ class NativeDecoder(Decoder):
         """Domain and sensor from the topic's last three levels; a route with a problem if they say neither."""
         levels = topic.split("/")
         if len(levels) < 3 or levels[-1] != _LAST:
-            return Route(topic, problem=f"the topic does not end in <domain>/<sensor_id>/{_LAST}")
+            return Route(topic, problem=detail(_TOPIC, "end", form=f"<domain>/<sensor_id>/{_LAST}"))
         domain_word, sensor_id = levels[-3], levels[-2]
         try:
             domain = Domain(domain_word)
         except ValueError:
-            return Route(topic, problem=f"the topic names no domain of {', '.join(Domain)}")
+            return Route(topic, problem=detail(_TOPIC, "domain", known=", ".join(Domain)))
         try:
             check_sensor_id(sensor_id)
         except InvalidInput as error:
-            return Route(topic, problem=f"the topic's sensor id is not valid; {error.allowed}")
+            return Route(topic, problem=detail(_TOPIC, "id", rule=error.allowed))
         return Route(topic, "native", domain, sensor_id)
 
     def bodies(self, payload: bytes, elements: Sequence[int]) -> list[bytes]:

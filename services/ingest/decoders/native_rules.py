@@ -17,9 +17,10 @@ from services.domain.errors import InvalidInput
 from services.domain.instant import TIME_RULE, parse_time
 from services.domain.rejection import RejectReason
 from services.domain.sensor import check_sensor_id
+from services.domain.sentences.rejected import part
 from services.domain.units import CONVERSIONS, Conversion, conversion
 from services.ingest.blocks import WHOLE, Measurement
-from services.ingest.decoders.json_document import Refused, kind_of, read_document, short
+from services.ingest.decoders.json_document import Refused, kind_of, read_document, refused, short
 
 UnitOf = Callable[[str], str | None]
 """Sensor id -> the UCUM code that the registry names for its payloads without units."""
@@ -54,9 +55,7 @@ def read_message(
     if isinstance(document, list):
         return _array(domain, sensor_id, document, unit_of)
     if not isinstance(document, dict):
-        raise Refused(
-            RejectReason.WRONG_TYPE, f"the body is {kind_of(document)}, not an object or an array"
-        )
+        raise refused(RejectReason.WRONG_TYPE, "body", type=kind_of(document))
     if "columns" in document:
         return _columns(domain, sensor_id, document, unit_of)
     return [_one(domain, sensor_id, document, unit_of, WHOLE)], []
@@ -66,25 +65,25 @@ def _array(
     domain: Domain, sensor_id: str, document: list[object], unit_of: UnitOf
 ) -> tuple[list[Measurement], list[Part]]:
     if not document:
-        raise Refused(RejectReason.NO_VALUE, "the array is empty")
+        raise refused(RejectReason.NO_VALUE, "array")
     good: list[Measurement] = []
     bad: list[Part] = []
     for place, element in enumerate(document):
         try:
             good.append(_one(domain, sensor_id, element, unit_of, place))
-        except Refused as refused:
-            bad.append(Part(refused, body_of(element)))
+        except Refused as problem:
+            bad.append(Part(problem, body_of(element)))
     return good, bad
 
 
 def _one(
     domain: Domain, sensor_id: str, document: object, unit_of: UnitOf, element: int
 ) -> Measurement:
-    fields = _object(document, "a reading")
+    fields = _object(document, part("reading"))
     known_fields(fields, ONE_FIELDS)
     for name in ("time", "values"):
         if name not in fields:
-            raise Refused(RejectReason.MISSING_FIELD, f"the field {name} is missing")
+            raise refused(RejectReason.MISSING_FIELD, "field", field=name)
     sensor_id = _sensor_id(fields.get("sensor_id", sensor_id))
     try:
         estimated = is_estimated(fields.get("quality", "good"))
@@ -92,8 +91,8 @@ def _one(
         values = _object(fields["values"], "values")
         canonical = _convert(domain, values, units, sensor_id, unit_of)
         observed_us = read_time(fields["time"])
-    except Refused as refused:
-        raise Refused(refused.reason, refused.detail, sensor_id) from None
+    except Refused as problem:
+        raise Refused(problem.reason, problem.detail, sensor_id) from None
     return Measurement(domain, sensor_id, observed_us, canonical, estimated, element)
 
 
@@ -108,21 +107,18 @@ def _columns(
         if name not in ("time", "sensor_id", "quality") and name not in metrics:
             raise _unknown_metric(domain, name)
         if not isinstance(column, list):
-            raise Refused(
-                RejectReason.WRONG_TYPE, f"columns.{name} is {kind_of(column)}, not an array"
-            )
+            at = {"field": f"columns.{name}", "type": kind_of(column)}
+            raise refused(RejectReason.WRONG_TYPE, "array", **at)
         arrays[name] = column
     if "time" not in arrays:
-        raise Refused(RejectReason.MISSING_FIELD, "columns.time is missing")
+        raise refused(RejectReason.MISSING_FIELD, "column", field="columns.time")
     n = len(arrays["time"])
     if n == 0:
-        raise Refused(RejectReason.NO_VALUE, "columns.time is empty")
+        raise refused(RejectReason.NO_VALUE, "column", field="columns.time")
     for name, column in arrays.items():
         if len(column) != n:
-            raise Refused(
-                RejectReason.WRONG_TYPE,
-                f"columns.{name} has {len(column)} entries where columns.time has {n}",
-            )
+            sizes = {"count": len(column), "other": "columns.time", "wanted": n}
+            raise refused(RejectReason.WRONG_TYPE, "lengths", field=f"columns.{name}", **sizes)
     units_field = document.get("units", {})
     read_units(domain, units_field)
     good: list[Measurement] = []
@@ -131,8 +127,8 @@ def _columns(
         reading = row_as_reading(arrays, row, units_field)
         try:
             good.append(_one(domain, sensor_id, reading, unit_of, row))
-        except Refused as refused:
-            bad.append(Part(refused, body_of(reading)))
+        except Refused as problem:
+            bad.append(Part(problem, body_of(reading)))
     return good, bad
 
 
@@ -177,18 +173,16 @@ def known_fields(fields: Mapping[str, object], known: Sequence[str]) -> None:
     """Raises Refused (UNKNOWN_FIELD) for the first name that is not known."""
     for name in fields:
         if name not in known:
-            says = f"the field {short(name)} is not known; known are {', '.join(known)}"
-            raise Refused(RejectReason.UNKNOWN_FIELD, says)
+            names = {"field": short(name), "known": ", ".join(known)}
+            raise refused(RejectReason.UNKNOWN_FIELD, "field", **names)
 
 
 def read_time(value: object) -> int:
     """Microseconds since 1970; raises Refused (BAD_TIME, TIME_WITHOUT_ZONE, NOT_FINITE, WRONG_TYPE)."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise Refused(
-            RejectReason.WRONG_TYPE, f"time is {kind_of(value)}, not a string or a number"
-        )
+        raise refused(RejectReason.WRONG_TYPE, "time", field="time", type=kind_of(value))
     if isinstance(value, float) and not math.isfinite(value):
-        raise Refused(RejectReason.NOT_FINITE, f"time is {value}")
+        raise refused(RejectReason.NOT_FINITE, "value", field="time", value=value)
     try:
         return parse_time(value)
     except InvalidInput:
@@ -199,11 +193,8 @@ def read_time(value: object) -> int:
         except InvalidInput:
             pass
         else:
-            raise Refused(
-                RejectReason.TIME_WITHOUT_ZONE,
-                f"time {short(value)} names no zone: add Z or +hh:mm",
-            )
-    raise Refused(RejectReason.BAD_TIME, f"time {short(value)} is not {TIME_RULE}")
+            raise refused(RejectReason.TIME_WITHOUT_ZONE, "time", time=short(value))
+    raise refused(RejectReason.BAD_TIME, "time", time=short(value), rule=TIME_RULE)
 
 
 def read_units(domain: Domain, field: object) -> dict[str, Conversion]:
@@ -214,23 +205,23 @@ def read_units(domain: Domain, field: object) -> dict[str, Conversion]:
         if metric is None:
             raise _unknown_metric(domain, name)
         if not isinstance(code, str):
-            raise Refused(RejectReason.WRONG_TYPE, f"units.{name} is {kind_of(code)}, not a string")
+            at = {"field": f"units.{name}", "type": kind_of(code)}
+            raise refused(RejectReason.WRONG_TYPE, "string", **at)
         try:
             units[name] = conversion(metric.quantity, code)
         except InvalidInput:
             known = ", ".join(CONVERSIONS[metric.quantity])
-            raise Refused(
-                RejectReason.UNKNOWN_UNIT, f"units.{name} is {short(code)}; {name} takes {known}"
-            ) from None
+            found = {"field": f"units.{name}", "unit": short(code), "metric": name, "known": known}
+            raise refused(RejectReason.UNKNOWN_UNIT, "unit", **found) from None
     return units
 
 
 def is_estimated(quality: object) -> bool:
     """Whether the payload's quality word says so; raises Refused (WRONG_TYPE)."""
     if quality not in QUALITIES:
-        raise Refused(
-            RejectReason.WRONG_TYPE,
-            f"quality is {short(quality)}, not one of {', '.join(QUALITIES)}",
+        known = ", ".join(QUALITIES)
+        raise refused(
+            RejectReason.WRONG_TYPE, "choice", field="quality", value=short(quality), known=known
         )
     return quality == "estimated"
 
@@ -250,24 +241,23 @@ def _convert(
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Refused(
-                RejectReason.WRONG_TYPE, f"values.{name} is {kind_of(value)}, not a number or null"
-            )
+            at = {"field": f"values.{name}", "type": kind_of(value)}
+            raise refused(RejectReason.WRONG_TYPE, "number", **at)
         convert = units.get(name) or _registered(metric, unit_of(sensor_id))
         if convert is None:
-            raise Refused(
-                RejectReason.MISSING_FIELD,
-                f"units.{name} is missing, and sensor {sensor_id} has no registered unit for it",
+            raise refused(
+                RejectReason.MISSING_FIELD, "unit", field=f"units.{name}", sensor=sensor_id
             )
         try:
             result = convert(float(value))
         except OverflowError:
             result = math.inf
         if not math.isfinite(result):
-            raise Refused(RejectReason.NOT_FINITE, f"values.{name} is {short(value)}")
+            at = {"field": f"values.{name}", "value": short(value)}
+            raise refused(RejectReason.NOT_FINITE, "value", **at)
         canonical[metric.column] = result
     if not canonical:
-        raise Refused(RejectReason.NO_VALUE, "every value is missing")
+        raise refused(RejectReason.NO_VALUE, "values")
     return canonical
 
 
@@ -277,23 +267,23 @@ def _registered(metric: Metric, unit: str | None) -> Conversion | None:
 
 def _unknown_metric(domain: Domain, name: str) -> Refused:
     known = ", ".join(CATALOGUE[domain].by_name)
-    return Refused(
-        RejectReason.UNKNOWN_METRIC, f"{domain} has no metric {short(name)}; it has {known}"
+    return refused(
+        RejectReason.UNKNOWN_METRIC, "metric", domain=domain, metric=short(name), known=known
     )
 
 
 def _object(value: object, name: str) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise Refused(RejectReason.WRONG_TYPE, f"{name} is {kind_of(value)}, not an object")
+        raise refused(RejectReason.WRONG_TYPE, "object", field=name, type=kind_of(value))
     return value
 
 
 def _sensor_id(value: object) -> str:
     if not isinstance(value, str):
-        raise Refused(RejectReason.WRONG_TYPE, f"sensor_id is {kind_of(value)}, not a string")
+        raise refused(RejectReason.WRONG_TYPE, "string", field="sensor_id", type=kind_of(value))
     try:
         return check_sensor_id(value)
     except InvalidInput as error:
-        raise Refused(
-            RejectReason.BAD_SENSOR_ID, f"sensor_id {short(value)} is not valid; {error.allowed}"
+        raise refused(
+            RejectReason.BAD_SENSOR_ID, "id", id=short(value), rule=error.allowed
         ) from None

@@ -163,7 +163,9 @@ class Ledger:
 
 def suppressed(alert: Alert, hold: Hold, at: datetime, event_id: uuid.UUID) -> AlertEvent:
     """The event that a rule holds the alert back from now on."""
-    data = {"suppressed_by": hold.by, "reason": hold.reason, "told": False}
+    data = {
+        "suppressed_by": hold.by, "reason": hold.reason, "said": hold.said.as_dict(), "told": False
+    }  # fmt: skip
     return AlertEvent(event_id, alert.id, EventKind.SUPPRESSED, at, SYSTEM, data)
 
 
