@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -9,14 +10,16 @@ import pytest
 
 from services.domain.alert import Alert, AlertEvent, EventKind, event_of_condition
 from services.domain.alert_fold import fold_all
-from services.domain.catalogue import SensorKind
+from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.flood import FloodLimit
 from services.domain.instant import from_us, to_us
 from services.domain.sensor import Sensor
+from services.domain.suppression import Suppression, SuppressionKind
 from services.notify.message import message_of
 from services.store.alerting.alert_watch import watch
 from services.store.alerting.alerts import AlertRepository
+from services.store.alerting.suppressions import SuppressionRepository
 from services.store.connection import Connection, connect
 from services.store.sensors import SensorRepository
 from services.store.telling import outbox
@@ -175,6 +178,21 @@ def test_a_second_flood_is_linked_to_the_first_and_a_replay_changes_nothing(stor
     second = storm.flood()
     assert second is not None
     assert second.previous_id == first.id
+
+
+def test_an_exemption_of_the_domain_holds_the_flood_that_is_open(storm: Storm) -> None:
+    for n in range(11):
+        storm.say(f"m-{n}", n / 4)
+    assert storm.flood() is not None
+    rule = Suppression(
+        uuid.uuid4(), SuppressionKind.EXEMPTION, (), (), Domain.WATER, None, None, minutes(5), minutes(60), (), "UTC",
+        "a storm has cut the power", T0, "ada",
+    )  # fmt: skip
+    SuppressionRepository(storm.conn).create(rule)
+    watch(storm.conn, minutes(5), minutes(5))
+    flood = storm.flood()
+    assert flood is not None
+    assert flood.suppressed_by == rule.name
 
 
 def test_without_a_limit_every_alert_is_told(storm: Storm) -> None:

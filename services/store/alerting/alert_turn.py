@@ -6,6 +6,7 @@ It refuses to decide anything: `alert_ledger.py` does, between the reading and t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from services.domain.alert import Alert, AlertEvent, EventKind
@@ -59,7 +60,7 @@ def read(conn: Connection, events: Sequence[AlertEvent], flood: FloodLimit | Non
             if is_open:
                 ledger.open.add((Rule(rule), subject))
     if raised:
-        ledger.holding = read_holding(conn, raised)
+        ledger.holding = read_holding(conn, raised, min(alert.raised_at for alert in raised))
         ledger.holding.causes += [alert for alert in raised if alert.rule in CAUSES]
     announced = [each for each in events if each.kind in _ANNOUNCED]
     if flood is not None and announced:
@@ -73,8 +74,8 @@ def read(conn: Connection, events: Sequence[AlertEvent], flood: FloodLimit | Non
     return ledger
 
 
-def read_holding(conn: Connection, alerts: Sequence[Alert]) -> Holding:
-    """What may hold these alerts back: every rule that people made and that is not over, and what explains them."""
+def read_holding(conn: Connection, alerts: Sequence[Alert], since: datetime) -> Holding:
+    """What may hold these alerts back at `since` or later: rules that people made, and what explains them."""
     where = whereabouts(conn, {alert.subject for alert in alerts})
     subjects = {alert.subject for alert in alerts} | {
         subject
@@ -87,7 +88,7 @@ def read_holding(conn: Connection, alerts: Sequence[Alert]) -> Holding:
     }
     values = {"rules": [rule.value for rule in CAUSES], "subjects": list(subjects)}
     causes = [alert_of(row) for row in conn.execute(statements.CAUSES, values)]
-    return Holding(unended(conn), causes, where)
+    return Holding(unended(conn, since), causes, where)
 
 
 def write(conn: Connection, ledger: Ledger) -> list[StoredEvent]:

@@ -16,6 +16,7 @@ from services.domain.alert_event import SYSTEM
 from services.domain.condition import Rule
 from services.domain.flood import FloodLimit, over
 from services.domain.holding import CAUSES
+from services.domain.subject import feed_subject, flood_subject
 from services.domain.suppression import Suppression
 from services.store.alerting import alert_statements as statements
 from services.store.alerting import alert_turn, floods
@@ -81,12 +82,12 @@ def _held(conn: Connection, now: datetime) -> list[AlertEvent]:
     """What begins and what ends to be held back, at this time."""
     values = {"rules": [rule.value for rule in CAUSES], "subjects": None}
     causes = [alert_of(row) for row in conn.execute(statements.CAUSES, values)]
-    rules = [each for each in unended(conn) if each.starts_at <= now < each.ends_at]
+    rules = [each for each in unended(conn, now) if each.starts_at <= now]
     wanted = _sought(rules, causes)
     alerts = [alert_of(row) for row in conn.execute(statements.HOLDABLE, wanted)]
     if not alerts:
         return []
-    holding = alert_turn.read_holding(conn, alerts)
+    holding = alert_turn.read_holding(conn, alerts, now)
     events = []
     for alert in alerts:
         hold = holding.of(alert, now)
@@ -104,15 +105,15 @@ def _sought(rules: Sequence[Suppression], causes: Sequence[Alert]) -> dict[str, 
     broad = [rule for rule in rules if not rule.subjects]
     zones = {rule.zone for rule in broad if rule.zone}
     roads = {rule.road for rule in broad if rule.road}
-    domains = {rule.domain.value for rule in broad if rule.domain and not (rule.zone or rule.road)}
+    domains = {rule.domain for rule in broad if rule.domain and not (rule.zone or rule.road)}
     everywhere = [rule for rule in broad if not (rule.zone or rule.road or rule.domain)]
     return {
         "rules": list({each.value for rule in everywhere for each in rule.rules}),
         "subjects": list(subjects | {cause.subject for cause in causes}),
         "zones": list(zones),
         "roads": list(roads),
-        "domains": list(domains),
-        "feeds": [f"feed/{domain}" for domain in domains],
+        "domains": [domain.value for domain in domains],
+        "feeds": [name(domain) for domain in domains for name in (feed_subject, flood_subject)],
         "places": bool(zones or roads or domains),
         "silence": any(cause.rule is Rule.FEED_SILENT for cause in causes),
     }

@@ -39,7 +39,7 @@ RECORD: Final[LiteralString] = """
 GET: Final[LiteralString] = f"SELECT {_COLUMNS} FROM suppression WHERE id = %s"
 GET_LOCKED: Final[LiteralString] = f"{GET} FOR UPDATE"
 UNENDED: Final[LiteralString] = f"""
-    SELECT {_COLUMNS} FROM suppression WHERE ended_at IS NULL ORDER BY created_at, id
+    SELECT {_COLUMNS} FROM suppression WHERE ended_at IS NULL AND ends_at > %s ORDER BY created_at, id
 """
 PAGE: Final[LiteralString] = f"""
     SELECT {_COLUMNS} FROM suppression
@@ -68,9 +68,9 @@ class SuppressionEvent:
     data: dict[str, object]
 
 
-def unended(conn: Connection) -> Sequence[Suppression]:
-    """Every one that nobody has ended, whether its time is now or not."""
-    return [_of_row(row) for row in conn.execute(UNENDED)]
+def unended(conn: Connection, since: datetime) -> Sequence[Suppression]:
+    """Every one that nobody has ended and whose time is not over at `since`, whether it has begun or not."""
+    return [_of_row(row) for row in conn.execute(UNENDED, (since,))]
 
 
 class SuppressionRepository:
