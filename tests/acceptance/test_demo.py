@@ -24,6 +24,7 @@ from services.embedded.prefix import Prefix
 from services.store.connection import connect
 from services.store.rejected import page
 from simulators.publish import Publisher
+from tests.embedded_fixtures import memory
 from tests.terminal import CTRL_C, Terminal
 from tests.tether import tethered
 from tests.waiting import PATIENCE_S, wait_until
@@ -48,7 +49,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def folder_for_servers(tmp_path: Path) -> Path:
     """A folder that the servers' account can reach: pytest's own is closed to others."""
-    folder = Path("/tmp") / f"citygauge-test-{os.getpid()}-{tmp_path.name}"
+    folder = (memory() or Path("/tmp")) / f"citygauge-test-{os.getpid()}-{tmp_path.name}"
     folder.mkdir(mode=0o755, exist_ok=True)
     return folder
 

@@ -41,6 +41,12 @@ def alerts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def reference(alerts: Path) -> dict[str, dict[str, Any]]:
+    """What the practice set's own scorer says of them, by case."""
+    return theirs(alerts)
+
+
 def theirs(alerts: Path) -> dict[str, dict[str, Any]]:
     out = alerts / "theirs.json"
     subprocess.run(
@@ -82,11 +88,27 @@ def assert_same(mine: Scored, reference: dict[str, Any]) -> None:
 
 @needs_practice
 @pytest.mark.recording
-def test_our_scorer_agrees_with_the_practice_sets_own(alerts: Path) -> None:
-    reference = theirs(alerts)
+def test_our_scorer_agrees_with_the_practice_sets_own(
+    alerts: Path, reference: dict[str, dict[str, Any]]
+) -> None:
     assert set(reference) == set(QUICK)
     for case in QUICK:
         assert_same(ours(case, alerts), reference[case])
+
+
+@needs_practice
+@pytest.mark.recording
+def test_homes_that_never_sleep_are_found(reference: dict[str, dict[str, Any]]) -> None:
+    result = reference["water/ami_hourly_apartments"]
+    assert result["detected"] == 3, "vendor rules: none"
+    assert result["fa_episodes"] <= 1
+
+
+@needs_practice
+@pytest.mark.recording
+def test_congestion_on_a_real_motorway_is_found(reference: dict[str, dict[str, Any]]) -> None:
+    result = reference["traffic/i24_day0"]
+    assert (result["detected"], result["fa_episodes"]) == (41, 0)
 
 
 @needs_practice
