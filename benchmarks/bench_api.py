@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -37,6 +37,7 @@ from benchmarks.api_city import (
     roll_up,
 )
 from benchmarks.api_http import Client, Latency, timed
+from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.instant import DAY_US, isoformat
 from services.embedded.database import EmbeddedDatabase
 from services.store.api_keys import ApiKeyRepository
@@ -48,7 +49,10 @@ _KEY = "bench"
 _LOADED = (
     "SELECT EXISTS (SELECT FROM traffic_reading), (SELECT count(*)::bigint FROM rollup_sensor)"
 )
-_COPY = "COPY (SELECT * FROM {table}) TO '/dev/null' (FORMAT binary)"
+_COPY = "COPY (SELECT time, sensor, quality, {metrics} FROM {table}) TO '/dev/null' (FORMAT binary)"
+_EXPORTS = 3
+"""Rounds of COPY and export, the best of each counts; one of more than `_MANY` rows."""
+_MANY = 10_000_000
 _BACKENDS = """
     SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
        AND backend_type = 'client backend'
@@ -171,38 +175,67 @@ class Bench:
         return best["JSON by columns"]
 
     def export(self, city: City, copied: float | None) -> None:
-        """All readings of the larger table to Parquet, through the command; rate against COPY of the same rows."""
-        domain, table = (
-            ("water", "water_reading") if city.meter_days > 60 else ("traffic", "traffic_reading")
-        )
+        """All readings of the larger table to Parquet, through the command, against COPY of the same columns."""
+        domain = Domain.WATER if city.meter_days > 60 else Domain.TRAFFIC
+        found: list[Exported] = []
+        copy_s: list[float] = []
         with tempfile.TemporaryDirectory() as folder:
-            began = time.perf_counter()
-            rows = self.conn.execute(_COPY.replace("{table}", table).encode()).rowcount
-            rate = rows / (time.perf_counter() - began)
-            command = [
-                sys.executable, "-c", _PEAK, "export", f"{folder}/all.parquet", "--domain", domain,
-                "--start", isoformat(END_US - 366 * DAY_US), "--end", isoformat(END_US),
-            ]  # fmt: skip
-            print(f"  exporting {rows:,} readings", flush=True)
-            began = time.perf_counter()
-            done = subprocess.run(
-                command, env=_environment(self.url), capture_output=True, text=True, check=False
-            )
-            took = time.perf_counter() - began
-            if done.returncode:
-                raise SystemExit(f"the export failed: {done.stderr[-600:]}")
-            size = (Path(folder) / "all.parquet").stat().st_size
-        peak = float(done.stderr.rpartition("peak_mb=")[2].split()[0])
+            while len(found) < (1 if found and found[0].rows > _MANY else _EXPORTS):
+                seconds, rows = self._copied(domain)
+                copy_s.append(seconds)
+                print(f"  exporting {rows:,} readings", flush=True)
+                found.append(exported(self.url, domain, Path(folder) / "all.parquet", rows))
+        best = min(found, key=lambda one: one.seconds)
+        peak = max(one.peak_mb for one in found)
         self.facts["export"] = {
-            "rows": rows, "seconds": took, "rows_s": rows / took, "copy_rows_s": rate, "peak_mb": peak, "bytes": size,
-            "loaded_rows_s": copied,
+            **asdict(best), "rows_s": best.rows / best.seconds, "copy_rows_s": best.rows / min(copy_s), "peak_mb": peak,
+            "loaded_rows_s": copied, "rounds": [(copy, one.seconds) for copy, one in zip(copy_s, found, strict=True)],
         }  # fmt: skip
         self.note(
-            f"export of {rows:,} rows to Parquet, MB of memory", "< 300", None, None, None, peak
-        )
-        self.note(
-            "export, COPY's rows/s over its own", "<= 3", None, None, None, rate * took / rows
-        )
+            f"export of {best.rows:,} rows to Parquet, MB of memory", "< 300",
+            None, None, best.cpu_s * 1e3, peak,
+        )  # fmt: skip
+        ratio = best.seconds / min(copy_s)
+        self.note("export, COPY's rows/s over its own", "<= 3", None, None, None, ratio)
+
+    def _copied(self, domain: Domain) -> tuple[float, int]:
+        """Seconds and rows of COPY of what an export of the domain holds, to nowhere."""
+        table = CATALOGUE[domain]
+        metrics = ", ".join(table.by_column)
+        statement = _COPY.replace("{metrics}", metrics).replace("{table}", table.table)
+        began = time.perf_counter()
+        rows = self.conn.execute(statement.encode()).rowcount
+        return time.perf_counter() - began, rows
+
+
+@dataclass(frozen=True)
+class Exported:
+    """One export by the command: from its start as a process to its end; processor time and memory of the command."""
+
+    rows: int
+    seconds: float
+    cpu_s: float
+    peak_mb: float
+    bytes: int
+
+
+def exported(url: str, domain: Domain, file: Path, rows: int) -> Exported:
+    """A year of all readings of the domain, of which there are so many."""
+    command = [
+        sys.executable, "-c", _PEAK, "export", str(file), "--replace", "--domain", domain,
+        "--start", isoformat(END_US - 366 * DAY_US), "--end", isoformat(END_US),
+    ]  # fmt: skip
+    began = time.perf_counter()
+    done = subprocess.run(
+        command, env=_environment(url), capture_output=True, text=True, check=False
+    )
+    took = time.perf_counter() - began
+    if done.returncode:
+        raise SystemExit(f"the export failed: {done.stderr[-600:]}")
+    if f" {rows:,} rows" not in done.stdout:
+        raise SystemExit(f"{rows:,} rows were there: {done.stdout[-600:]}")
+    peak, cpu = map(float, done.stderr.rpartition("used=")[2].split()[:2])
+    return Exported(rows, took, cpu, peak, file.stat().st_size)
 
 
 _PEAK = """
@@ -211,7 +244,8 @@ from services.cli import main
 try:
     main()
 finally:
-    print(f"peak_mb={resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}", file=sys.stderr)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(f"used={used.ru_maxrss / 1e3} {used.ru_utime + used.ru_stime}", file=sys.stderr)
 """
 
 

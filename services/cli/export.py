@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ from services.domain.catalogue import Domain
 from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from services.store.connection import Connection
     from services.store.query.exports import Written
 
 _BY_SUFFIX = {
@@ -58,6 +57,7 @@ def export(
     from services.api.history.export_files import write
     from services.api.history.export_orders import plan
     from services.store.connection import connect
+    from services.store.query.export_rows import READERS
 
     if file.exists() and not replace:
         raise InvalidInput("file", str(file), "a name that is free, or --replace")
@@ -82,20 +82,17 @@ def export(
             "times": times,
         }
     )
-    with connect(database_url(), "citygauge-export", autocommit=True) as connection:
-
-        @contextmanager
-        def borrow() -> Iterator[Connection]:
-            yield connection
-
-        made = plan(connection, order)
-        with _shown(file.name) as on_progress:
-            try:
-                done, sha256 = write(made, borrow, file, on_progress=on_progress)
-            except OSError as error:
-                raise InvalidInput(
-                    "file", str(file), f"a file that can be written: {error}"
-                ) from error
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(connect(database_url(), "citygauge-export", autocommit=True))
+            for _ in range(READERS)
+        ]
+        made = plan(connections[0], order)
+        on_progress = stack.enter_context(_shown(file.name))
+        try:
+            done, sha256 = write(made, connections, file, on_progress=on_progress)
+        except OSError as error:
+            raise InvalidInput("file", str(file), f"a file that can be written: {error}") from error
     typer.echo(f"{file}: {done.rows:,} rows, {done.bytes:,} bytes, sha256 {sha256}")
 
 

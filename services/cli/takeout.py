@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -86,10 +85,6 @@ def _write_readings(
     from services.api.history.export_files import write
     from services.api.history.export_orders import ExportOrder, plan
 
-    @contextmanager
-    def borrow() -> Iterator[Connection]:
-        yield connection
-
     order = ExportOrder.model_validate(
         {
             "domain": domain,
@@ -99,5 +94,5 @@ def _write_readings(
             "format": path.suffix.removeprefix("."),
         }
     )
-    done, sums[path.name] = write(plan(connection, order), borrow, path)
+    done, sums[path.name] = write(plan(connection, order), [connection], path)
     typer.echo(f"{path.name}: {done.rows:,} readings")

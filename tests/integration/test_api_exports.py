@@ -6,7 +6,7 @@ import io
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -23,6 +23,7 @@ from services.api.history.export_orders import ExportOrder, plan
 from services.domain.catalogue import Domain
 from services.embedded.database import EmbeddedDatabase
 from services.store.connection import connect
+from services.store.query import export_rows
 from services.store.query import exports as store_exports
 from services.store.query.export_rows import Asked, pieces
 from services.store.query.exports import ExportRepository, JobState
@@ -252,16 +253,44 @@ def test_exports_wait_in_a_bounded_line(apart: str, monkeypatch: pytest.MonkeyPa
         assert client.get(first.headers["location"]).json()["state"] == "cancelled"
 
 
-def test_pieces_follow_the_rate_and_miss_nothing(filled: str) -> None:
-    with connect(filled, "test", autocommit=True) as connection:
-        start, end = (round(t.timestamp() * 1e6) for t in (START, START + timedelta(days=10)))
-        found = list(
-            pieces(connection, FLOW, None, start, end, most_rows=200),
-        )
+@pytest.mark.parametrize("readers", [1, 3])
+def test_pieces_follow_the_rate_and_miss_nothing(filled: str, readers: int) -> None:
+    start, end = (round(t.timestamp() * 1e6) for t in (START, START + timedelta(days=10)))
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(connect(filled, "test", autocommit=True)) for _ in range(readers)
+        ]
+        found = list(pieces(connections, FLOW, None, start, end, most_rows=200))
     values = np.concatenate([piece.values["flow_litres_per_h"] for piece in found])
     assert values.tolist() == [float(i) for i in range(MINUTES)]
     assert max(len(piece) for piece in found) <= 400
     assert all(a.end_us == b.start_us for a, b in pairwise(found))
+
+
+def test_where_readings_become_denser_few_are_read_twice(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A day by the hour, then an hour by the second: the windows of the day would hold all of the hour."""
+    number = register(database_url, [METER])[METER.id]
+    dense = START + timedelta(days=1)
+    times = [START + timedelta(hours=i) for i in range(24)]
+    times += [dense + timedelta(seconds=i) for i in range(3600)]
+    store(database_url, METER, number, times, flow_litres_per_h=[1.0] * len(times))
+    read: list[int] = []
+    ask = export_rows._piece
+
+    def counted(*args: Any, **more: Any) -> Any:
+        piece = ask(*args, **more)
+        read.append(len(piece))
+        return piece
+
+    monkeypatch.setattr(export_rows, "_piece", counted)
+    start, end = (round(t.timestamp() * 1e6) for t in (START, START + timedelta(days=2)))
+    with connect(database_url, "test", autocommit=True) as connection:
+        found = list(pieces([connection], FLOW, None, start, end, most_rows=200))
+    assert sum(map(len, found)) == len(times)
+    assert sum(read) <= 1.5 * len(times)
+    assert max(map(len, found)) <= 400
 
 
 def test_pieces_are_in_the_order_of_time_however_they_were_stored(database_url: str) -> None:
@@ -276,7 +305,7 @@ def test_pieces_are_in_the_order_of_time_however_they_were_stored(database_url: 
     asked = replace(FLOW, stamps=("received_at", "stored_at"))
     with connect(database_url, "test", autocommit=True) as connection:
         for some in (None, np.array(sorted(numbers.values())[:2], np.int32)):
-            found = list(pieces(connection, asked, some, start, end, most_rows=60))
+            found = list(pieces([connection], asked, some, start, end, most_rows=60))
             rows = [
                 (at, sensor, value, received)
                 for piece in found
@@ -303,7 +332,7 @@ def test_a_moment_with_more_readings_than_a_piece_is_one_piece(database_url: str
         store(database_url, meter, numbers[meter.id], times, flow_litres_per_h=[1.0, 2.0, 3.0])
     start, end = (round(t.timestamp() * 1e6) for t in (START, START + timedelta(days=1)))
     with connect(database_url, "test", autocommit=True) as connection:
-        found = list(pieces(connection, FLOW, None, start, end, most_rows=2))
+        found = list(pieces([connection], FLOW, None, start, end, most_rows=2))
     sizes = [len(piece) for piece in found]
     assert [size for size in sizes if size] == [12, 12, 12]
     assert all(a.end_us == b.start_us for a, b in pairwise(found))
@@ -311,15 +340,39 @@ def test_a_moment_with_more_readings_than_a_piece_is_one_piece(database_url: str
 
 def test_nothing_is_left_of_a_file_that_could_not_be_written(filled: str, tmp_path: Path) -> None:
     with connect(filled, "test", autocommit=True) as connection:
-
-        @contextmanager
-        def borrow() -> Iterator[Any]:
-            yield connection
-
         made = plan(connection, ExportOrder.model_validate({**ORDER, "format": "csv"}))
         with pytest.raises(export_files.NoRoom):
-            export_files.write(made, borrow, tmp_path / "x.csv", room_bytes=100)
+            export_files.write(made, [connection], tmp_path / "x.csv", room_bytes=100)
     assert not list(tmp_path.iterdir())
+
+
+def test_nobody_waits_for_what_an_export_does_not_need(filled: str, tmp_path: Path) -> None:
+    """A web framework and pandas, which pyarrow takes along where it is installed, take longer than a small file."""
+    code = """if True:
+        import sys
+        from services.cli import main
+        try:
+            main()
+        finally:
+            print(*sorted({"fastapi", "starlette", "pandas", "pyarrow.compute"} & set(sys.modules)), file=sys.stderr)
+    """
+    asked = ("--domain", "water", "--start", ORDER["start"], "--end", ORDER["end"])
+    done = subprocess.run(
+        [sys.executable, "-c", code, "export", "out.parquet", *asked],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
+        cwd=tmp_path,
+        env={
+            "DATABASE_URL": filled,
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        },
+    )
+    assert done.stderr.split() == []
+    assert pq.read_metadata(tmp_path / "out.parquet").num_rows == MINUTES
 
 
 def test_the_command_does_the_same(filled: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pydantic import TypeAdapter, ValidationError
 
-from services.api.answers import column, encoded, times
+from services.api.encoding import column, encoded, times
 from services.api.parameters import Instant
 from services.domain.instant import from_us, isoformat, to_us
 

@@ -210,3 +210,18 @@ def test_a_stream_holds_one_row_group_at_a_time() -> None:
     assert len(first) < rows * 9
     data = first + b"".join(pieces)
     assert pq.ParquetFile(pa.BufferReader(data)).metadata.num_row_groups == 10
+
+
+def test_values_that_repeat_are_kept_once_however_small_the_first_block_is() -> None:
+    """An export's first windows are short: what repeats shows in a whole row group."""
+    random = np.random.default_rng(1)
+
+    def block(rows: int) -> dict[str, object]:
+        return {"few": random.integers(0, 20, rows) / 10, "many": random.random(rows)}
+
+    columns = (Column("few", ColumnKind.NUMBER), Column("many", ColumnKind.NUMBER))
+    blocks = (block(rows) for rows in (1, 8, 20_000))
+    data = b"".join(written(Table(columns, blocks), Form.PARQUET, TimeForm.ISO))  # type: ignore[arg-type]
+    group = pq.ParquetFile(pa.BufferReader(data)).metadata.row_group(0)
+    assert group.num_rows == 20_009
+    assert [group.column(i).has_dictionary_page for i in range(2)] == [True, False]

@@ -15,8 +15,8 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 
-from services.api.answers import encoded
 from services.api.database import Database
+from services.api.encoding import encoded
 from services.api.places import Place, Places
 from services.api.streams.departure import CURRENT
 from services.domain.alert import Alert

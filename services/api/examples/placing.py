@@ -15,7 +15,7 @@ import msgspec
 
 from services.api.alerting.cap import ATOM_TYPE, CAP_TYPE, atom
 from services.api.alerting.performance import CSV, Part, as_csv
-from services.api.answers import encoded
+from services.api.encoding import encoded
 from services.api.examples import alerts, city, ingest, readings, rules, session, telling
 from services.api.examples import suppressions as held
 from services.api.examples.performance import PERFORMANCE

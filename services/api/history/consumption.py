@@ -27,12 +27,10 @@ from services.api.history.reading_parameters import (
     Wanted,
 )
 from services.api.history.reading_question import Question, question, sensors_of
-from services.api.history.reading_raw import DOUBTFUL
 from services.api.parameters import SensorId
 from services.api.problems import documented
 from services.domain.catalogue import Domain
 from services.domain.errors import InvalidInput
-from services.domain.quality import Quality
 from services.domain.register import MeterEvent
 from services.domain.statistic import Statistic
 from services.store.query.consumption import consumption
@@ -165,7 +163,7 @@ def store_question(asked: Question, bucket: Length, quality: Wanted) -> Asked:
         asked.end,
         bucket.buckets(asked.zone),
         [Statistic.SUM],
-        DOUBTFUL if quality is Wanted.GOOD else Quality.GOOD,
+        quality.excluded,
     )
 
 

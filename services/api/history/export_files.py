@@ -8,15 +8,16 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from services.api.history.export_orders import Borrow, Plan
+from services.api.history.export_orders import Plan
 from services.api.history.forms.table import Block, length
 from services.api.history.forms.writers import written
 from services.domain.errors import CitygaugeError
+from services.store.connection import Connection
 from services.store.query.exports import Written
 
 _NEARLY: Final = 0.999
@@ -35,7 +36,7 @@ class NoRoom(CitygaugeError):
 
 def write(
     plan: Plan,
-    borrow: Borrow,
+    connections: Sequence[Connection],
     path: Path,
     *,
     room_bytes: int | None = None,
@@ -44,7 +45,7 @@ def write(
     """Write the plan's rows to `path`.
 
     Args:
-        borrow: lends connections.
+        connections: that read meanwhile, as `Plan.table` takes them.
         room_bytes: most bytes of the file; None: as many as the disk holds.
         on_progress: hears of every piece, and of the end (progress 1) before the file gets its name; what it raises
             ends the writing.
@@ -70,7 +71,7 @@ def write(
             yield block
             on_progress(Written(min(share, _NEARLY), rows, size))
 
-    source = plan.table(borrow, came)
+    source = plan.table(connections, came)
     table = replace(source, blocks=counted(source.blocks))
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
     digest = hashlib.sha256()

@@ -5,8 +5,8 @@ It refuses orders that no file could answer: two domains, unknown names, forms t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from pydantic import Field, PlainSerializer
 
 from services.api.history.forms import arrow
-from services.api.history.forms.ahead import ahead
 from services.api.history.forms.negotiation import STREAMED, Form
 from services.api.history.forms.table import Block, Column, ColumnKind, Table, Values, Words
 from services.api.history.forms.text import TimeForm
@@ -23,13 +22,11 @@ from services.api.history.forms.writers import NEEDS_ARROW
 from services.api.history.lengths import Bucket
 from services.api.history.reading_parameters import OF_RAW, Extra, MetricName, Wanted
 from services.api.history.reading_question import metric_names
-from services.api.history.reading_raw import DOUBTFUL
 from services.api.parameters import Body, Instant, SensorId
 from services.api.parameters import Words as Text
 from services.domain.catalogue import CATALOGUE, Domain, SensorKind
 from services.domain.errors import InvalidInput, UnknownPlace
 from services.domain.instant import to_us
-from services.domain.quality import Quality
 from services.domain.statistic import Statistic
 from services.store.connection import Connection
 from services.store.query import export_rows, sensor_sets
@@ -37,8 +34,6 @@ from services.store.query.question import Question as Asked
 from services.store.query.summaries import summaries
 
 MOST_SENSORS: Final = 10_000
-Borrow = Callable[[], AbstractContextManager[Connection]]
-"""Lends a connection for as long as one piece needs it."""
 Moment = Annotated[Instant, PlainSerializer(lambda time: time.isoformat(), return_type=str)]
 
 
@@ -104,13 +99,19 @@ class Plan:
     names: tuple[str, ...]
     zone: str
 
-    def table(self, borrow: Borrow, on_progress: Callable[[float], None]) -> Table:
-        """The rows of the file, made as they are written; `on_progress` hears of 0 to 1."""
+    def table(
+        self, connections: Sequence[Connection], on_progress: Callable[[float], None]
+    ) -> Table:
+        """The rows of the file, made as they are written; `on_progress` hears of 0 to 1.
+
+        Args:
+            connections: that read meanwhile: one, or several for raw readings.
+        """
         order = self.order
         about = order.model_dump(mode="json", exclude_none=True)
         if order.bucket is None:
-            return Table(self._raw_columns(), ahead(self._raw(borrow, on_progress)), about)
-        return Table(self._bucket_columns(), self._buckets(borrow, on_progress), about)
+            return Table(self._raw_columns(), self._raw(connections, on_progress), about)
+        return Table(self._bucket_columns(), self._buckets(connections[0], on_progress), about)
 
     def _ids(self, numbers: NDArray[np.int32]) -> Words:
         return Words(np.searchsorted(self.numbers, numbers).astype(np.int32), self.ids)
@@ -125,21 +126,23 @@ class Plan:
             *(Column(each, ColumnKind.TIME) for each in Extra if each in self.order.include),
         ]
 
-    def _raw(self, borrow: Borrow, on_progress: Callable[[float], None]) -> Generator[Block]:
+    def _raw(
+        self, connections: Sequence[Connection], on_progress: Callable[[float], None]
+    ) -> Generator[Block]:
         order = self.order
-        with borrow() as connection:
-            start, end = export_rows.bounds_us(
-                connection, order.domain, to_us(order.start), to_us(order.end)
-            )
-            asked = export_rows.Asked(
-                order.domain,
-                self.names,
-                _excluded(order),
-                tuple(each.value for each in Extra if each in order.include),
-            )
-            numbers = None if self.all else self.numbers
-            place = _places(self.numbers)
-            for piece in export_rows.pieces(connection, asked, numbers, start, end):
+        start, end = export_rows.bounds_us(
+            connections[0], order.domain, to_us(order.start), to_us(order.end)
+        )
+        asked = export_rows.Asked(
+            order.domain,
+            self.names,
+            int(order.quality.excluded),
+            tuple(each.value for each in Extra if each in order.include),
+        )
+        numbers = None if self.all else self.numbers
+        place = _places(self.numbers)
+        with closing(export_rows.pieces(connections, asked, numbers, start, end)) as pieces:
+            for piece in pieces:
                 codes = place[np.minimum(piece.sensor, len(place) - 1)]
                 rows = piece
                 if self.all and not (known := codes >= 0).all():  # registered meanwhile
@@ -178,22 +181,23 @@ class Plan:
             ),
         ]
 
-    def _buckets(self, borrow: Borrow, on_progress: Callable[[float], None]) -> Iterator[Block]:
-        with borrow() as connection:
-            for block in summaries(connection, self.question()):
-                buckets = len(block.edges_us) - 1
-                whole: dict[str, Values] = {
-                    "time": np.tile(block.edges_us[:-1], len(block.sensor)),
-                    "sensor_id": self._ids(np.repeat(block.sensor, buckets)),
-                }
-                for metric, kind, name in self._pairs():
-                    values = block.values[metric][kind].ravel()
-                    whole[name] = (
-                        np.where(values == 0, np.nan, values) if kind is Statistic.COUNT else values
-                    )
-                yield whole
-                last = int(np.searchsorted(self.numbers, block.sensor[-1])) + 1
-                on_progress(last / max(len(self.numbers), 1))
+    def _buckets(
+        self, connection: Connection, on_progress: Callable[[float], None]
+    ) -> Iterator[Block]:
+        for block in summaries(connection, self.question()):
+            buckets = len(block.edges_us) - 1
+            whole: dict[str, Values] = {
+                "time": np.tile(block.edges_us[:-1], len(block.sensor)),
+                "sensor_id": self._ids(np.repeat(block.sensor, buckets)),
+            }
+            for metric, kind, name in self._pairs():
+                values = block.values[metric][kind].ravel()
+                whole[name] = (
+                    np.where(values == 0, np.nan, values) if kind is Statistic.COUNT else values
+                )
+            yield whole
+            last = int(np.searchsorted(self.numbers, block.sensor[-1])) + 1
+            on_progress(last / max(len(self.numbers), 1))
 
     def question(self) -> Asked:
         """The store's question about the buckets."""
@@ -207,7 +211,7 @@ class Plan:
             order.end,
             order.bucket.buckets(self.zone),
             self._statistics(),
-            Quality(_excluded(order)),
+            order.quality.excluded,
         )
 
 
@@ -272,7 +276,3 @@ def _places(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
     places = np.full(int(numbers.max(initial=0)) + 2, -1, np.int32)
     places[numbers] = np.arange(len(numbers), dtype=np.int32)
     return places
-
-
-def _excluded(order: ExportOrder) -> int:
-    return int(DOUBTFUL) if order.quality is Wanted.GOOD else 0

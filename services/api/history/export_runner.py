@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ from services.api.history.forms.negotiation import SUFFIXES, Form
 from services.api.settings import ApiSettings
 from services.domain.errors import CitygaugeError, Unavailable
 from services.store.connection import Connection, connect
+from services.store.query.export_rows import READERS
 from services.store.query.exports import ExportJob, ExportRepository, Written
 
 _LOG: Final = logging.getLogger("citygauge.api")
@@ -137,17 +138,11 @@ class ExportRunner:
             room = self._settings.export_disk_bytes - self._taken_bytes()
             if room <= 0:
                 raise NoRoom(self._settings.export_disk_bytes)
-            # progress is told over the connection that also reads: between two pieces it is free
-            with self._connection() as reading:
-
-                @contextmanager
-                def borrow() -> Iterator[Connection]:
-                    yield reading
-
-                order = ExportOrder.model_validate(job.asked)
-                done, sha256 = write(
-                    plan(reading, order), borrow, path, room_bytes=room, on_progress=report
-                )
+            # progress is told over a connection that reads nothing meanwhile
+            with ExitStack() as stack:
+                reading = [stack.enter_context(self._connection()) for _ in range(READERS)]
+                made = plan(reading[0], ExportOrder.model_validate(job.asked))
+                done, sha256 = write(made, reading, path, room_bytes=room, on_progress=report)
             keep = timedelta(hours=self._settings.export_keep_hours)
             if not repository.finish(job.id, self._worker, done, sha256=sha256, keep=keep):
                 path.unlink(missing_ok=True)

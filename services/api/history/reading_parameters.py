@@ -15,6 +15,7 @@ from services.api.parameters import Cursor, Instant, Parameters, SensorId, Words
 from services.domain.buckets import zone_of
 from services.domain.catalogue import SensorKind
 from services.domain.errors import InvalidInput
+from services.domain.quality import Quality
 from services.domain.statistic import Statistic
 
 MOST_SENSORS: Final = 1000
@@ -41,6 +42,13 @@ class Wanted(StrEnum):
 
     ANY = "any"
     GOOD = "good"
+
+    @property
+    def excluded(self) -> Quality:
+        """Bits of quality that keep a reading out."""
+        if self is Wanted.ANY:
+            return Quality.GOOD
+        return Quality.IMPLAUSIBLE | Quality.ESTIMATED | Quality.SUSPECT_CLOCK
 
 
 def _zone(value: object) -> object:

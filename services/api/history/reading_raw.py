@@ -18,13 +18,10 @@ from services.api.history.forms.table import Block, Column, ColumnKind
 from services.api.history.reading_parameters import Extra, Wanted
 from services.api.history.reading_question import Question
 from services.domain.errors import InvalidInput
-from services.domain.quality import Quality
 from services.store.connection import Connection
 from services.store.past import oldest_time
 from services.store.query.history import History, ReadingPage
 
-DOUBTFUL: Final = Quality.IMPLAUSIBLE | Quality.ESTIMATED | Quality.SUSPECT_CLOCK
-"""Bits of quality that `quality=good` leaves out."""
 BLOCK_ROWS: Final = 20_000
 _USUAL_CADENCE_S: Final = 60.0
 
@@ -84,7 +81,7 @@ class RawTable:
     def _block(self, page: ReadingPage) -> Block:
         batch, stored_us = page.batch, page.stored_us
         if self.quality is Wanted.GOOD:
-            good = (batch.quality & int(DOUBTFUL)) == 0
+            good = (batch.quality & int(self.quality.excluded)) == 0
             batch, stored_us = batch.take(good), stored_us[good]
         block: dict[str, object] = {"time": batch.observed_us}
         if self.with_ids:

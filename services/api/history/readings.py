@@ -27,15 +27,13 @@ from services.api.history.reading_parameters import (
     Extra,
     ManyParameters,
     ReadingParameters,
-    Wanted,
 )
 from services.api.history.reading_question import Question, question, sensors_of
-from services.api.history.reading_raw import DOUBTFUL, RawTable, refuse_too_many
+from services.api.history.reading_raw import RawTable, refuse_too_many
 from services.api.parameters import SensorId
 from services.api.problems import documented
 from services.domain.catalogue import CATALOGUE
 from services.domain.errors import InvalidInput
-from services.domain.quality import Quality
 from services.domain.statistic import Statistic
 from services.store.sensors import SensorRepository
 
@@ -145,7 +143,7 @@ def _buckets(
         asked=asked,
         bucket=chosen.bucket,
         statistics=statistics(chosen),
-        exclude=DOUBTFUL if chosen.quality is Wanted.GOOD else Quality.GOOD,
+        exclude=chosen.quality.excluded,
         gaps=chosen.gaps,
         longest_gap=chosen.longest_gap,
         share=Extra.SHARE in chosen.include,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from services.api.access import read
-from services.api.answers import column, encoded
+from services.api.encoding import column, encoded
 from services.api.history import corridor
 from services.api.history.forms.answer import respond, whole_answer
 from services.api.history.forms.negotiation import TABLES, Form, choose
@@ -25,12 +25,10 @@ from services.api.history.reading_documents import Contour, TravelTimeColumns, T
 from services.api.history.reading_examples import CONTOUR_ROWS, TRAVEL_TIME, contents
 from services.api.history.reading_parameters import RangeParameters, Wanted
 from services.api.history.reading_question import Question, question
-from services.api.history.reading_raw import DOUBTFUL
 from services.api.parameters import Words as Text
 from services.api.problems import documented
 from services.domain.catalogue import SensorKind
 from services.domain.errors import InvalidInput
-from services.domain.quality import Quality
 from services.domain.statistic import Statistic
 from services.store.connection import Connection
 from services.store.query import sensor_sets
@@ -218,7 +216,7 @@ def _speeds(
             asked.end,
             bucket.buckets(asked.zone),
             [Statistic.AVG],
-            DOUBTFUL if quality is Wanted.GOOD else Quality.GOOD,
+            quality.excluded,
         ),
     )
     return edges, values[0]

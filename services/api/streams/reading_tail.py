@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.concurrency import run_in_threadpool
 
-from services.api.answers import column, encoded
+from services.api.encoding import column, encoded
 from services.api.history.forms.table import ColumnKind, Words
 from services.api.history.forms.text import TimeForm, array
 from services.api.metrics import ApiMetrics

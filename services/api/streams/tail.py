@@ -8,7 +8,7 @@ from typing import Final
 
 from services.api.alerting.alert_lists import alert_document
 from services.api.alerting.alerts import event_document
-from services.api.answers import encoded
+from services.api.encoding import encoded
 from services.api.metrics import ApiMetrics
 from services.api.places import Places
 from services.api.settings import ApiSettings

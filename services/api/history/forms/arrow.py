@@ -6,7 +6,7 @@ it these two forms are refused with a sentence, and all others work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from io import BytesIO
 from itertools import chain
@@ -14,10 +14,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from services.api.errors import FormMissing
 from services.api.history.forms.negotiation import Form
-from services.api.history.forms.table import NO_TIME, Block, Column, ColumnKind, Table, Words
+from services.api.history.forms.table import (
+    NO_TIME,
+    Block,
+    Column,
+    ColumnKind,
+    Table,
+    Words,
+    length,
+)
 from services.api.history.forms.text import DIVISORS, TimeForm
 
 if TYPE_CHECKING:
@@ -57,29 +66,35 @@ def parquet(table: Table, form: TimeForm) -> Iterator[bytes]:
 
     schema = _schema(table, form)
     sink = _Tail()
-    first = next(table.blocks, None)
-    blocks = iter(()) if first is None else chain([first], table.blocks)
+    groups = _row_groups(table.blocks)
+    first = next(groups, [])
     words = [each.name for each in table.columns if each.kind is ColumnKind.WORD]
     with pq.ParquetWriter(
         pa.PythonFile(sink, mode="w"),
         schema,
         compression="zstd",
-        use_dictionary=words + _repeated(table, first or {}),
+        use_dictionary=words + _repeated(table, first),
         write_statistics=[*words, *(c.name for c in table.columns if c.kind is ColumnKind.TIME)],
     ) as writer:
-        waiting: list[Any] = []
-        rows = 0
-        for block in blocks:
-            batch = _batch(table, schema, block, form)
-            waiting.append(batch)
-            rows += batch.num_rows
-            if rows >= ROW_GROUP_ROWS:
-                writer.write_table(pa.Table.from_batches(waiting, schema))
-                waiting, rows = [], 0
-                yield sink.taken()
-        if rows:
-            writer.write_table(pa.Table.from_batches(waiting, schema))
+        for group in chain([first] if first else [], groups):
+            batches = [_batch(table, schema, block, form) for block in group]
+            writer.write_table(pa.Table.from_batches(batches, schema))
+            yield sink.taken()
     yield sink.taken()
+
+
+def _row_groups(blocks: Iterator[Block]) -> Iterator[list[Block]]:
+    """Blocks that together have the rows of a row group; the last ones fewer."""
+    waiting: list[Block] = []
+    rows = 0
+    for block in blocks:
+        waiting.append(block)
+        rows += length(block)
+        if rows >= ROW_GROUP_ROWS:
+            yield waiting
+            waiting, rows = [], 0
+    if rows:
+        yield waiting
 
 
 class _Tail:
@@ -119,13 +134,13 @@ def _drained(sink: BytesIO) -> bytes:
     return piece
 
 
-def _repeated(table: Table, block: Block) -> list[str]:
+def _repeated(table: Table, group: Sequence[Block]) -> list[str]:
     """Columns of numbers that have few different values: a dictionary makes them smaller, and others larger."""
     found = []
     for each in table.columns:
-        values = block.get(each.name)
-        if each.kind in {ColumnKind.NUMBER, ColumnKind.INTEGER} and isinstance(values, np.ndarray):
-            some = values[:_SAMPLE]
+        if group and each.kind in {ColumnKind.NUMBER, ColumnKind.INTEGER}:
+            values = np.concatenate([np.asarray(block[each.name]) for block in group])
+            some = values[:: -(-len(values) // _SAMPLE)]
             if len(np.unique(some)) <= len(some) // 10:
                 found.append(each.name)
     return found
@@ -163,19 +178,45 @@ def _batch(table: Table, schema: pa.Schema, block: Block, form: TimeForm) -> pa.
 
 
 def _array(column: Column, block: Block, kind: pa.DataType, form: TimeForm) -> pa.Array:
+    """The column's own memory as Arrow: `pa.array` would import pandas first, where it is installed."""
     import pyarrow as pa
 
     values = block[column.name]
     if isinstance(values, Words):
-        codes = pa.array(values.codes, pa.int32(), mask=values.codes < 0)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(list(values.texts), pa.utf8()))
+        codes = _over(pa.int32(), values.codes.astype(np.int32, copy=False), values.codes < 0)
+        return pa.DictionaryArray.from_arrays(codes, _texts(values.texts))
+    if column.kind is ColumnKind.FLAG:
+        return _over(kind, np.packbits(values, bitorder="little"), None, len(values))
+    missing = None
     if column.kind is ColumnKind.NUMBER:
         missing = ~np.isfinite(values)
-        return pa.array(values, kind, mask=missing if missing.any() else None)
-    if column.kind is ColumnKind.TIME:
+    elif column.kind is ColumnKind.TIME:
         missing = values == NO_TIME
-        mask = missing if missing.any() else None
-        if pa.types.is_timestamp(kind):
-            return pa.array(values, pa.int64(), mask=mask).cast(kind)
-        return pa.array(values if DIVISORS[form] == 1 else values / DIVISORS[form], kind, mask=mask)
-    return pa.array(values, kind)
+        values = values if DIVISORS[form] == 1 else values / DIVISORS[form]
+    return _over(
+        kind, values.astype(np.float64 if kind == pa.float64() else np.int64, copy=False), missing
+    )
+
+
+def _over(
+    kind: pa.DataType,
+    values: NDArray[Any],
+    missing: NDArray[np.bool_] | None,
+    length: int | None = None,
+) -> pa.Array:
+    """An array of the kind over the bytes of (n,) values, of which some are missing."""
+    import pyarrow as pa
+
+    there = None
+    if missing is not None and missing.any():
+        there = pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    buffers = [there, pa.py_buffer(np.ascontiguousarray(values))]
+    return pa.Array.from_buffers(kind, len(values) if length is None else length, buffers)
+
+
+def _texts(texts: Sequence[str]) -> pa.Array:
+    import pyarrow as pa
+
+    data = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, data)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(data), pa.py_buffer(ends), pa.py_buffer(b"".join(data)))

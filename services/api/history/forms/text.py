@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from services.api.answers import column, encoded, times
+from services.api.encoding import column, encoded, times
 from services.api.history.forms.table import (
     NO_TIME,
     Block,
