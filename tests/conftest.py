@@ -3,6 +3,9 @@
 And the order of the files: the longest first, so that no worker is left alone with one at the end.
 """
 
+import gc
+from collections.abc import Generator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -39,6 +42,17 @@ LONGEST = (
 )
 """The files of ten seconds and more on two cores, in this order."""
 FOLDERS = ("acceptance", "faults", "integration", "property", "unit")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected lives as long as the session: garbage is not looked for among it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
