@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Final
 from uuid import UUID
@@ -107,15 +106,7 @@ def acknowledge(
 ) -> Answer:
     """Say that you own it. It stays active until the measurement is back to normal."""
     body = body or Acknowledge(expected_version=None, comment=None)
-    return _change(
-        request,
-        who,
-        alert_id,
-        EventKind.ACKNOWLEDGED,
-        data=facts_of(body),
-        body=body,
-        if_match=if_match,
-    )
+    return _change(request, who, alert_id, EventKind.ACKNOWLEDGED, body=body, if_match=if_match)
 
 
 @router.post("/v1/alerts/{alert_id}/assign", summary="Assign an alert", responses=_RESPONSES)
@@ -123,15 +114,7 @@ def assign(
     request: Request, who: Operator, alert_id: UUID, body: Assign, if_match: IfMatch = None
 ) -> Answer:
     """Say who shall deal with it. That person need not have an account here."""
-    return _change(
-        request,
-        who,
-        alert_id,
-        EventKind.ASSIGNED,
-        data=facts_of(body),
-        body=body,
-        if_match=if_match,
-    )
+    return _change(request, who, alert_id, EventKind.ASSIGNED, body=body, if_match=if_match)
 
 
 @router.post(
@@ -141,15 +124,7 @@ def progress(
     request: Request, who: Operator, alert_id: UUID, body: Progress, if_match: IfMatch = None
 ) -> Answer:
     """Say how far the work in the street is, forward or back. The case stays open until it is resolved."""
-    return _change(
-        request,
-        who,
-        alert_id,
-        EventKind.PROGRESSED,
-        data=facts_of(body),
-        body=body,
-        if_match=if_match,
-    )
+    return _change(request, who, alert_id, EventKind.PROGRESSED, body=body, if_match=if_match)
 
 
 @router.post("/v1/alerts/{alert_id}/resolve", summary="Resolve an alert", responses=_RESPONSES)
@@ -157,15 +132,7 @@ def resolve(
     request: Request, who: Operator, alert_id: UUID, body: Resolve, if_match: IfMatch = None
 ) -> Answer:
     """Close the case with a verdict, which also teaches how good the rules are."""
-    return _change(
-        request,
-        who,
-        alert_id,
-        EventKind.RESOLVED,
-        data=facts_of(body),
-        body=body,
-        if_match=if_match,
-    )
+    return _change(request, who, alert_id, EventKind.RESOLVED, body=body, if_match=if_match)
 
 
 @router.post("/v1/alerts/{alert_id}/shelve", summary="Hide an alert", responses=_RESPONSES)
@@ -173,9 +140,7 @@ def shelve(
     request: Request, who: Operator, alert_id: UUID, body: Shelve, if_match: IfMatch = None
 ) -> Answer:
     """Hide the alert from the open list until a time, with a reason."""
-    return _change(
-        request, who, alert_id, EventKind.SHELVED, data=facts_of(body), body=body, if_match=if_match
-    )
+    return _change(request, who, alert_id, EventKind.SHELVED, body=body, if_match=if_match)
 
 
 @router.post(
@@ -190,9 +155,7 @@ def unshelve(
 ) -> Answer:
     """Bring a hidden alert back into the open list before its time."""
     body = body or Change(expected_version=None)
-    return _change(
-        request, who, alert_id, EventKind.UNSHELVED, data={}, body=body, if_match=if_match
-    )
+    return _change(request, who, alert_id, EventKind.UNSHELVED, body=body, if_match=if_match)
 
 
 @router.post("/v1/alerts/{alert_id}/comment", summary="Comment an alert", responses=_RESPONSES)
@@ -200,15 +163,7 @@ def comment(
     request: Request, who: Operator, alert_id: UUID, body: Comment, if_match: IfMatch = None
 ) -> Answer:
     """Add a comment to the alert's log; possible in every state."""
-    return _change(
-        request,
-        who,
-        alert_id,
-        EventKind.COMMENTED,
-        data=facts_of(body),
-        body=body,
-        if_match=if_match,
-    )
+    return _change(request, who, alert_id, EventKind.COMMENTED, body=body, if_match=if_match)
 
 
 def _change(
@@ -217,7 +172,6 @@ def _change(
     alert_id: UUID,
     kind: EventKind,
     *,
-    data: Mapping[str, object],
     body: Change,
     if_match: str | None,
 ) -> Answer:
@@ -231,7 +185,7 @@ def _change(
                 kind,
                 actor=actor_of(who),
                 at=datetime.now(UTC),
-                data=data,
+                data=facts_of(body),
                 expected_version=_expected(body, if_match),
             )
         except Conflict as conflict:
