@@ -1,11 +1,15 @@
 """Lists of alerts that are kept: never older than the request, on any process; and what they cost."""
 
 import asyncio
+import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
+from services.api.alerting import alert_lists
 from services.store.alerting.alert_pages import AlertChoice, heads_asked, heads_of, page
 from services.store.alerting.newest import NewestEvent
 from services.store.asking import Asker
@@ -53,6 +57,32 @@ def test_lists_are_the_alerts_themselves_however_many_are_new(
         one = reader.get(f"/v1/alerts/{id_}").json()
         del one["events"]
         assert one == second[id_]
+
+
+def test_an_unchanged_list_is_not_sent_again_whatever_happens_elsewhere(
+    api: Api, reader: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the next minute, nor an alert that the list does not show, nor another process makes it another list."""
+    register(api.database_url, [METER])
+    say(api.database_url, subject=METER.id)
+    params = LIST | {"subject": METER.id}
+    tag = reader.get("/v1/alerts", params=params).headers["etag"]
+
+    def status(client: httpx.Client) -> int:
+        known = {"If-None-Match": tag}
+        return client.get("/v1/alerts", params=params, headers=known).status_code
+
+    now = time.time()
+    monkeypatch.setattr(alert_lists, "time", SimpleNamespace(time=lambda: now + 90))
+    assert status(reader) == 304
+    say(api.database_url, subject="elsewhere")
+    assert status(reader) == 304
+    key = new_key(api.database_url, "read", name="there")
+    with serving(api.database_url) as other, other.client(key) as there:
+        assert status(there) == 304
+    register(api.database_url, [replace(METER, name="16 Mill Street")])
+    with serving(api.database_url) as other, other.client(key) as there:
+        assert status(there) == 200
 
 
 def test_a_kept_list_helps_nobody_past_the_door(api: Api, reader: httpx.Client) -> None:
