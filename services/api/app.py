@@ -109,6 +109,7 @@ def create_app(
         wait_s=settings.pool_wait_s,
         statement_timeout_s=settings.statement_timeout_s,
     )
+    app.state.asker = asker
     app.state.alert_lists = AlertLists(asker, database, app.state.places)
     app.state.reading_tail = ReadingTail(database_url, settings, app.state.metrics)
     app.state.exports = ExportRunner(database_url, settings)

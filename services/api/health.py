@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
@@ -14,9 +15,11 @@ from services.api.documents import Document
 from services.api.metrics import ApiMetrics
 from services.api.problems import documented
 from services.domain.errors import Unavailable
-from services.store.migrations import pending
+from services.store.migrations import MigrationFailed, pending_of
 
 router = APIRouter(tags=["health"])
+_READY_S: Final = 3.0
+"""Who watches over services waits a few seconds for an answer."""
 
 
 class HealthDocument(Document):
@@ -43,9 +46,15 @@ async def healthz() -> Answer:
         **documented(503),
     },
 )
-def readyz(request: Request) -> Answer:
-    """Ask the database for an answer and for its schema's version."""
-    missing = pending(request.app.state.database.url)
+async def readyz(request: Request) -> Answer:
+    """Ask the database for an answer and for its schema's version, over a connection that is kept."""
+    try:
+        async with asyncio.timeout(_READY_S):
+            missing = await pending_of(request.app.state.asker)
+    except TimeoutError as error:
+        raise Unavailable("database", f"it did not answer within {_READY_S:g} s") from error
+    except MigrationFailed as error:
+        raise Unavailable("database", str(error)) from error
     if missing:
         raise Unavailable(
             "database", f"its schema lacks {', '.join(missing)}; run citygauge migrate"

@@ -127,6 +127,35 @@ def test_ready_only_with_a_migrated_database(empty_database_url: str) -> None:
         assert client.get("/readyz").status_code == 200
 
 
+def test_ready_is_asked_over_a_connection_that_is_kept(
+    database_server: EmbeddedDatabase, database_url: str
+) -> None:
+    """Where no new connection is admitted it still says the truth, and so it does when the kept one is lost."""
+    address, _, name = database_url.rpartition("/")
+    with (
+        serving(database_url) as api,
+        api.client() as client,
+        connect(f"{address}/postgres", "test", autocommit=True) as beside,
+    ):
+        assert client.get("/readyz").status_code == 200
+        beside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
+        assert [client.get("/readyz").status_code for _ in range(3)] == [200] * 3
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+        beside.execute(end, (name,))
+        away = client.get("/readyz")
+        assert (away.status_code, away.headers["content-type"]) == (503, PROBLEM)
+        beside.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
+        assert client.get("/readyz").status_code == 200
+
+
+def test_ready_says_when_the_database_is_newer(database_url: str) -> None:
+    with connect(database_url, "test", autocommit=True) as connection:
+        connection.execute("INSERT INTO schema_migration VALUES ('9999_later.sql', 'x')")
+    with serving(database_url) as api, api.client() as client:
+        refused = client.get("/readyz")
+    assert (refused.status_code, "newer version" in refused.json()["detail"]) == (503, True)
+
+
 def test_a_database_that_goes_away_and_comes_back(own_database: EmbeddedDatabase) -> None:
     url = own_database.create()
     migrate(url)

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from importlib import resources
 from typing import Final, LiteralString
 
@@ -16,6 +17,7 @@ import psycopg
 from psycopg import errors
 
 from services.domain.errors import CitygaugeError
+from services.store.asking import Asker
 from services.store.connection import Connection, connect, translated
 from services.store.edition import MINIMUM_VERSION, installed_version
 
@@ -41,18 +43,19 @@ class MigrationFailed(CitygaugeError):
     """The schema cannot be brought up to date; the message says what a person must do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Migration:
     """One numbered file. checksum: SHA-256 of its text, hexadecimal."""
 
     name: str
     text: str
 
-    @property
+    @cached_property
     def checksum(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
+@cache
 def migrations() -> tuple[Migration, ...]:
     """Every migration of this version, in order."""
     files = resources.files(__package__).iterdir()
@@ -69,6 +72,17 @@ def pending(url: str) -> list[str]:
     """
     with connect(url, "citygauge-migrate", autocommit=True) as conn:
         return [migration.name for migration in _missing(conn)]
+
+
+async def pending_of(asker: Asker) -> list[str]:
+    """The same over a connection that is kept, for whoever asks often.
+
+    Raises:
+        MigrationFailed, DatabaseUnavailable: as `pending`.
+    """
+    [(exists,)] = await asker.rows(LEDGER_EXISTS)
+    applied: dict[str, str] = dict(await asker.rows(APPLIED)) if exists else {}
+    return [migration.name for migration in _lacking(applied)]
 
 
 def migrate(url: str, report: Callable[[str], None] | None = None) -> list[str]:
@@ -98,8 +112,12 @@ def migrate(url: str, report: Callable[[str], None] | None = None) -> list[str]:
 
 
 def _missing(conn: Connection) -> list[Migration]:
+    return _lacking(_applied(conn))
+
+
+def _lacking(applied: Mapping[str, str]) -> list[Migration]:
+    """What a database lacks that has these: name -> checksum."""
     known = {migration.name: migration for migration in migrations()}
-    applied = _applied(conn)
     for name, checksum in applied.items():
         if name not in known:
             raise MigrationFailed(
