@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api import problems
-from services.api.errors import TooLarge
+from services.api.errors import ClientGone, TooLarge
 from services.api.metrics import ApiMetrics
 from services.api.streams.departure import watched
 
@@ -28,6 +28,8 @@ CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+CLIENT_CLOSED: Final = 499
+"""The status in metrics and log of an answer whose client left before its end, as nginx has it; nobody is sent it."""
 _LOG: Final = logging.getLogger("citygauge.api")
 _BODILESS: Final = frozenset({"GET", "HEAD"})
 _ALWAYS: Final = {
@@ -54,30 +56,26 @@ class Frame:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        status = 0
-
-        async def framed_send(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                _protect(MutableHeaders(scope=message), self._policy)
-            await send(message)
-
+        exchange = _Exchange(receive, send, self._policy)
         try:
             most = LONGER_BODIES.get(scope["path"], LONGEST_BODY_BYTES)
             if _length(scope) > most:
                 raise TooLarge(most)
             if scope["method"] in _BODILESS:
-                with watched(receive):
-                    await self._app(scope, receive, framed_send)
+                with watched(exchange.receive):
+                    await self._app(scope, exchange.receive, exchange.send)
             else:
-                await self._app(scope, _bounded(receive, most), framed_send)
+                await self._app(scope, _bounded(exchange.receive, most), exchange.send)
         except Exception as error:  # whatever it is, the client gets a problem
-            if status:
+            if exchange.left and _of_leaving(error):
+                return
+            if exchange.status:
                 _LOG.error("answer broke off path=%s", scope["path"], exc_info=error)
                 raise
-            await problems.of_error(error, scope["path"])(scope, receive, framed_send)
+            answer = problems.of_error(error, scope["path"])
+            await answer(scope, exchange.receive, exchange.send)
         finally:
+            status = CLIENT_CLOSED if exchange.left else exchange.status
             self._count(scope, status, time.perf_counter() - began)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
@@ -96,6 +94,46 @@ class Frame:
             status,
             seconds * 1e3,
         )
+
+
+class _Exchange:
+    """One request and its answer.
+
+    Attributes:
+        status: of the answer; 0 before it begins.
+        left: whether the client went before the answer was out.
+    """
+
+    def __init__(self, receive: Receive, send: Send, policy: str) -> None:
+        self._receive, self._send, self._policy = receive, send, policy
+        self._whole = False
+        self.status = 0
+        self.left = False
+
+    async def receive(self) -> Message:
+        """What comes from the client; the server also says that it has gone when an answer is out."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and not self._whole:
+            self.left = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass a part of the answer on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            _protect(MutableHeaders(scope=message), self._policy)
+        elif not message.get("more_body", False) and not self.left:
+            self._whole = True
+        await self._send(message)
+
+
+def _of_leaving(error: BaseException) -> bool:
+    """Whether it is what became of a query that was stopped because its client left."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_of_leaving, error.exceptions))
+    if isinstance(error, ClientGone):
+        return True
+    return error.__cause__ is not None and _of_leaving(error.__cause__)
 
 
 def _protect(headers: MutableHeaders, policy: str) -> None:

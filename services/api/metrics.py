@@ -15,7 +15,7 @@ class ApiMetrics:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "citygauge_api_requests",
-            "HTTP requests answered, by method, route template and status.",
+            "HTTP requests answered, by method, route template and status; 499: its client left before the end.",
             ("method", "route", "status"),
             registry=self.registry,
         )

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, LiteralString, TypeAlias
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from services.store.connection import DatabaseUnavailable, connect_async, translated
@@ -87,12 +88,11 @@ class Asker:
             with translated(), watch(connection):
                 cursor = await connection.execute(statement, values, prepare=True)
                 rows = await cursor.fetchall()
-        except psycopg.Error:
-            if not connection.closed:
+        except BaseException:
+            if connection.info.transaction_status is TransactionStatus.IDLE:
                 self._idle.append(connection)
-            raise
-        except BaseException:  # given up in the middle: who knows what still comes
-            await _end(connection)
+            else:  # lost, or given up in the middle: who knows what still comes
+                await _end(connection)
             raise
         self._idle.append(connection)
         return rows

@@ -3,11 +3,14 @@
 import gzip
 import io
 import json
+import re
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
@@ -16,10 +19,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.api.history import reading_raw
+from services.api.history.reading_raw import RawTable
 from services.embedded.database import EmbeddedDatabase
-from services.store.connection import connect
+from services.store.connection import Connection, connect
 from tests.api_server import METER, Api, new_key, register, serving, store
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_S, wait_until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PATH = f"/v1/sensors/{METER.id}/readings"
@@ -241,19 +245,73 @@ def test_a_slow_question_is_ended_and_its_connection_freed(database_url: str) ->
         wait_until(answered, what="an answer over the connection that is free again")
 
 
-def test_a_client_that_goes_away_stops_its_question(database_url: str) -> None:
+def counted(client: httpx.Client, path: str) -> dict[str, float]:
+    """Requests of a route by their status."""
+    line = rf'citygauge_api_requests_total{{method="GET",route="{re.escape(path)}",status="(\d+)"}} (\S+)'
+    return {status: float(n) for status, n in re.findall(line, client.get("/metrics").text)}
+
+
+def test_a_client_that_goes_away_stops_its_question(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is counted as what it is, and nothing was unavailable; the only connection serves the next."""
     register(database_url, [METER])
     secret = new_key(database_url, "read")
     with (
-        serving(database_url, statement_timeout_s=600.0, pool_connections=1) as api,
-        held(database_url) as others,
+        caplog.at_level("INFO"),
+        serving(
+            database_url, statement_timeout_s=600.0, pool_connections=1, metrics_need_key=False
+        ) as api,
+        api.client(secret) as client,
     ):
-        where = urlsplit(api.url)
-        with socket.create_connection((where.hostname, where.port or 0)) as client:
-            head = f"GET {PATH}?{urlencode(DAY)} HTTP/1.1\r\nHost: {where.netloc}\r\n"
-            client.sendall(f"{head}Authorization: Bearer {secret}\r\n\r\n".encode())
-            wait_until(lambda: others() == 1, what="the question to wait for the lock")
-        wait_until(lambda: others() == 0, what="the question to be stopped")
+        with held(database_url) as others:
+            with left_behind(api, secret, f"{PATH}?{urlencode(DAY)}"):
+                wait_until(lambda: others() == 1, what="the question to wait for the lock")
+            wait_until(lambda: others() == 0, what="the question to be stopped")
+        route = "/v1/sensors/{sensor_id}/readings"
+        wait_until(lambda: counted(client, route) == {"499": 1.0}, what="the request to be counted")
+        assert client.get(PATH, params=DAY).status_code == 200
+    assert "query stopped: its client has gone" in caplog.messages
+    assert [line for line in caplog.messages if "unavailable" in line] == []
+
+
+def test_a_client_that_leaves_in_mid_answer_is_no_error(
+    stored: Api, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer's first block is out; the client goes while the database is asked for the second."""
+    secret = new_key(stored.database_url, "read", name="leaves")
+    asked = threading.Event()
+    page = RawTable.page
+
+    def pause(self: RawTable, connection: Connection, limit: int, after: str | None) -> Any:
+        if after is not None:
+            asked.set()
+            connection.execute("SELECT pg_sleep(600)")
+        return page(self, connection, limit, after)
+
+    monkeypatch.setattr(RawTable, "page", pause)
+    route = "/v1/sensors/{sensor_id}/readings"
+    with caplog.at_level("INFO"), stored.client(secret) as client:
+        before = counted(client, route)
+        with left_behind(
+            stored, secret, f"{PATH}?{urlencode({**DAY, 'format': 'csv'})}"
+        ) as leaving:
+            assert leaving.recv(15) == b"HTTP/1.1 200 OK"
+            assert asked.wait(PATIENCE_S)
+        now = {**before, "499": before.get("499", 0.0) + 1}
+        wait_until(lambda: counted(client, route) == now, what="the request to be counted")
+    assert "query stopped: its client has gone" in caplog.messages
+    assert [each.getMessage() for each in caplog.records if each.levelname != "INFO"] == []
+
+
+@contextmanager
+def left_behind(api: Api, secret: str, path: str) -> Iterator[socket.socket]:
+    """A question whose client goes away at the end."""
+    where = urlsplit(api.url)
+    with socket.create_connection((where.hostname, where.port or 0), PATIENCE_S) as client:
+        head = f"GET {path} HTTP/1.1\r\nHost: {where.netloc}\r\n"
+        client.sendall(f"{head}Authorization: Bearer {secret}\r\n\r\n".encode())
+        yield client
 
 
 def test_pages_meet_without_a_gap(stored: Api, reader: httpx.Client) -> None:

@@ -40,7 +40,7 @@ class Departure:
         """While inside, the connection's statement is cancelled when the client goes.
 
         Raises:
-            ClientGone: it has gone already.
+            ClientGone: it has gone, before or meanwhile.
         """
         with self._lock:
             if self._gone:
@@ -48,6 +48,10 @@ class Departure:
             self._borrowed.add(connection)
         try:
             yield
+        except psycopg.Error as error:
+            if self._gone:
+                raise ClientGone from error
+            raise
         finally:
             with self._lock:
                 self._borrowed.discard(connection)
