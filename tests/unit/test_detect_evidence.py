@@ -6,6 +6,7 @@ Each rule is driven through the core with a gap in the window on which its decis
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import numpy as np
 import pytest
@@ -91,6 +92,7 @@ NOT_OF_METERS = NOTES | {
 LOW_IS_BAD = {Rule.BACKFLOW, Rule.INTERMITTENT_LEAK}
 
 
+@cache
 def told(rule: Rule) -> tuple[Condition, np.ndarray]:
     use = CASES[rule]()
     conditions = feed_hourly(Core(DetectorSettings(), meters(1)), {0: use})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -74,6 +77,11 @@ def test_evidence_says_which_share_of_the_readings_was_missing() -> None:
 
 def known_road(jam_of_every_day: bool) -> Core:
     """A station with days of habit from 08 to 12: nine with a jam from 10 to 11, or three without."""
+    return deepcopy(_learned(jam_of_every_day))
+
+
+@cache
+def _learned(jam_of_every_day: bool) -> Core:
     core = Core(DetectorSettings(), stations(1))
     for day in range(0 if jam_of_every_day else 6, 9):
         speed = free(240, day)
@@ -107,9 +115,9 @@ def test_a_jam_of_one_day_is_one_alert_that_says_it_is_unusual_and_that_of_every
     speed = free(240, 99)
     speed[30 * MINUTE : 60 * MINUTE] = around(40, 30)
     speed[120 * MINUTE : 180 * MINUTE] = around(45, 60)
+    conditions = ninth_day(known_road(True), speed)
     once, daily = (
-        [c for c in ninth_day(known_road(True), speed) if c.change is change]
-        for change in (Change.RAISE, Change.CLEAR)
+        [c for c in conditions if c.change is change] for change in (Change.RAISE, Change.CLEAR)
     )
     assert [c.rule for c in once] == [c.rule for c in daily] == [Rule.CONGESTION] * 2
     told = [c.evidence.numbers for c in once]
