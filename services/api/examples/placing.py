@@ -1,4 +1,4 @@
-"""Which example belongs to which model, body and answer of the OpenAPI document.
+"""Which example belongs to which model, parameter, body and answer of the OpenAPI document.
 
 They are put in when the document is made: the framework would drop their nulls. It refuses to name what is not there.
 """
@@ -18,6 +18,7 @@ from services.api.alerting.performance import CSV, Part, as_csv
 from services.api.encoding import encoded
 from services.api.examples import alerts, city, ingest, readings, rules, session, telling
 from services.api.examples import suppressions as held
+from services.api.examples.parameters import OF_OPERATIONS, PARAMETERS
 from services.api.examples.performance import PERFORMANCE
 from services.api.history import reading_examples
 from services.api.sensors import GEOJSON
@@ -156,3 +157,16 @@ def put_examples(document: dict[str, Any]) -> None:
             if status.startswith("2") and media_type in each.get("content", ())
         ]
         good["content"][media_type]["example"] = example
+    for path, verbs in document["paths"].items():
+        for operation in verbs.values():
+            for parameter in operation.get("parameters", ()):
+                _put_example(path, parameter)
+
+
+def _put_example(path: str, parameter: dict[str, Any]) -> None:
+    """The parameter's example of this operation, or else its own, or that of its name."""
+    name = parameter["name"]
+    if (path, name) in OF_OPERATIONS:
+        parameter["example"] = OF_OPERATIONS[path, name]
+    elif name in PARAMETERS and not parameter["schema"].get("examples"):
+        parameter["example"] = PARAMETERS[name]
