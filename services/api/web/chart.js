@@ -26,7 +26,7 @@ export function figure(series, { zone, limit = null, usual = null, marks = {}, b
   const name = say("metrics", series.metric);
   if (!filled.length) {
     holder.append(h("p", { class: "note" }, t("chart.none")));
-    return { element: holder, table: () => h("p", { class: "note" }, t("chart.none")), destroy() {} };
+    return { element: holder, table: () => h("p", { class: "note" }, t("chart.none")), look() {}, destroy() {} };
   }
   const readout = h("li", { class: "readout", "aria-hidden": "true" });
   const key = h("ul", { class: "key" },
@@ -59,6 +59,11 @@ export function figure(series, { zone, limit = null, usual = null, marks = {}, b
   return {
     element: h("div", { class: "figure" }, holder, key),
     table: () => table(what, zone, `${name}, ${unit}`),
+    // The same values over another time (s): what a finer answer will replace.
+    look(from, to) {
+      what.range = [from, to];
+      plot?.setScale("x", { min: from, max: to });
+    },
     destroy() { watcher.disconnect(); dark.removeEventListener("change", draw); plot?.destroy(); },
   };
 }

@@ -20,6 +20,7 @@ export function history(sensor, { metrics, metric, end, alerts, query }) {
   let name = metrics.includes(query.metric) ? query.metric : metric;
   let compare = query.compare === "week";
   let current = null;
+  let drawn = null;
   let request = null;
   let table = false;
   const place = h("div", {}, h("div", { class: "ghost plot" }));
@@ -52,14 +53,16 @@ export function history(sensor, { metrics, metric, end, alerts, query }) {
     title.textContent = say("metrics", name);
     for (const [i, [, days]] of SPANS.entries()) spans.children[i].setAttribute("aria-pressed", String(to === end && Math.abs(to - from - days * DAY) < 1000));
     place.setAttribute("aria-busy", "true");
-    const extra = to - from <= BAND_DAYS * DAY || compare ? usual(sensor, name, from, to, { compare, signal }).catch(() => ({})) : {};
+    if (current && drawn === name && !table) current.look(from / 1000, to / 1000); // what is there shows at once where it goes
     try {
       const found = await series(sensor, name, from, to, signal);
       about.textContent = t("history.about", { from: clock(from, sensor.time_zone), to: clock(to, sensor.time_zone), each: found.bucket ? t("history.means", { time: exactly(found.bucket) }) : t("history.every") });
       offer(found);
       paint(found, {});
+      drawn = name;
       place.removeAttribute("aria-busy");
-      const more = await extra; // the band comes a moment later: the readings do not wait for it
+      // The band is asked for when the readings stand: neither they nor their query wait for it.
+      const more = to - from <= BAND_DAYS * DAY || compare ? await usual(sensor, name, from, to, { compare, signal }).catch(() => ({})) : {};
       if (!signal.aborted && (more.band || more.before)) paint(found, more);
     } catch (problem) {
       if (problem.name === "AbortError") return;
