@@ -144,7 +144,7 @@ def read_a_year(conn: Connection, numbers: Mapping[str, int], now: datetime) -> 
         minutes = np.arange(0, 365 * 24 * 60, int(sensor.cadence_s or 60) // 60)
         for part in np.array_split(minutes, 12):
             observed = to_us(now - timedelta(days=365)) + part * 60_000_000
-            flow = np.where(part % 1440 > 400, 90.0, 60.0) + part % 7
+            flow = (np.where(part % 1440 > 400, 90.0, 60.0) + part % 7).astype(np.float64)
             n = len(part)
             batch = ReadingBatch(
                 sensor.domain,

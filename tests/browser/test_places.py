@@ -45,7 +45,9 @@ def test_a_corridor_shows_where_and_when_it_jams(console: Console) -> None:
     page.locator("tbody a").click()
     expect(page.locator("#page h1")).to_have_text("A-4 N")
     expect(page.get_by_role("img", name="Speeds of 3 stations")).to_be_visible()
-    expect(page.get_by_role("row", name="Kilometre 2 and Kilometre 3")).to_contain_text("1 hour")
+    expect(page.get_by_role("row", name="Kilometre 2 and Kilometre 3")).to_contain_text(
+        "60 minutes"
+    )
     expect(page.locator(f'a[href="#/alert/{alert.id}"]')).to_contain_text("Traffic is jammed")
     page.get_by_text("Show as table").click()
     row = page.locator(".as-table tbody tr").filter(has_text="19:00")

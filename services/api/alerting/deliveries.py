@@ -15,6 +15,7 @@ from services.api.documents import Document, Page
 from services.api.parameters import Cursor, Parameters, Words
 from services.api.problems import documented
 from services.domain.alert import EventKind
+from services.domain.condition import Rule
 from services.store.telling.delivery import Reason
 from services.store.telling.delivery_page import DeliveryState, delivery_page
 
@@ -35,6 +36,8 @@ class DeliveryDocument(Document):
     event_id: UUID = Field(description="The alert's event that is told.")
     alert_id: UUID = Field(description="The alert.")
     event: EventKind = Field(description="What happened.")
+    rule: Rule = Field(description="The alert's rule.")
+    subject: str = Field(description="What the alert is about.")
     route: str = Field(description="The route, by its name in the settings.")
     round: int = Field(description="0 for the first telling, 1 and more for repetitions.")
     reason: Reason = Field(

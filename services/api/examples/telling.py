@@ -38,6 +38,8 @@ DELIVERIES: Final[dict[str, Any]] = {
             "event_id": EVENT["id"],
             "alert_id": ALERT["id"],
             "event": "raised",
+            "rule": ALERT["rule"],
+            "subject": ALERT["subject"],
             "route": "duty",
             "round": 0,
             "reason": "routed",

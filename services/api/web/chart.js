@@ -36,7 +36,7 @@ export function figure(series, { zone, limit = null, usual = null, marks = {}, b
     limit === null ? null : h("li", { class: "k-limit" }, h("i"), t("chart.limit", { amount: `${number(what.limit)} ${unit}` })),
     usual === null ? null : h("li", { class: "k-usual" }, h("i"), t("chart.usual", { amount: `${number(what.usual)} ${unit}` })),
     Object.keys(marks).map((mark) => h("li", { class: `k-${mark}` }, h("i"), t(MARKS[mark]))),
-    alerts.length ? h("li", { class: "k-alert" }, h("i"), t("chart.alerts")) : null,
+    alerts.length ? h("li", { class: `k-alert ${worst(alerts)}` }, h("i"), t("chart.alerts")) : null,
     readout);
   what.low = least(filled, [what.band?.low, what.beside?.values]);
   what.high = -least(filled.map((value) => -value), [what.band?.high, what.beside?.values].map((values) => values?.map((value) => (value === null ? null : -value))));
@@ -68,6 +68,7 @@ export function figure(series, { zone, limit = null, usual = null, marks = {}, b
   };
 }
 
+const worst = (alerts) => ["critical", "warning"].find((name) => alerts.some(({ severity }) => severity === name)) ?? "info";
 const extreme = (values, choose) => values.reduce((found, value) => choose(found, value));
 const least = (values, others) => others.reduce((low, each) => (each ?? []).reduce((found, value) => (value === null ? found : Math.min(found, value)), low), extreme(values, Math.min));
 

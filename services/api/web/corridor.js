@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { address } from "./address.js";
 import { figure } from "./chart.js";
 import { contour } from "./contour.js";
-import { h, icon } from "./dom.js";
+import { h, icon, sized } from "./dom.js";
 import { period } from "./period.js";
 import { empty, failed, loading } from "./states.js";
 import { clock, exactly, span } from "./times.js";
@@ -84,7 +84,7 @@ export default class Corridor {
     const delays = columns.delay_s;
     const worst = delays.reduce((best, value, i) => (value !== null && value > (delays[best] ?? -1) ? i : best), -1);
     const last = delays.findLastIndex((value) => value !== null);
-    const tile = (name, value, more = "") => h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, value), more ? h("dd", { class: "small soft" }, more) : null);
+    const tile = (name, value, more = "") => h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, sized(value)), more ? h("dd", { class: "small soft" }, more) : null);
     this.time = figure({ metric: "travel_time_s", unit: "min", times: columns.time.map((time) => Date.parse(time) / 1000), values: minutes("travel_time_s"), derived: false },
       { zone: this.zone, usual: columns.free_travel_time_s.find((value) => value !== null) / 60 || null });
     const asTable = h("details", { class: "as-table" }, h("summary", {}, t("chart.as_table")), h("div", {}));

@@ -56,6 +56,12 @@ export function icon(name, size = 22) {
   return svg;
 }
 
+// An amount with its unit small: what is read first is the number.
+export function sized(amount) {
+  const [number, ...unit] = amount.split(" ");
+  return [number, unit.length ? h("small", {}, ` ${unit.join(" ")}`) : null].filter(Boolean);
+}
+
 export const byId = (id) => document.getElementById(id);
 
 export function later(action, ms) {

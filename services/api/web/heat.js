@@ -28,7 +28,7 @@ export function heat(page, measure) {
   };
   const table = h("table", { class: "heat" }, h("caption", { class: "unseen" }, t(`quality.${measure}`)),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("sensors.name")), dates.map((date, i) => h("th", { scope: "col", title: long.format(date) },
-      h("span", { class: "month" }, i === 0 || date.getUTCDate() === 1 ? month.format(date) : ""), short.format(date))), h("th", { scope: "col" }, t("quality.whole")))),
+      h("span", { class: "month" }, i === 0 || date.getUTCDate() === 1 ? month.format(date) : ""), short.format(date))), h("th", { scope: "col", class: "num" }, t("quality.whole")))),
     h("tbody", {}, page.items.map((item) => {
       const parts = page.days.map((_, i) => partOf(item, i, measure));
       const known = parts.filter((part) => part !== null);

@@ -24,7 +24,7 @@ export function history(sensor, { metrics, metric, end, alerts, query }) {
   let request = null;
   let table = false;
   const place = h("div", {}, h("div", { class: "ghost plot" }));
-  const title = h("h2", {});
+  const title = h("h2", { class: metrics.length > 1 ? "unseen" : "" }); // the choice beside it says the same
   const about = h("p", { class: "soft small num", role: "status" });
   const files = h("div", { class: "files" });
   const button = (words, onclick, picture = null) => h("button", { type: "button", class: picture ? "" : "quiet", "aria-label": picture ? words : null, onclick }, picture ? icon(picture, 20) : words);

@@ -49,7 +49,7 @@ export default class CityMap {
 
   #open() {
     const { L } = window;
-    const map = (this.map = L.map(this.holder, { preferCanvas: true, zoomControl: false, minZoom: 2, maxZoom: 19, attributionControl: false }));
+    const map = (this.map = L.map(this.holder, { preferCanvas: true, fadeAnimation: false, zoomControl: false, minZoom: 2, maxZoom: 19, attributionControl: false }));
     L.control.zoom({ position: "topright", zoomInTitle: t("map.closer"), zoomOutTitle: t("map.further") }).addTo(map);
     L.control.scale({ metric: preferences.speed === "kmh", imperial: preferences.speed === "mph" }).addTo(map);
     map.createPane("dots").style.zIndex = "450";

@@ -6,7 +6,7 @@ import { h, icon, later } from "./dom.js";
 import { me } from "./me.js";
 import { empty, failed, loading } from "./states.js";
 import { ago, clock, stamp } from "./times.js";
-import { number, say, t } from "./words.js";
+import { number, placeOf, say, t } from "./words.js";
 
 const FRESH_MS = 10_000;
 const HEALTH = { good: ["good", "good"], refused: ["warning", "warning"], dead: ["critical", "critical"], idle: ["", "info"] };
@@ -121,7 +121,7 @@ function row(each) {
   const when = each.state === "sent" ? stamp(each.sent_at, null) : each.state === "waiting" && each.next_attempt_at ? h("span", {}, t("messages.next", { time: clock(each.next_attempt_at) })) : null;
   const why = each.state === "waiting" && each.held_until ? t("messages.held", { time: clock(each.held_until) }) : null;
   return h("tr", {}, h("td", {}, stamp(each.created_at, null)),
-    h("td", {}, h("a", { href: address("alert", each.alert_id) }, say("events", each.event)), h("div", { class: "soft small" }, each.round ? t("messages.round", { count: each.round }) : each.reason === "escalated" ? t("messages.escalated") : "")),
+    h("td", {}, h("a", { href: address("alert", each.alert_id) }, `${say("rules", each.rule)}, ${placeOf(each)}`), h("div", { class: "soft small" }, say("events", each.event), each.round || each.reason === "escalated" ? " · " : "", each.round ? t("messages.round", { count: each.round }) : each.reason === "escalated" ? t("messages.escalated") : "")),
     h("td", {}, each.route),
     h("td", {}, h("span", { class: `chip ${TONES[each.state]}` }, t(`messages.s_${each.state}`)), when ? h("div", { class: "soft small" }, when) : null, why ? h("div", { class: "soft small" }, why) : null,
       each.receipt ? h("div", { class: "soft small any" }, t("messages.receipt", { receipt: each.receipt })) : null),

@@ -39,7 +39,9 @@ export default class Quality {
 
   // received = stored + duplicate + rejected + in flight, drawn as one bar and written as a sum.
   async #accounts() {
-    const [{ total, workers }, day] = await Promise.all([get("/v1/ingest/accounting"), get("/v1/ingest/accounting", { since: new Date(Date.now() - 86400e3).toISOString() })]);
+    // The day first: what comes in between may not make it more than all.
+    const day = await get("/v1/ingest/accounting", { since: new Date(Date.now() - 86400e3).toISOString() });
+    const { total, workers } = await get("/v1/ingest/accounting");
     this.at = Date.now();
     const sum = PARTS.reduce((whole, part) => whole + total[part], 0);
     const balanced = sum === total.received;
@@ -110,7 +112,7 @@ export default class Quality {
         const page = await get("/v1/rejected", { reason: why.value, state: how.value, limit: 50, after: older ? next : null });
         next = page.next;
         const made = page.items.map((message) => h("tr", {}, h("td", {}, h("a", { href: address("rejected", String(message.id)) }, stamp(message.received_at, "UTC"))),
-          h("td", {}, say("reasons", message.reason)), detailOf(message), h("td", {}, h("code", {}, message.topic)), h("td", {}, t(`quality.state_${message.state}`))));
+          h("td", {}, say("reasons", message.reason)), detailOf(message), h("td", {}, h("code", {}, message.topic)), h("td", { class: "whole" }, t(`quality.state_${message.state}`))));
         if (older) rows.append(...made);
         else rows.replaceChildren(...made);
         more.hidden = !page.has_more;

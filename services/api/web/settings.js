@@ -7,7 +7,7 @@ const NO_HOURS = new Set(["night_cusum_h", "zone_cusum_h", "zone_burst_h", "bala
 
 export const unitOf = (name) => (NO_HOURS.has(name) ? null : UNITS.find(([tail]) => name.endsWith(tail))?.[1] ?? null);
 
-export const settled = (value) => (value !== 0 && Math.abs(value) < 0.001 ? String(value) : number(value));
+export const settled = (value) => number(value, 6);
 
 export function written(name, value) {
   if (typeof value !== "number") return String(value);

@@ -42,9 +42,10 @@ export const stamp = (value, zone) =>
 
 const lengths = new Map();
 const UNITS = [[86400, "day"], [3600, "hour"], [60, "minute"]];
+const LENGTHS = [[86400, "day", 3 * 86400], [3600, "hour", 2 * 3600], [60, "minute", 60]]; // from which length on: 40 hours are not "1 day"
 
 export function span(seconds) {
-  const [size, unit] = UNITS.find(([each]) => seconds >= each) ?? [];
+  const [size, unit] = LENGTHS.find(([, , from]) => seconds >= from) ?? [];
   if (!unit) return t("times.moment");
   if (!lengths.has(unit)) lengths.set(unit, new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long" }));
   return lengths.get(unit).format(Math.floor(seconds / size));

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { address } from "./address.js";
 import { figure } from "./chart.js";
-import { h, icon } from "./dom.js";
+import { h, icon, sized } from "./dom.js";
 import { period } from "./period.js";
 import { empty, failed, loading } from "./states.js";
 import { clock, day, stamp } from "./times.js";
@@ -61,7 +61,7 @@ export default class Zone {
     const sum = (values) => (days ? values.reduce((total, value, i) => total + (whole[i] ? value : 0), 0) : null);
     const [came, lost] = [sum(inflow), sum(balance.balance_litres)];
     const last = night.night_flow_litres_per_h.findLastIndex((value) => value !== null);
-    const tile = (name, value, more = "") => h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, value), more ? h("dd", { class: "small soft" }, more) : null);
+    const tile = (name, value, more = "") => h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, sized(value)), more ? h("dd", { class: "small soft" }, more) : null);
     const [first, second, third] = this.#figures;
     this.body.replaceChildren(
       h("dl", { class: "tiles" },

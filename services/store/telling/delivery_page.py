@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final, LiteralString
 
 from services.domain.alert import EventKind
+from services.domain.condition import Rule
 from services.domain.errors import InvalidInput
 from services.domain.instant import to_us
 from services.store.connection import Connection
@@ -18,13 +19,13 @@ from services.store.telling.delivery import Reason
 from services.store.text import storable
 
 PAGE: Final[LiteralString] = """
-    SELECT d.event_id, e.alert_id, e.kind, d.channel, d.round, d.reason,
+    SELECT d.event_id, e.alert_id, e.kind, a.rule, a.subject, d.channel, d.round, d.reason,
            CASE WHEN d.sent_at IS NOT NULL THEN 'sent' WHEN d.given_up_at IS NULL THEN 'waiting'
                 WHEN d.needless THEN 'needless' ELSE 'given_up' END AS state,
            d.attempts, d.created_at, d.held_until,
            CASE WHEN d.sent_at IS NULL AND d.given_up_at IS NULL THEN d.next_attempt_at END,
            d.sent_at, d.given_up_at, d.last_error, d.receipt, d.digest_id
-      FROM delivery AS d JOIN alert_event AS e ON e.id = d.event_id
+      FROM delivery AS d JOIN alert_event AS e ON e.id = d.event_id JOIN alert AS a ON a.id = e.alert_id
      WHERE (%(alert)s::uuid IS NULL OR e.alert_id = %(alert)s)
        AND (%(event)s::uuid IS NULL OR d.event_id = %(event)s)
        AND (%(channel)s::text IS NULL OR d.channel = %(channel)s)
@@ -66,7 +67,7 @@ class DeliveryRecord:
     """One delivery with its failed attempts, the newest first (at most 20).
 
     Attributes:
-        event_id, alert_id, event: what is told; route: to whom.
+        event_id, alert_id, event: what is told, and of which alert; rule, subject: of what; route: to whom.
         round: 0 for the first telling, 1.. for repetitions; reason: why.
         next_attempt_at: while it waits; held_until: by quiet hours or for a digest.
         problem: of the last attempt, or why nobody needed it; receipt: what the other side answered.
@@ -75,6 +76,8 @@ class DeliveryRecord:
     event_id: uuid.UUID
     alert_id: uuid.UUID
     event: EventKind
+    rule: Rule
+    subject: str
     route: str
     round: int
     reason: Reason
@@ -91,7 +94,7 @@ class DeliveryRecord:
     failures: Sequence[FailedAttempt]
 
 
-_WORDS: Final[Mapping[int, type[StrEnum]]] = {2: EventKind, 5: Reason, 6: DeliveryState}
+_WORDS: Final[Mapping[int, type[StrEnum]]] = {2: EventKind, 3: Rule, 7: Reason, 8: DeliveryState}
 """Column of PAGE -> the enumeration of its words."""
 
 
@@ -122,7 +125,7 @@ def delivery_page(
     failures = _failures(conn, list({row[0] for row in rows}))
     found = []
     for row in rows:
-        told = failures.get((row[0], row[3], row[4]), [])[:_SHOWN]
+        told = failures.get((row[0], row[5], row[6]), [])[:_SHOWN]
         facts = [*row, told]
         for place, kind in _WORDS.items():
             facts[place] = kind(facts[place])
