@@ -124,7 +124,8 @@ class DetectorSettings(BaseModel):
         24.0,
         gt=0,
         le=744,
-        description="hours without a reading after which a water sensor is silent",
+        description="hours without a reading after which a water sensor is silent; of a meter read less often "
+        "than every 2.2 h, one and a half of its intervals more",
     )
     silent_station_h: float = Field(
         6.0, gt=0, le=744, description="the same for inlets, pumps, pressures and tanks"

@@ -85,7 +85,7 @@ def test_a_leak_is_found_and_the_time_before_it_is_quiet(
         assert "The meter is read once a day, so this could be told only after" in said_so
 
 
-@pytest.mark.parametrize(("cadence_min", "within"), [(360, 4), (720, 5), (7 * 1440, 17)])
+@pytest.mark.parametrize(("cadence_min", "within"), [(360, 4), (720, 4), (7 * 1440, 17)])
 def test_a_leak_is_found_however_seldom_a_meter_is_read(cadence_min: int, within: int) -> None:
     days = 30 if cadence_min < 1440 else 140
     use, leak_at = minutes(days), days - (8 if cadence_min < 1440 else 18)
@@ -96,6 +96,21 @@ def test_a_leak_is_found_however_seldom_a_meter_is_read(cadence_min: int, within
     assert 20 <= found.evidence.numbers["litres_per_day"] / 24 <= 40
     often = "7 days" if cadence_min > 1440 else f"{cadence_min // 60} hours"
     assert f"The meter is read every {often}, so" in sentence(found, meters(1)[0][1])
+
+
+def test_a_leak_of_the_afternoon_is_told_sooner_with_a_reading_at_noon() -> None:
+    use = minutes(34)
+    use[24 * 1440 + 700 :] += 20.0 / 60
+    (daily, *_) = [c for c in said(use, 1440) if c.rule in LEAKS]
+    (twice, *_) = [c for c in said(use, 720) if c.rule in LEAKS]
+    assert twice.at_us < daily.at_us
+
+
+def test_readings_near_midnight_that_move_to_and_fro_lose_no_day() -> None:
+    use = np.roll(minutes(32), -360)
+    use[24 * 1440 :] += 20.0 / 60
+    (found, *_) = [c for c in said(use, 720, jitter_min=90) if c.rule in LEAKS]
+    assert 0 < (found.at_us - START_US) / DAY_US - 24 <= 4
 
 
 def test_a_home_that_comes_to_life_or_has_guests_does_not_leak() -> None:

@@ -242,3 +242,19 @@ def test_subjects_say_what_they_are() -> None:
     ):
         assert kind_of_subject(subject) is kind
         assert name_of_subject(subject) == name
+
+
+@pytest.mark.parametrize(("every_h", "quiet_h", "told_h"), [(12, 37, 43), (6, 31, 34)])
+def test_a_meter_read_seldom_is_not_silent_after_a_pause_shorter_than_the_limit(
+    every_h: int, quiet_h: float, told_h: float
+) -> None:
+    city = City(1)
+    for hour in range(0, 240 + 1, every_h):
+        city.hour(hour, [0])
+    for quarter in range(4, 4 * 100):
+        at_h = 240 + quarter / 4
+        city.take(city.core.tick(START_US + round(at_h * HOUR_US)))
+        if at_h <= quiet_h + 240:
+            assert city.told == [], "the reading before a pause of a day may be a cadence old"
+    (silent,) = city.said
+    assert quiet_h + 240 < at_hour(silent) <= told_h + 240

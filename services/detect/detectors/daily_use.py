@@ -1,10 +1,11 @@
 """Has a meter that is read once or a few times a day begun to leak? No pause shows there, but every day is higher.
 
 Question: are the last days the meter's habit and a constant more, rather than its habit, or just any other use?
-Formula: x = least rate of a local day's readings, or of one reading where they are further apart. f is the density of
+Formula: x = rate of a day, or of one reading where they are further apart. Where readings fill half a day, a day ends
+    with each half: so they tell at once what daily ones tell next day (`windows/day_parts.py`). f is the density of
     the 28 looks before the last 14, m their median, u = 1 / (2 max(m, median of the looks asked)) that of any use, as
     after a change of tenants or of season. The newest k = 2, 3, 4, 5, 7, 10 and 14 looks are asked for the leak
-    q = median(x) - m, never more than the least of them, for a leak runs every day:
+    q = median(x) - m, never more than the least of them or of their halves, for a leak runs every day and every night:
     L_k = sum of log((f(x - q) + .03 u) / (f(x) + u)), each within 4 nats. Raised when the largest L_k exceeds
     `coarse_evidence`, twice that in a home that has stood empty: a generalised likelihood ratio over a window. Guests
     and hot weeks make days higher and more uneven, a leak makes them higher alone.
@@ -14,9 +15,9 @@ Formula: x = least rate of a local day's readings, or of one reading where they 
 Units: L/h, nats. Defaults: 6 nats; kernel half the spread of the looks, spread at least 15 % of their mean and 1 L/h;
     needs 10 looks before the window, which is as short as 3 looks at first.
 Source: Lai 1995, window-limited generalised likelihood ratios; minimum-day reports of utilities with daily reads.
-Missing: where readings are daily or rarer, the register says what ran in the days between; else a day that lacks
-    readings is not looked at. A look below a fifth of m is an absence: it is not learned, and it proves that nothing
-    leaks. Late and duplicate readings do not enter. Irregular stamps: rates, by time.
+Missing: the register says what ran while readings were lost; up to 12 days of that are one look. A look below a fifth
+    of m is an absence: it is not learned, and it proves that nothing leaks. Late and duplicate readings do not enter.
+    Irregular stamps: rates, by time.
 """
 
 from __future__ import annotations
@@ -28,16 +29,14 @@ import numpy as np
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
 from services.detect.emission import Subjects, emit
-from services.detect.table import NEVER, Array, Field, Rows, Table
+from services.detect.table import Array, Field, Rows, Table
 from services.detect.windows.blocks import Blocks
-from services.detect.windows.day_looks import LEAST_LITRES_PER_H, DayLooks
+from services.detect.windows.day_looks import LEAST_LITRES_PER_H, PARTS, DayLooks
+from services.detect.windows.day_parts import DayParts, Parts, parts_of_day
 from services.detect.windows.seen_hours import missing_share
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import HOUR_US
 
-_DAY_H: Final = 18.0
-_WHOLE_H: Final = 16.0
-"""Of a meter that is read so seldom each reading is a look, a longer one too where readings are lost."""
 _LONGEST_H: Final = 12 * 24.0
 _OVER: Final = 3.9
 _ABSENT: Final = 0.2
@@ -46,7 +45,7 @@ _LIVED_IN: Final = 0.5
 
 
 class DailyUse:
-    """Least rates of days against the meter's habit and a constant more.
+    """Rates of days against the meter's habit and a constant more.
 
     Args:
         episodes: those of `night_flow`: one leak is one alert, however the meter is read meanwhile.
@@ -56,16 +55,9 @@ class DailyUse:
 
     def __init__(self, settings: DetectorSettings, episodes: Episodes) -> None:
         self.settings, self.episodes = settings, episodes
-        self.looks = DayLooks()
+        self.parts, self.looks = DayParts(), DayLooks()
         self.table = Table(
             {
-                "day": Field("i4", -1),
-                "lowest": Field("f8", np.inf),
-                "hours": Field("f8"),
-                "seen": Field("f8"),
-                "readings": Field("i4"),
-                "start_us": Field("i8", NEVER),
-                "end_us": Field("i8", NEVER),
                 "coarse": Field("?"),
                 "every_h": Field("f4"),
                 "leak": Field("f8"),
@@ -76,89 +68,61 @@ class DailyUse:
     @property
     def tables(self) -> dict[str, Table]:
         """All state, by name."""
-        return {"day": self.table, "looks": self.looks.table}
+        return {"day": self.table, "parts": self.parts.table, "looks": self.looks.table}
 
     def step(
-        self, subjects: Subjects, blocks: Blocks, local_day: Array, cadence_us: Array, coarse: Array
+        self, subjects: Subjects, blocks: Blocks, cadence_us: Array, coarse: Array
     ) -> list[Condition]:
         """Take one finished block of each of n meters.
 
         Args:
-            local_day: (n,) days since 1970 of the block's middle.
             cadence_us: (n,) learned; coarse: (n,) bool, the meter is read too seldom to show pauses.
         """
         t, rows = self.table, blocks.rows
         changed = coarse != t["coarse"][rows]
         if changed.any():
-            self._begin_anew(rows[changed], coarse[changed])
-        if not coarse.any():
+            t["coarse"][rows] = coarse
+            self._begin_anew(rows[changed])
+        inside = np.flatnonzero(coarse & (blocks.hours <= _LONGEST_H))
+        if inside.size == 0:
             return []
-        out: list[Condition] = []
-        whole = (cadence_us >= _WHOLE_H * HOUR_US) & (blocks.hours <= _LONGEST_H)
-        inside = coarse & (~blocks.gap | whole)  # the register knows what ran in days between
-        over = coarse & (t["hours"][rows] > 0) & (~inside | (local_day != t["day"][rows]))
-        if over.any():
-            at = np.flatnonzero(over)
-            out += self._finish(subjects.take(at), blocks.end_us[at])
-        add = np.flatnonzero(inside)
-        if add.size:
-            r = rows[add]
-            fresh = t["hours"][r] <= 0
-            t["start_us"][r] = np.where(fresh, blocks.start_us[add], t["start_us"][r])
-            t["lowest"][r] = np.minimum(t["lowest"][r], blocks.rate[add])
-            t["hours"][r] += blocks.hours[add]
-            t["seen"][r] += blocks.seen_hours[add]
-            t["readings"][r] += blocks.readings[add]
-            t["day"][r] = local_day[add]
-            t["end_us"][r] = blocks.end_us[add]
-            t["every_h"][r] = cadence_us[add] / HOUR_US
-            full = np.flatnonzero(inside & (t["hours"][rows] >= _DAY_H))
-            if full.size:
-                out += self._finish(subjects.take(full), blocks.end_us[full])
-        return out
+        rows, every_h = rows[inside], cadence_us[inside] / HOUR_US
+        parts = parts_of_day(every_h)
+        changed = parts != self.looks.table["parts"][rows]
+        if changed.any():
+            self.looks.table["parts"][rows] = parts
+            self._begin_anew(rows[changed])
+        t["every_h"][rows] = every_h
+        full, finished = self.parts.add(blocks.take(inside), every_h, parts == PARTS)
+        if finished is None:
+            return []
+        at = inside[full]
+        return self._look(subjects.take(at), blocks.end_us[at], finished)
 
-    def _begin_anew(self, rows: Rows, coarse: Array) -> None:
+    def _begin_anew(self, rows: Rows) -> None:
         """Another cadence, another habit."""
-        t = self.table
-        t["coarse"][rows] = coarse
-        self._open_day(rows)
-        t["over"][rows] = 0.0
+        self.parts.forget(rows)
+        self.table["over"][rows] = 0.0
         self.looks.forget(rows)
 
-    def _open_day(self, rows: Rows) -> None:
-        self.table["lowest"][rows] = np.inf
-        for name in ("hours", "seen", "readings"):
-            self.table[name][rows] = 0
-
-    def _finish(self, subjects: Subjects, told_us: Array) -> list[Condition]:
-        """The day of each is over: look at it if enough of it is known."""
-        t, rows = self.table, subjects.rows
-        enough = t["hours"][rows] >= _DAY_H
-        look = np.flatnonzero(enough)
-        x = t["lowest"][rows[look]]
-        facts = (t["start_us"][rows[look]], t["end_us"][rows[look]],
-                 np.stack([t["seen"][rows[look]], t["readings"][rows[look]]], axis=1))  # fmt: skip
-        self._open_day(rows)
-        if look.size == 0:
-            return []
-        return self._look(subjects.take(look), told_us[look], x, *facts)
-
-    def _look(
-        self, subjects: Subjects, told_us: Array, x: Array, start_us: Array, end_us: Array, held: Array
-    ) -> list[Condition]:  # fmt: skip
-        """Take one look x (n,) L/h at each of n meters."""
+    def _look(self, subjects: Subjects, told_us: Array, new: Parts) -> list[Condition]:
+        """Take one look at each of n meters."""
         t, rows, limit = self.table, subjects.rows, self.settings.coarse_evidence
+        x, end_us = new.day, new.end_us
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         habit = self.looks.habit(rows, active)
         lived_in = habit.known & (habit.median >= _LIVED_IN)
         push = ~active & ~(lived_in & (x < _ABSENT * habit.median))
-        self.looks.push(rows, x, start_us, held, push)
+        self.looks.push(rows, new, push)
         found = self.looks.explained(rows, habit)
-        found, volume = self.looks.beyond(rows, habit, found, (end_us - start_us) / HOUR_US, limit)
+        found, volume = self.looks.beyond(
+            rows, habit, found, (end_us - new.day_us) / HOUR_US, limit
+        )
         needed = np.where(habit.highest < LEAST_LITRES_PER_H, 2.0 * limit, limit)
         bad = push & habit.known & ((found.nats > needed) | volume)
         leak = np.where(active, t["leak"][rows], found.leak)
-        over = np.where(active, t["over"][rows] + habit.ended(x, leak), 0.0)
+        ended = habit.ended(x, leak) * np.where(new.two & ~new.long, 0.5, 1.0)  # days overlap
+        over = np.where(active, t["over"][rows] + ended, 0.0)
         t["over"][rows] = np.maximum(over, 0.0)
         good = active & (((over > _OVER) & habit.known) | (x < 0.5 * leak) | (leak <= 0))
         begun = np.where(active, onset, self.looks.begun_us(rows, found.many))

@@ -4,6 +4,8 @@ Question: is the last reading older than this sensor's habit allows?
 Formula: now - last > max(floor, factor x learned cadence): 24 h and 3 for water, 15 min and 10 for traffic. A sensor
     that never spoke counts from the moment it became known; one that spoke once and has no cadence in the registry
     has six hours at least. Cleared by its next reading.
+    Of a meter that is read more seldom than every 2.2 h no pause shorter than the floor is told, wherever it falls
+    between two readings: floor + 1.5 cadences, the half so that the reading that ends it is not raced.
     While most of a domain, or of a gateway, is silent together, the cause lies before the sensors: `feed_silent.py`
     tells that one thing, none of them is raised, and the clock of all starts anew after it.
 Units: microseconds, seconds in evidence. Source: learned interval, fired by the clock (kapacitor #1015, #1784).
@@ -18,11 +20,14 @@ import numpy as np
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.feed_silent import FeedSilent, Presence
 from services.detect.table import NEVER, Array, Field, Rows, Table
+from services.detect.windows.intervals import COARSE_H
 from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Change, Condition, Evidence, Rule, Severity
 from services.domain.instant import HOUR_US, SECOND_US
 from services.domain.sensor import Sensor
 
+_BETWEEN = 1.5
+"""Cadences from the reading before a pause to half a cadence after the one that should have ended it."""
 _UNKNOWN_US = 6 * HOUR_US
 """How long a sensor may be silent at least that spoke once and whose cadence is not known."""
 
@@ -45,6 +50,7 @@ class Silent:
         )
         self.feeds = FeedSilent()
         self._floor = np.empty(0)
+        self._meter = np.empty(0, np.bool_)
         self._factor = np.empty(0)
         self._next_us = NEVER
 
@@ -59,6 +65,7 @@ class Silent:
         first = self.table.n
         self.table.add(len(sensors))
         floor, factor = [], []
+        meters = [sensor.kind is SensorKind.WATER_METER for sensor in sensors]
         for i, sensor in enumerate(sensors):
             traffic = sensor.domain is Domain.TRAFFIC
             meter = sensor.kind is SensorKind.WATER_METER
@@ -73,6 +80,7 @@ class Silent:
         self.feeds.add(sensors)
         self._floor = np.concatenate([self._floor, floor])
         self._factor = np.concatenate([self._factor, factor])
+        self._meter = np.concatenate([self._meter, np.array(meters, np.bool_)])
         self._next_us = NEVER
 
     def observe(self, ids: list[str], rows: Rows, at_us: Array) -> list[Condition]:
@@ -126,7 +134,10 @@ class Silent:
     def _limit(self, rows: Rows) -> Array:
         """(n,) microseconds that each of `rows` may be silent."""
         cadence, last = self.table["cadence_us"][rows], self.table["last_us"][rows]
-        limit = np.maximum(self._floor[rows], self._factor[rows] * cadence)
+        floor = self._floor[rows]
+        coarse = self._meter[rows] & (cadence > COARSE_H * HOUR_US)
+        floor = np.where(coarse, floor + _BETWEEN * cadence, floor)
+        limit = np.maximum(floor, self._factor[rows] * cadence)
         once = (cadence <= 0) & (last != NEVER)
         return np.where(once, np.maximum(limit, _UNKNOWN_US), limit).astype(np.int64)
 

@@ -23,7 +23,7 @@ from services.detect.emission import Subjects
 from services.detect.table import Array, Field, Rows, Table
 from services.detect.windows.blocks import Blocks, HourBlocks
 from services.detect.windows.hour_of_week import LocalClock, slot_of_local
-from services.detect.windows.intervals import Intervals, MeterIntervals
+from services.detect.windows.intervals import COARSE_H, Intervals, MeterIntervals
 from services.detect.windows.slots import SlotBaseline
 from services.domain.condition import Condition
 from services.domain.instant import DAY_US, HOUR_US, SECOND_US
@@ -34,8 +34,6 @@ _PRIOR_H = 12.0
 _KNOWN_H = 7 * 24.0
 _KNOWN_VISITS = 9.0
 """Of this hour of the day, those of the same weekday counted three times: a fortnight's half."""
-COARSE_US = int(2.2 * HOUR_US)
-"""Meters that are read more seldom have no pauses and no nights; their days are compared (`daily_use`)."""
 _HOLIDAY_H = 30.0
 """A pause longer than this is an absence; the habit is not learned from it."""
 
@@ -138,7 +136,7 @@ class MeterWatch:
         out += self.unit.step(subjects, blocks)
         foreign = self.unit.mute(rows, blocks.end_us)
         cadence = self.intervals.table["cadence_us"][rows]
-        coarse = cadence > COARSE_US
+        coarse = cadence > COARSE_H * HOUR_US
         out += self.continuous.step(subjects, blocks, chance_of_rest, coarse, resolution[rows])
         flowing = self.continuous.episodes.active(rows) | self.continuous.suspicious(rows)
         out += self.burst.step(subjects, blocks, ~flowing & ~gap & ~foreign, foreign, coarse)
@@ -150,7 +148,7 @@ class MeterWatch:
         )
         out += self.stuck.step(subjects, blocks, chance)
         out += self.night.step(subjects, blocks, local // DAY_US, coarse)
-        out += self.daily.step(subjects, blocks, local // DAY_US, cadence, coarse)
+        out += self.daily.step(subjects, blocks, cadence, coarse)
         teach = (
             ~flowing & ~foreign & ~self.intermittent.suspicious(rows) & ~self.burst.episodes.active(rows)
             & (self.stuck.resting_hours(rows) <= _HOLIDAY_H) & (~gap | (blocks.zero & (hours < 6)))

@@ -1,8 +1,8 @@
 """The newest looks at meters that are read seldom, and what explains them: the habit, the habit and a leak, or neither.
 
-A look is a rate in L/h, one a day or so. The 28 looks before the last 14 are the habit: its density f is a kernel of
-Student's t with 3 degrees around each of them, half their spread wide. The formulae are in `detectors/daily_use.py`.
-It refuses to know days, and to decide.
+A look is the rate of a day in L/h; where days are kept as halves, the newest looks are the days that end with the last
+half. The 28 looks before the last 14 are the habit: its density f is a kernel of Student's t with 3 degrees around each
+of them, half their spread wide. The formulae are in `detectors/daily_use.py`. It refuses to cut days, and to decide.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from typing import Final
 import numpy as np
 
 from services.detect.table import NEVER, Array, Field, Rows, Table
+from services.detect.windows.day_parts import Parts
 from services.detect.windows.rolling import sorted_quantile
 
 WINDOW: Final = 14
 HABIT: Final = 28
 LEAST_LITRES_PER_H: Final = 1.0
 """Smallest leak that is asked for, and smallest spread."""
-_KEPT: Final = WINDOW + HABIT
+PARTS: Final = 2
+"""Of a day, where readings allow it: the newest looks end with any of them."""
+_DAYS: Final = WINDOW + HABIT
+_KEPT: Final = PARTS * _DAYS
 _SPANS: Final = (2, 3, 4, 5, 7, 10, WINDOW)
 _NEEDED: Final = 10
 _FOLLOWED: Final = 5
@@ -90,46 +94,69 @@ class DayLooks:
         self.table = Table(
             {
                 "looks": Field("f4", np.nan, (_KEPT,)),
-                "begun_us": Field("i8", NEVER, (WINDOW,)),
-                "held": Field("f4", 0.0, (WINDOW, 2)),
+                "begun_us": Field("i8", NEVER, (PARTS * WINDOW,)),
+                "held": Field("f4", 0.0, (PARTS * WINDOW, 2)),
                 "pushed": Field("i4"),
                 "run": Field("i2"),
+                "parts": Field("i1", 1),
+                "half": Field("?"),
             }
         )
 
-    def push(self, rows: Rows, x: Array, start_us: Array, held: Array, which: Array) -> None:
-        """A look x (n,) L/h at each of `rows` where `which` (n,) bool; the others' run ends.
+    def push(self, rows: Rows, new: Parts, which: Array) -> None:
+        """A part at each of `rows` (distinct) where `which` (n,) bool; the others' run ends."""
+        t = self.table
+        t["run"][rows] = np.where(which, t["run"][rows], 0)
+        first = new.half ^ new.long
+        lame = which & new.two & (t["half"][rows] == first) & (t["pushed"][rows] > 0)
+        if lame.any():  # a half is unknown: the next one keeps its place
+            nothing = np.full(int(lame.sum()), np.nan)
+            self._put(rows[lame], nothing, new.start_us[lame], np.zeros((len(nothing), 2)))
+        held = new.held / np.where(new.long, 2, 1)[:, None]
+        for one in (which, which & new.long):
+            self._put(rows[one], new.rate[one], new.start_us[one], held[one])
+        t["half"][rows] = np.where(which, new.half, t["half"][rows])
 
-        Args:
-            start_us: (n,) begin of what is looked at; held: (n, 2) hours heard of it, and readings.
-        """
-        t, r = self.table, rows[which]
+    def _put(self, r: Rows, x: Array, start_us: Array, held: Array) -> None:
+        t = self.table
         pushed = t["pushed"][r]
-        t["looks"][r, pushed % _KEPT] = x[which]
-        t["begun_us"][r, pushed % WINDOW] = start_us[which]
-        t["held"][r, pushed % WINDOW] = held[which]
+        t["looks"][r, pushed % _KEPT] = x
+        t["begun_us"][r, pushed % (PARTS * WINDOW)] = start_us
+        t["held"][r, pushed % (PARTS * WINDOW)] = held
         t["pushed"][r] = pushed + 1
-        t["run"][rows] = np.where(which, np.minimum(t["run"][rows] + 1, WINDOW), 0)
+        t["run"][r] = np.minimum(t["run"][r] + 1, PARTS * WINDOW)
 
     def begun_us(self, rows: Rows, many: Array) -> Array:
         """(n,) begin of the newest (n,) many looks."""
-        place = (self.table["pushed"][rows] - np.maximum(many, 1)) % WINDOW
-        begun: Array = self.table["begun_us"][rows, place]
+        t = self.table
+        back = np.maximum(many, 1) * t["parts"][rows]
+        begun: Array = t["begun_us"][rows, (t["pushed"][rows] - back) % (PARTS * WINDOW)]
         return begun
 
     def _newest(self, rows: Rows, many: int) -> tuple[Array, Array]:
-        """(n, many) looks, the newest first, and (n, many) whether there are so many."""
+        """(n, many) looks, the newest first, and (n, many) whether there are so many; of half a day what is known."""
+        t, at = self.table, rows[:, None]
+        parts, pushed = t["parts"][at], t["pushed"][at]
         age = np.arange(many)[None, :]
-        pushed = self.table["pushed"][rows][:, None]
-        looks = self.table["looks"][rows[:, None], (pushed - 1 - age) % _KEPT].astype(np.float64)
-        return looks, np.broadcast_to(age < pushed, looks.shape)
+        last = t["looks"][at, (pushed - 1 - parts * age) % _KEPT].astype(np.float64)
+        first = t["looks"][at, (pushed - parts * (age + 1)) % _KEPT].astype(np.float64)
+        mean = np.where(np.isnan(last), first, np.where(np.isnan(first), last, (last + first) / 2))
+        return mean, parts * (age + 1) <= pushed
+
+    def _halves(self, rows: Rows) -> Array:
+        """(n, PARTS * WINDOW) halves of days, the newest first; infinite where days have none or it is not known."""
+        t = self.table
+        age = np.arange(PARTS * WINDOW)[None, :]
+        halves = t["looks"][rows[:, None], (t["pushed"][rows][:, None] - 1 - age) % _KEPT]
+        known = (t["parts"][rows] == PARTS)[:, None] & np.isfinite(halves)
+        return np.where(known, halves.astype(np.float64), np.inf)
 
     def habit(self, rows: Rows, followed: Array) -> Habit:
         """Of the looks before the window that the next look will end; `followed` (n,) bool: fewer looks do."""
-        looks, there = self._newest(rows, _KEPT)
-        pushed = self.table["pushed"][rows]
+        looks, there = self._newest(rows, _DAYS)
+        pushed = self.table["pushed"][rows] // self.table["parts"][rows]
         window = np.clip(pushed + 1 - _NEEDED, 3, WINDOW) - 1
-        age = np.arange(_KEPT)[None, :]
+        age = np.arange(_DAYS)[None, :]
         inside = there & (age >= window[:, None]) & (age < window[:, None] + HABIT)
         ordered = np.sort(np.where(inside, looks, np.nan), axis=1)[:, :HABIT]
         count = np.isfinite(ordered).sum(axis=1)
@@ -153,15 +180,17 @@ class DayLooks:
     def explained(self, rows: Rows, habit: Habit) -> Explained:
         """Habit and a constant more, against habit or any use."""
         looks, _ = self._newest(rows, WINDOW)
-        run = self.table["run"][rows]
+        run = self.table["run"][rows] // self.table["parts"][rows]
         looks = np.where(np.arange(WINDOW)[None, :] < run[:, None], looks, 0.0)
         plain = habit.density(looks)
+        halves = self._halves(rows)
         nats, many = np.full(len(rows), -np.inf), np.zeros(len(rows), np.intp)
         leak, mean = np.zeros(len(rows)), habit.median.copy()
         for k in _SPANS:
             newest = looks[:, :k]
             middle = np.median(newest, axis=1)
-            q = np.minimum(middle - habit.median, newest.min(axis=1))
+            least = np.minimum(newest.min(axis=1), halves[:, : PARTS * k].min(axis=1))
+            q = np.minimum(middle - habit.median, least)
             asked = habit.known & (run >= k) & (q > LEAST_LITRES_PER_H)
             if not asked.any():
                 continue
@@ -179,7 +208,7 @@ class DayLooks:
     ) -> tuple[Explained, Array]:
         """The same, and (n,) bool: it is a volume that no day ever had; then that is what was found."""
         looks, _ = self._newest(rows, 2)
-        run = self.table["run"][rows]
+        run = self.table["run"][rows] // self.table["parts"][rows]
         far = looks > habit.far[:, None]
         litres = (looks - habit.median[:, None]) * hours[:, None]
         two = (run >= 2) & far.all(axis=1) & (litres.sum(axis=1) > _TWO_LITRES)
@@ -196,16 +225,19 @@ class DayLooks:
 
     def held(self, rows: Rows, many: Array) -> Array:
         """(n, 2) hours seen and readings of the newest looks."""
-        age = np.arange(WINDOW)[None, :]
-        place = (self.table["pushed"][rows][:, None] - 1 - age) % WINDOW
-        held = self.table["held"][rows[:, None], place]
-        total: Array = np.where((age < many[:, None])[:, :, None], held, 0.0).sum(axis=1)
+        t = self.table
+        age = np.arange(PARTS * WINDOW)[None, :]
+        place = (t["pushed"][rows][:, None] - 1 - age) % (PARTS * WINDOW)
+        held = t["held"][rows[:, None], place]
+        newest = age < (many * t["parts"][rows])[:, None]
+        total: Array = np.where(newest[:, :, None], held, 0.0).sum(axis=1)
         return total
 
     def forget_newest(self, rows: Rows, many: Array) -> None:
         """The newest looks are a leak's, and no habit."""
         t = self.table
-        for back in range(WINDOW):
+        many = many * t["parts"][rows]
+        for back in range(PARTS * WINDOW):
             r = rows[many > back]
             t["looks"][r, (t["pushed"][r] - 1 - back) % _KEPT] = np.nan
         t["pushed"][rows] -= many

@@ -26,7 +26,8 @@ from services.domain.register import (
 
 LATE_RESET: Final = 3
 """So many readings in a row, all more than a week behind the last: the clock was wrong, start from them."""
-_STEPS_H: Final = 2.2
+COARSE_H: Final = 2.2
+"""Meters that are read more seldom have no pauses and no nights; their days are compared (`daily_use`)."""
 _FIRST_CADENCE_US: Final = 2 * DAY_US
 """A first interval that is longer is a gap, whatever comes later."""
 _WEEK_US: Final = 7 * DAY_US
@@ -122,7 +123,7 @@ class MeterIntervals:
         if wild.any():
             event = np.where(wild, np.int8(MeterEvent.JUMP), event)
             litres = np.where(wild, np.nan, litres)
-        small = (litres > 1e-3) & use & (hours <= _STEPS_H)  # a day's use is no step of a register
+        small = (litres > 1e-3) & use & (hours <= COARSE_H)  # a day's use is no step of a register
         resolution = t["resolution"][rows]
         resolution = np.where(
             small & ((resolution == 0) | (litres < resolution)), litres, resolution
