@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,9 +15,7 @@ from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
     from services.cli.settings import Sources
-    from services.detect.recorded.tune import Configuration, Labelled, Point
-
-_HEAD: Final = ("", "found", "missed", "false alarms", "not judged", "median time to detect", "")
+    from services.detect.recorded.tune import Configuration, Labelled, Point, Prices
 
 
 def tune(
@@ -41,18 +39,40 @@ def tune(
     to: str | None = typer.Option(
         None, metavar="TIME", help="With --database: readings and alerts before this time."
     ),
+    out: Path | None = typer.Option(
+        None,
+        help="Write the proposal as a settings file: for --config here and of `citygauge backtest`, and the service.",
+    ),
+    false_alarm_costs: float | None = typer.Option(
+        None,
+        min=0,
+        metavar="MONEY",
+        help="What it costs to go and find nothing: propose what costs least in all.",
+    ),
+    miss_costs: float | None = typer.Option(
+        None, min=0, metavar="MONEY", help="The same for an event of which nobody is told."
+    ),
+    hour_costs: float | None = typer.Option(
+        None,
+        min=0,
+        metavar="MONEY",
+        help="The same for each hour from an event's start until somebody is told.",
+    ),
 ) -> None:
     """Show what other limits of the detectors would have found, when, and for how many false alarms.
 
-    Marks the configurations that no other one beats (`*`) and the present one, and proposes one as TOML. It changes
-    nothing: a person decides.
+    Marks the configurations that no other one beats (`*`), and proposes one: why, which events and false alarms
+    change, whether it holds in both halves of the sensors, and its settings as TOML. It changes nothing: a person
+    decides. Without costs a proposal misses no more than the present configuration.
 
     Of the database the verdicts on alerts are the truth: "real" should be found, "legitimate use" (and a process alarm
     of a faulty sensor) should not be told, and alerts at places and times that nobody has judged are counted apart.
     """
     from services.cli.settings import Section
     from services.detect.detector_settings import DetectorSettings
+    from services.detect.recorded.proposal import NOTHING_BETTER, proposed, table
     from services.detect.recorded.tune import tried, with_front
+    from services.detect.scoring import words
 
     sources = sources_of(None)
     present = sources.load(Section.DETECTORS, DetectorSettings)
@@ -60,18 +80,22 @@ def tune(
         raise InvalidInput("--database", "with a case", "the database is the only case then")
     if limit and config:
         raise InvalidInput("--limit", "with --config", "one of the two")
+    prices = _prices(false_alarm_costs, miss_costs, hour_costs)
     with _histories(sources, cases or [], database, from_, to) as histories:
         several = _configurations(present, histories, limit or [], config or [])
-        points = []
+        points: list[Point] = []
+        begun = time.perf_counter()
         for done, configuration in enumerate(several, start=1):
-            begun = time.perf_counter()
             points.append(tried(configuration, histories))
-            typer.echo(
-                f"{done} of {len(several)}: {configuration.name} "
-                f"({time.perf_counter() - begun:.1f} s)",
-                err=True,
-            )
-    _show(with_front(points))
+            left = (time.perf_counter() - begun) / done * (len(several) - done)
+            ahead = f", about {words.span(left / 3600)} to go" if left > 1 else ""
+            typer.echo(f"{done} of {len(several)}: {configuration.name}{ahead}", err=True)
+        complete = all(each.complete for each in histories)
+    text = proposed(with_front(points), prices)
+    typer.echo("\n".join(table(with_front(points), prices, complete)))
+    typer.echo(f"\n{text}" if text else f"\n{NOTHING_BETTER}")
+    if out is not None and text:
+        _write(out, text)
 
 
 @contextmanager
@@ -157,39 +181,17 @@ def _values(text: str) -> tuple[str, list[float]]:
         raise InvalidInput("--limit", text, "NAME=VALUE,VALUE with numbers") from None
 
 
-def _show(points: Sequence[Point]) -> None:
-    from services.detect.recorded.tune import proposal
-    from services.detect.scoring import words
+def _prices(false_alarm: float | None, missed: float | None, hour: float | None) -> Prices | None:
+    from services.detect.recorded.tune import Prices
 
-    rows = [
-        _HEAD,
-        *(
-            (
-                point.configuration.name,
-                f"{point.figures.found} of {point.figures.events}",
-                f"{point.missed}",
-                f"{point.false_alarms}",
-                f"{point.unjudged}",
-                words.span(point.figures.median_h),
-                "*" if point.front else "",
-            )
-            for point in sorted(points, key=lambda each: each.cost)
-        ),
-    ]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
-    for row in rows:
-        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        typer.echo("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
-    best, present = proposal(points), points[0]
-    if best is present or best.cost == present.cost:
-        typer.echo("\nNothing here finds as much as the present configuration for less.")
-        return
-    typer.echo(
-        f"\nFor a person to decide: {best.configuration.name} finds {best.figures.found} of "
-        f"{best.figures.events} with {best.false_alarms} false alarms, median "
-        f"{words.span(best.figures.median_h)}; now {present.figures.found} with "
-        f"{present.false_alarms}, {words.span(present.figures.median_h)}.\n"
-    )
-    typer.echo("[detectors]")
-    for name, value in best.configuration.changes.items():
-        typer.echo(f"{name} = {value:g}")
+    if false_alarm is None and missed is None and hour is None:
+        return None
+    return Prices(false_alarm or 0.0, missed or 0.0, hour or 0.0)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput("--out", str(path), f"a file that can be written ({error})") from error
+    typer.echo(f"{path} written", err=True)

@@ -11,11 +11,15 @@ from typer.testing import CliRunner
 
 from services.cli import app
 from services.detect.detector_settings import DetectorSettings
+from services.detect.recorded.outcomes import Kind, Outcome, halves, tally
+from services.detect.recorded.proposal import proposed, table
 from services.detect.recorded.tune import (
     FACTORS,
     Configuration,
     Point,
+    Prices,
     combinations,
+    holds,
     one_by_one,
     proposal,
     with_front,
@@ -84,6 +88,53 @@ def test_the_front_holds_what_nothing_beats_and_the_proposal_costs_no_event() ->
     assert proposal(points[:1]) is points[0]
 
 
+def judged(name: str, outcomes: list[Outcome]) -> Point:
+    counted = tally(outcomes)
+    delays = tuple(sorted(each.hours for each in outcomes if each.kind is Kind.FOUND))
+    figures = Figures(events=counted.events, found=counted.found, delays_h=delays)
+    changes = {} if name == "present" else {name: 1.0}
+    return Point(
+        Configuration(name, PRESENT, changes), figures, counted.false_alarms, 0, outcomes=tuple(outcomes)
+    )  # fmt: skip
+
+
+def test_prices_decide_between_a_missed_leak_and_false_alarms_and_the_text_says_both() -> None:
+    leak = Outcome(Kind.FOUND, "M1", "leak at M1, 1 May 2026", 30.0)
+    wrong = [Outcome(Kind.FALSE, f"M{i}", f"leak at M{i}, 2 May 2026") for i in range(2, 6)]
+    deaf = Outcome(Kind.MISSED, "M1", leak.label)
+    points = with_front([judged("present", [leak, *wrong]), judged("deaf", [deaf])])
+    assert proposal(points).configuration.name == "present", "it would miss more"
+    assert proposed(points) is None
+    dear_visits = Prices(false_alarm=100, missed=300, hour=0)
+    assert proposal(points, dear_visits).configuration.name == "deaf"
+    text = proposed(points, dear_visits)
+    assert text is not None
+    assert "# It costs least: 300 instead of 400" in text
+    assert "#   no longer found: leak at M1, 1 May 2026" in text
+    assert text.count("no false alarm any more") == 4
+    dear_leaks = Prices(false_alarm=100, missed=300, hour=2)
+    assert proposal(points, dear_leaks).configuration.name == "deaf", "300 is less than 460"
+    assert proposal(points, Prices(100, 900, 2)).configuration.name == "present"
+    assert any("460" in line for line in table(points, dear_leaks, complete=True))
+
+
+def test_a_configuration_that_helps_one_half_of_the_sensors_and_harms_the_other_is_doubted() -> (
+    None
+):
+    names = [f"M{i}" for i in range(40)]
+    one = [name for name in names if halves([Outcome(Kind.FALSE, name, name)])[0].false_alarms]
+    other = [name for name in names if name not in one]
+    assert min(len(one), len(other)) >= 12, "a half is about a half"
+    now = [Outcome(Kind.FALSE, name, name) for name in one[:12]]
+    fitted = [Outcome(Kind.FALSE, name, name) for name in other[:6]]
+    present, best = judged("present", now), judged("fitted", fitted)
+    assert holds(present, best) == (True, False)
+    text = proposed([present, best])
+    assert text is not None
+    assert "better in one half and worse in the other" in text
+    assert holds(present, judged("fine", now[:6])) == (True, True)
+
+
 def tuned(*arguments: object) -> tuple[str, str]:
     result = CliRunner().invoke(app, ["tune", *map(str, arguments)])
     assert result.exception is None, result.exception
@@ -111,17 +162,19 @@ def test_the_command_shows_the_trade_and_proposes_settings_that_can_be_pasted(
     tmp_path: Path,
 ) -> None:
     folder = labelled(tmp_path / "one")
-    shown, progress = tuned(folder, "--limit", "continuous_min_h=12,20")
+    config = tmp_path / "quiet.toml"
+    shown, progress = tuned(folder, "--limit", "continuous_min_h=12,20", "--out", config)
     assert "2 of 2: continuous_min_h = 20" in progress
-    table, _, snippet = shown.partition("\n\n")
-    rows = {line.partition("  ")[0]: line for line in table.splitlines()}
+    rows_text, _, snippet = shown.partition("\n\n")
+    rows = {line.partition("  ")[0]: line for line in rows_text.splitlines()}
     assert rows["continuous_min_h = 20"].endswith("*")
     assert " 1 of 1 " in rows["present"]
     assert "For a person to decide" in snippet
-    proposed = tomllib.loads(snippet[snippet.index("[detectors]") :])
-    assert proposed == {"detectors": {"continuous_min_h": 20}}
+    assert "no false alarm any more: continuous flow at M2, 22 Mar 2026" in snippet
+    assert "Careful: it rests on 1 events and 1 false alarms" in snippet
     config = tmp_path / "quiet.toml"
-    config.write_text(snippet[snippet.index("[detectors]") :])
+    assert tomllib.loads(config.read_text()) == {"detectors": {"continuous_min_h": 20}}
+    assert config.read_text() == snippet, "what is shown is what is written"
     again, _ = tuned(folder, "--config", config)
     assert str(config) in again
     nothing, _ = tuned(folder, "--limit", "zone_cusum_h=5")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import inf
 from typing import Final
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from services.detect.detector_settings import DetectorSettings
 from services.detect.recorded.backtest import Case, run_case
+from services.detect.recorded.outcomes import Outcome, Tally, halves, outcomes, tally
 from services.detect.scoring.alert_lines import parse_alerts
 from services.detect.scoring.figures import Figures, figures
 from services.detect.scoring.matching import match
@@ -92,6 +93,7 @@ class Point:
         false_alarms: episodes that a person has judged, or the truth shows, to be none.
         unjudged: episodes of which nobody knows.
         front: no other one is better in one respect and as good in the others.
+        outcomes: of each event and each false alarm.
     """
 
     configuration: Configuration
@@ -99,6 +101,7 @@ class Point:
     false_alarms: int
     unjudged: int
     front: bool = False
+    outcomes: tuple[Outcome, ...] = ()
 
     @property
     def missed(self) -> int:
@@ -176,6 +179,7 @@ def tried(configuration: Configuration, histories: Sequence[Labelled]) -> Point:
     from services.detect.scoring.figures import pool
 
     parts, false_alarms, unjudged = [], 0, 0
+    became: list[Outcome] = []
     for each in histories:
         lines = run_case(each.case, configuration.settings, end_us=each.truth.end_us)
         alerts = parse_alerts(json.dumps(line) for line in lines)
@@ -185,20 +189,15 @@ def tried(configuration: Configuration, histories: Sequence[Labelled]) -> Point:
         known = found.false_alarms if each.complete else found.benign
         false_alarms += known
         unjudged += found.false_alarms - known
-    return Point(configuration, pool(parts), false_alarms, unjudged)
+        became += outcomes(matching, each.complete)
+    return Point(configuration, pool(parts), false_alarms, unjudged, outcomes=tuple(became))
 
 
 def with_front(points: Sequence[Point]) -> list[Point]:
     """The points, those on the front marked: by false alarms, misses, time to detect and unjudged alerts."""
     costs = [point.cost for point in points]
     return [
-        Point(
-            point.configuration,
-            point.figures,
-            point.false_alarms,
-            point.unjudged,
-            not any(_dominates(other, cost) for other in costs),
-        )
+        replace(point, front=not any(_dominates(other, cost) for other in costs))
         for point, cost in zip(points, costs, strict=True)
     ]
 
@@ -207,11 +206,51 @@ def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return one != other and all(a <= b for a, b in zip(one, other, strict=True))
 
 
-def proposal(points: Sequence[Point]) -> Point:
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What outcomes cost a utility, in any money.
+
+    Attributes:
+        false_alarm: somebody goes and finds nothing.
+        missed: an event of which nobody is told.
+        hour: each hour from an event's start until somebody is.
+    """
+
+    false_alarm: float
+    missed: float
+    hour: float
+
+    def of(self, counted: Tally) -> float:
+        """The cost of outcomes."""
+        return (
+            self.false_alarm * counted.false_alarms
+            + self.missed * counted.missed
+            + self.hour * counted.hours
+        )
+
+
+def proposal(points: Sequence[Point], prices: Prices | None = None) -> Point:
     """The point that finds as much as the present one for the fewest false alarms, then the soonest.
 
-    More alerts that nobody has judged than now are not proposed. The present one is the first of the points.
+    With prices the one that costs least, whatever it misses. More alerts that nobody has judged than now are not
+    proposed. The present one is the first of the points, and stays where nothing is better.
     """
     present = points[0]
-    fit = [p for p in points if p.missed <= present.missed and p.unjudged <= present.unjudged]
+    fit = [p for p in points if p.unjudged <= present.unjudged]
+    if prices is not None:
+        return min(fit, key=lambda p: (prices.of(tally(p.outcomes)), len(p.configuration.changes)))
+    fit = [p for p in fit if p.missed <= present.missed]
     return min(fit, key=lambda point: (*point.cost, len(point.configuration.changes)))
+
+
+def holds(present: Point, other: Point, prices: Prices | None = None) -> tuple[bool, bool]:
+    """Whether the other one is at least as good as the present one in either half of the sensors."""
+    pairs = list(zip(halves(present.outcomes), halves(other.outcomes), strict=True))
+    first, second = (_no_worse(a, b, prices) for a, b in pairs)
+    return first, second
+
+
+def _no_worse(present: Tally, other: Tally, prices: Prices | None) -> bool:
+    if prices is not None:
+        return prices.of(other) <= prices.of(present)
+    return other.missed <= present.missed and other.false_alarms <= present.false_alarms
