@@ -75,17 +75,20 @@ class Frame:
             answer = problems.of_error(error, scope["path"])
             await answer(scope, exchange.receive, exchange.send)
         finally:
-            status = CLIENT_CLOSED if exchange.left else exchange.status
-            self._count(scope, status, time.perf_counter() - began)
+            self._count(scope, exchange, time.perf_counter() - began)
 
-    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+    def _count(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
         route = scope.get("route")
         template = getattr(route, "path", None) or "(none)"
         if scope["path"].startswith("/assets/"):
             template = "/assets"
+        live = template.endswith("/stream")
+        status = exchange.status
+        if exchange.left and not (live and status):  # a live stream ends when its client leaves
+            status = CLIENT_CLOSED
         method = scope["method"] if template != "(none)" else "any"
         self._metrics.requests.labels(method, template, str(status)).inc()
-        if not template.endswith("/stream"):
+        if not live:
             self._metrics.seconds.labels(template).observe(seconds)
         _LOG.debug(
             "request method=%s path=%s status=%s ms=%.1f",

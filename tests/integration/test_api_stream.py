@@ -90,6 +90,18 @@ def test_an_alert_arrives_as_it_is_raised_and_as_it_changes(
         assert told["alert"]["acknowledged_by"] == "Ana Torres"  # type: ignore[index]
 
 
+def test_who_leaves_a_live_stream_has_had_it_all(api: Api, reader: httpx.Client) -> None:
+    """It has no other end: it is no answer that broke off."""
+    with following(reader):
+        pass
+    route = 'method="GET",route="/v1/alerts/stream",status="200"'
+    wait_until(
+        lambda: f"citygauge_api_requests_total{{{route}}} 1.0" in reader.get("/metrics").text,
+        what="the stream to be counted",
+    )
+    assert 'status="499"' not in reader.get("/metrics").text
+
+
 def test_a_client_resumes_where_it_was(api: Api, reader: httpx.Client) -> None:
     ids = [str(say(api.database_url, subject=f"s{i}").id) for i in range(4)]
     with following(reader, after=0) as found:
