@@ -17,7 +17,7 @@ from services.store import rejected
 from services.store.connection import connect, transaction
 from tests.api_server import METER, STATION, register, say, store
 from tests.browser.conftest import Console, arrive
-from tests.browser.test_console import NOW, ONSET, with_history
+from tests.browser.history import NOW, ONSET, with_history
 
 pytestmark = pytest.mark.browser
 

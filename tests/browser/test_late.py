@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from tests.api_server import new_key, say
 from tests.browser.conftest import Console, arrive, held, release
-from tests.browser.test_console import NOW
+from tests.browser.history import NOW
 
 pytestmark = pytest.mark.browser
 

@@ -12,7 +12,7 @@ from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect
 from tests.api_server import METER, new_key, register, say
 from tests.browser.conftest import Console, arrive
-from tests.browser.test_console import NOW, ONSET, REFUSED, with_history
+from tests.browser.history import NOW, ONSET, REFUSED, with_history
 
 pytestmark = pytest.mark.browser
 

@@ -12,7 +12,7 @@ from services.cli.rule_settings import rules_of
 from services.detect.detector_settings import DetectorSettings
 from tests.api_server import METER, new_key, register, say, serving, store
 from tests.browser.conftest import Console, calm, tab
-from tests.browser.test_console import NOW, ONSET, wait_until_painted, with_history
+from tests.browser.history import NOW, ONSET, wait_until_painted, with_history
 
 pytestmark = pytest.mark.browser
 

@@ -1,0 +1,70 @@
+"""The charts of readings: drawn, as a table, worked out from a register, with a band."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+from services.domain.condition import Evidence
+from tests.api_server import METER, register, say, store
+from tests.browser.conftest import Console
+from tests.browser.history import NOW, ONSET, wait_until_painted, with_history
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_chart_of_an_alert_is_drawn_and_has_a_table(console: Console) -> None:
+    with_history(console.api)
+    alert = say(console.api.database_url, onset=ONSET)
+    page = console.open(f"/#/alert/{alert.id}")
+    chart = page.locator("#view, #page").get_by_role("img", name="Flow from")
+    expect(chart).to_be_visible()
+    wait_until_painted(page)
+    for text in ("Limit 600 litres per hour", "Began", "Alert given"):
+        expect(page.locator(".key")).to_contain_text(text)
+    page.get_by_role("button", name="Show as table").click()
+    rows = page.locator("#view table tbody tr")
+    expect(rows.nth(60)).to_be_attached()
+    expect(rows.first.locator("time")).to_have_attribute("title", re.compile("UTC"))
+    page.get_by_role("button", name="Show as chart").click()
+    expect(chart).to_be_visible()
+
+
+def test_a_sensor_is_found_and_shown(console: Console) -> None:
+    with_history(console.api)
+    page = console.open()
+    box = page.get_by_role("combobox", name="Find a sensor")
+    box.fill("mill")
+    expect(page.locator("#search-results [role=option]")).to_have_count(1)
+    box.press("ArrowDown")
+    box.press("Enter")
+    expect(page.get_by_role("heading", name="14 Mill Street")).to_be_visible()
+    expect(page.locator("#view, #page").get_by_role("img", name="Flow from")).to_be_visible()
+    wait_until_painted(page)
+    expect(page.get_by_text("It never raised an alert.")).to_be_visible()
+    page.get_by_role("button", name="Last year").click()
+    expect(page.locator("#view, #page").get_by_role("img", name="Flow from")).to_be_visible()
+
+
+def test_a_meter_that_only_counts_shows_its_flow(console: Console) -> None:
+    number = register(console.api.database_url, [METER])[METER.id]
+    times = [NOW - timedelta(minutes=120 - i) for i in range(120)]
+    litres = [1000.0 + 10 * i for i in range(120)]
+    store(console.api.database_url, METER, number, times, register_litres=litres)
+    alert = say(console.api.database_url, onset=ONSET)
+    page = console.open(f"/#/alert/{alert.id}")
+    expect(
+        page.locator("#view, #page").get_by_role("img", name="Flow from 600 to 600")
+    ).to_be_visible()
+    expect(page.locator(".key")).to_contain_text("worked out from the meter reading")
+
+
+def test_an_alert_shows_the_band_that_its_own_evidence_has(console: Console) -> None:
+    with_history(console.api)
+    evidence = Evidence(
+        "flow_litres_per_h", "L/h", 1840.0, 600.0, 35.0, 600.0, 10, 0.0, {"sigma_litres_per_h": 9.0}
+    )
+    alert = say(console.api.database_url, onset=ONSET, evidence=evidence)
+    page = console.open(f"/#/alert/{alert.id}")
+    expect(page.locator("#view .key .k-band")).to_have_text("Usual at this hour")

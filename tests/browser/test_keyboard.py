@@ -1,0 +1,93 @@
+"""The keyboard alone: reaches every control of every page, and does what a pointer does."""
+
+from typing import Final
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.api_server import METER, register, say
+from tests.browser.conftest import Console, calm
+
+pytestmark = pytest.mark.browser
+
+CONTROLS: Final = """() => [...document.querySelectorAll(
+    'main a[href], main button, main input, main select, main textarea, main summary, main [tabindex="0"]')]
+  .filter((each) => each.checkVisibility() && !each.disabled && each.type !== 'radio')
+  .map((each) => { each.dataset.reached ??= 'no'; return each; }).length"""
+REACHED: Final = """() => {
+  const at = document.activeElement;
+  if (at.dataset.reached) at.dataset.reached = getComputedStyle(at).outlineStyle === 'none' ? 'unseen' : 'yes';
+  return Boolean(at.closest('main'));
+}"""
+MISSED: Final = """() => [...document.querySelectorAll('[data-reached]:not([data-reached=yes])')]
+  .map((each) => `${each.dataset.reached}: ${each.outerHTML.slice(0, 120)}`)"""
+
+
+def test_the_keyboard_alone_opens_an_alert(console: Console) -> None:
+    say(console.api.database_url)
+    page = console.open()
+    expect(page.locator(".card")).to_be_visible()
+    page.locator("body").press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    for _ in range(24):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.dataset.part") == "open":
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("#view h2")).to_be_focused()
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until a control has the focus."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("(each) => each === document.activeElement"):
+            return
+    raise AssertionError(f"Tab does not reach {wanted}")
+
+
+@pytest.mark.parametrize("address", ["#/expect?add=yes", "#/messages", "#/rule/burst"])
+def test_tab_reaches_every_control_of_a_page_and_shows_where_it_is(
+    console: Console, address: str
+) -> None:
+    page = console.open(f"/{address}")
+    controls = page.evaluate(CONTROLS)
+    assert controls
+    page.locator("main").focus()
+    page.keyboard.press("Tab")
+    while page.evaluate(REACHED):
+        page.keyboard.press("Tab")
+    assert not page.evaluate(MISSED)
+
+
+def test_what_to_expect_is_said_and_ended_without_a_pointer(console: Console) -> None:
+    register(console.api.database_url, [METER])
+    page = console.open("/#/expect?add=yes")
+    form = page.get_by_role("form", name="Say what to expect")
+    page.locator("main").focus()
+    tab_to(page, form.get_by_role("textbox", name="Sensors, by id"))
+    page.keyboard.type(METER.id)
+    tab_to(page, form.get_by_role("textbox", name="Why?"))
+    page.keyboard.type("Flushing")
+    tab_to(page, form.get_by_role("button", name="Say what to expect"))
+    page.keyboard.press("Enter")
+    card = page.get_by_role("region", name="Flushing")
+    expect(card).to_contain_text("Holds now")
+    calm(page)
+    page.locator("main").focus()
+    tab_to(page, card.get_by_role("button", name="End it now"))
+    page.keyboard.press("Enter")
+    ending = page.get_by_role("form", name="End it now")
+    expect(ending).to_be_visible()
+    tab_to(page, ending.get_by_role("button", name="End it now"))
+    page.keyboard.press("Enter")
+    expect(page.locator("#page")).to_contain_text("What is still there is told now.")
+
+
+def test_other_values_are_tried_without_a_pointer(console: Console) -> None:
+    page = console.open("/#/rule/burst")
+    page.locator("main").focus()
+    limit = page.get_by_role("spinbutton").first
+    tab_to(page, limit)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("Change at least one value first.")
