@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from services.domain.condition import Evidence
 from tests.api_server import METER, register, say, store
-from tests.browser.conftest import Console
+from tests.browser.conftest import Console, calm, held, release
 from tests.browser.history import NOW, ONSET, wait_until_painted, with_history
 
 pytestmark = pytest.mark.browser
@@ -68,3 +68,21 @@ def test_an_alert_shows_the_band_that_its_own_evidence_has(console: Console) -> 
     alert = say(console.api.database_url, onset=ONSET, evidence=evidence)
     page = console.open(f"/#/alert/{alert.id}")
     expect(page.locator("#view .key .k-band")).to_have_text("Usual at this hour")
+
+
+def test_a_zoom_shows_at_once_what_is_there_and_then_the_finer_answer(console: Console) -> None:
+    with_history(console.api)
+    page = console.open(f"/#/sensor/{METER.id}")
+    wait_until_painted(page)
+    calm(page)
+    picture = "document.querySelector('.plot canvas').toDataURL()"
+    before = page.evaluate(picture)
+    waiting = held(page, "**/readings?*")
+    page.get_by_role("button", name="Closer").click()
+    page.wait_for_function(f"(before) => {picture} !== before", arg=before)
+    expect(page.locator("#page [aria-busy=true]")).to_have_count(1)
+    coarse = page.evaluate(picture)
+    release(page, waiting)
+    expect(page.locator("#page [aria-busy=true]")).to_have_count(0)
+    page.wait_for_function(f"(coarse) => {picture} !== coarse", arg=coarse)
+    page.unroute_all(behavior="ignoreErrors")

@@ -17,7 +17,7 @@ export default class Rules {
     const known = new Map(record.rules.map((each) => [each.rule, each]));
     this.element.replaceChildren(
       h("header", { class: "head" }, h("div", {}, h("h1", { tabIndex: -1 }, t("nav.rules")), h("p", {}, t("ruled.intro")))),
-      ...items.map(({ rule, settings }) => this.#rule(rule, settings, known.get(rule))),
+      h("div", { class: "rules" }, items.map(({ rule, settings }) => this.#rule(rule, settings, known.get(rule)))),
       h("section", { class: "panel" }, h("p", { class: "soft" }, t("ruled.how")), h("div", { class: "command" }, h("pre", { tabIndex: 0 }, h("code", {}, "citygauge tune --help")))));
   }
 
@@ -26,11 +26,10 @@ export default class Rules {
       h("div", {}, h("h2", { id: `rule-${rule}` }, say("rules", rule)), h("p", {}, say("ruled", rule)),
         h("p", { class: "soft small" }, record?.raised ? t("ruled.record", record) : t("ruled.no_record"))),
       settings.length ? h("details", {}, h("summary", {}, `${t("ruled.settings")} (${settings.length})`), h("div", { class: "table-wrap tall scroll" }, h("table", { class: "list" },
-        h("thead", {}, h("tr", {}, ["decides", "value", "default"].map((name) => h("th", { scope: "col", class: name === "decides" ? "" : "num" }, t(`ruled.${name}`))))),
+        h("thead", {}, h("tr", {}, ["decides", "value"].map((name) => h("th", { scope: "col", class: name === "decides" ? "" : "num" }, t(`ruled.${name}`))))),
         h("tbody", {}, settings.map(({ name, value, default: usual }) => h("tr", {},
           h("td", {}, h("span", {}, say("limits", name)), h("div", { class: "soft small" }, h("code", {}, name))),
-          h("td", { class: "num" }, h("b", {}, written(name, value)), value === usual ? null : h("div", { class: "chip warning" }, t("ruled.changed"))),
-          h("td", { class: "num soft" }, written(name, usual)))))))) : null,
+          h("td", { class: "num" }, h("b", {}, written(name, value)), value === usual ? null : h("div", {}, h("span", { class: "chip warning" }, t("ruled.changed")), h("div", { class: "soft small" }, `${t("ruled.default")} ${written(name, usual)}`))))))))) : null,
       settings.length ? h("p", {}, h("a", { href: address("rule", rule) }, t("tried.open"))) : h("p", { class: "soft small" }, t("ruled.learned")));
   }
 }
