@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import re
 import shutil
@@ -100,14 +99,16 @@ def _python(sources: Sources) -> Iterator[Finding]:
 
 
 def _packages(sources: Sources) -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, requires, version
+
     missing = []
-    for line in importlib.metadata.requires("citygauge") or []:
+    for line in requires("citygauge") or []:
         if "extra ==" in line:
             continue
         name = re.split(r"[\[<>=!; ]", line, maxsplit=1)[0]
         try:
-            importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
+            version(name)
+        except PackageNotFoundError:
             missing.append(name)
     if missing:
         remedy = "Run make, which installs the locked packages into .venv."

@@ -19,8 +19,9 @@ from services.domain.quality import Quality
 from services.domain.rejection import Rejection, RejectReason
 from services.domain.sentences.rejected import detail
 from services.ingest.blocks import Block, Decoded, Refusal, joined
-from services.ingest.decoders import DECODERS, Format
+from services.ingest.decoders import DECODERS
 from services.ingest.decoders.base import Group, decode_guarded
+from services.ingest.formats import Format
 from services.ingest.messages import Messages, Route, RouteTable, first_match
 from services.ingest.prepared import Kept, Prepared, Rows
 from services.ingest.sensor_table import UNKNOWN, SensorTable

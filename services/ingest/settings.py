@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.ingest.decoders import DEFAULT_TOPICS, Format
+from services.ingest.formats import DEFAULT_TOPICS, Format
 
 
 class IngestSettings(BaseModel):

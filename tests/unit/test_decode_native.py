@@ -14,10 +14,11 @@ from services.domain.rejection import WHAT_TO_DO, RejectReason
 from services.domain.sentences.language import LANGUAGES
 from services.domain.sentences.rejected import said_of
 from services.ingest.blocks import WHOLE, Decoded, Measurement
-from services.ingest.decoders import DECODERS, DEFAULT_TOPICS, Format
+from services.ingest.decoders import DECODERS
 from services.ingest.decoders.base import Decoder, Group, MessageDecoder, decode_guarded
 from services.ingest.decoders.json_document import Refused
 from services.ingest.decoders.native import NativeDecoder
+from services.ingest.formats import DEFAULT_TOPICS, Format
 from services.ingest.messages import Route, RouteTable, first_match, matches
 
 TOPIC = "citygauge/v1/water/m1/reading"
