@@ -23,6 +23,7 @@ LONG: Final[Mapping[str, str]] = {
     "backlog": "benchmarks.bench_backlog",
     "console": "benchmarks.bench_console",
     "detect_peers": "benchmarks.bench_detect_peers",
+    "holidays": "benchmarks.bench_holidays",
     "ingest_peers": "benchmarks.bench_ingest_peers",
     "scaling": "benchmarks.bench_scaling",
     "storage": "benchmarks.bench_storage",

@@ -101,20 +101,31 @@ class Household:
     softener: bool = False
 
     def litres(
-        self, weekday: int, there: NDArray[np.float64], draw: np.random.Generator
+        self,
+        weekday: int,
+        there: NDArray[np.float64],
+        draw: np.random.Generator,
+        *,
+        restful: NDArray[np.bool_] | None = None,
+        late: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """(days * 1440,) litres by the minute.
 
         Args:
             weekday: of the first day, 0 for Monday.
             there: (days,) share of the people who are there; above 1 with guests. Gardens and softeners go on.
+            restful: (days,) bool, lived as at weekends; late: (days, 24) uses more than usual at an hour.
         """
         days = len(there)
         out = np.zeros(days * DAY_MIN)
         weekend = (np.arange(days) + weekday) % 7 >= 5
+        if restful is not None:
+            weekend |= restful
         hours = np.array(_AT_HOME[self.life])[weekend.astype(int)]
         busy = hours.sum(axis=1) > 0
-        share = hours / np.where(busy, hours.sum(axis=1), 1.0)[:, None]
+        share = (hours if late is None else hours + late) / np.where(busy, hours.sum(axis=1), 1.0)[
+            :, None
+        ]
         for use in _USES:
             often = use.a_day * (0.4 if self.life is Life.OFFICE else 1.0)
             expected = self.people * often * there * busy * draw.gamma(6.0, 1 / 6.0, days)
