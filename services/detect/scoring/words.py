@@ -14,6 +14,8 @@ from services.detect.scoring.truth import Event, Truth, names
 from services.domain.instant import from_us
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_UNITS = {"lph": "L/h", "litres": "L", "m3h": "m3/h"}
+"""Sizes in labelled cases that are said as people say them."""
 
 
 def span(hours: float | None) -> str:
@@ -61,11 +63,12 @@ def places(series: tuple[str, ...]) -> str:
 
 
 def size(facts: Mapping[str, Any]) -> str:
-    """'lph 12, pct of mean inflow 4.5'."""
+    """'12 L/h, pct of mean inflow 4.5'."""
     parts = []
     for name, value in facts.items():
         shown = number(value) if isinstance(value, float) else str(value)
-        parts.append(f"{name.replace('_', ' ')} {shown}")
+        unit = _UNITS.get(name)
+        parts.append(f"{shown} {unit}" if unit else f"{name.replace('_', ' ')} {shown}")
     return ", ".join(parts)
 
 
