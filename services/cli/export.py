@@ -114,7 +114,10 @@ def _order(values: dict[str, Any]) -> Any:
 
 @contextmanager
 def _shown(name: str) -> Iterator[Any]:
-    """A progress bar on a terminal; nothing where standard error is none."""
+    """A progress bar on a terminal; nothing where standard error is none, and nothing is loaded for it."""
+    if not sys.stderr.isatty():
+        yield lambda written: None
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -132,7 +135,7 @@ def _shown(name: str) -> Iterator[Any]:
         TextColumn("{task.fields[rows]:,} rows, {task.fields[size]:.1f} MB"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task(name, total=1.0, rows=0, size=0.0)
 
         def came(written: Written) -> None:
