@@ -118,25 +118,30 @@ export default class CityMap {
     this.#rows();
   }
 
-  // The same without eyes: what is inside the map's frame, the worst first, by the hundred.
+  // The same without eyes: what is inside the map's frame, the worst first. Only what needs a look is sorted: the rest
+  // of a large city would cost a frame each time the map is moved.
   #rows(picked = null) {
     const { town, states, alerts } = this;
     const frame = this.map.getBounds();
-    const inside = [];
+    const [west, east, south, north] = [frame.getWest(), frame.getEast(), frame.getSouth(), frame.getNorth()];
+    const within = (lon, lat) => lon === null || (lon >= west && lon <= east && lat >= south && lat <= north);
+    const visible = STATES.map((name) => this.#shown.has(name));
+    const [ill, fine] = [[], []];
     for (const i of picked ?? town.id.keys()) {
-      if (!this.#shown.has(STATES[states[i]])) continue;
-      if (picked || town.lon[i] === null || frame.contains([town.lat[i], town.lon[i]])) inside.push(i);
+      if (visible[states[i]] && (picked || within(town.lon[i], town.lat[i]))) (states[i] < FINE ? ill : fine).push(i);
     }
-    inside.sort((a, b) => states[a] - states[b] || (alerts.get(b)?.raised_at ?? "").localeCompare(alerts.get(a)?.raised_at ?? "") || a - b);
-    const ill = inside.filter((i) => states[i] < FINE).length;
-    this.about.textContent = t("map.inside", { count: inside.length, ill }) + (inside.length > ROWS ? ` ${t("map.first", { count: ROWS })}` : "");
-    this.list.replaceChildren(...inside.slice(0, ROWS).map((i) => {
+    const raised = (i) => alerts.get(i)?.raised_at ?? "";
+    const newer = (a, b) => (raised(a) === raised(b) ? a - b : raised(a) < raised(b) ? 1 : -1);
+    ill.sort((a, b) => states[a] - states[b] || newer(a, b));
+    const count = ill.length + fine.length;
+    this.about.textContent = t("map.inside", { count, ill: ill.length }) + (count > ROWS ? ` ${t("map.first", { count: ROWS })}` : "");
+    this.list.replaceChildren(...ill.slice(0, ROWS).concat(fine.slice(0, Math.max(0, ROWS - ill.length))).map((i) => {
       const alert = alerts.get(i);
       return h("li", {}, sign(states[i]), h("div", {},
         h("a", { href: alert ? address("alert", alert.id) : address("sensor", town.id[i]) }, town.name[i] ?? town.id[i]),
         h("div", { class: "soft small" }, [alert ? `${say("rules", alert.rule)}, ${ago(alert.started_at)}` : say("kinds", town.kinds[town.kind[i]]), town.zones[town.zone[i]], town.roads[town.road[i]]?.filter(Boolean).join(" ")].filter(Boolean).join(" · "))));
     }));
-    if (!inside.length) this.list.replaceChildren(empty(t("map.none"), t("map.none_how")));
+    if (!count) this.list.replaceChildren(empty(t("map.none"), t("map.none_how")));
   }
 
   #pick(found) {
