@@ -14,7 +14,7 @@ import numpy as np
 
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.silent import Silent
-from services.detect.pace import BIN_US, Pace
+from services.detect.paces import Paces
 from services.detect.price import priced
 from services.detect.repeats import without_repeats
 from services.detect.rounds import Rounds
@@ -27,15 +27,13 @@ from services.domain.batch import ReadingBatch
 from services.domain.catalogue import DOMAIN_OF_KIND, Domain, SensorKind
 from services.domain.condition import Condition
 from services.domain.errors import InvalidInput
-from services.domain.instant import HOUR_US, OLDEST_US
+from services.domain.instant import OLDEST_US
 from services.domain.sensor import SHARDS, Sensor, shard_of
 
 _LARGEST: Final = 1e13
 """A value beyond is taken as missing: no meter, no road, and no safe square."""
 _FARTHEST_US: Final = 4_102_444_800_000_000  # 2100-01-01
 _NUMBER_LIMIT: Final = 1 << 27
-_PACE_US: Final = {Domain.WATER: HOUR_US}
-"""How long the bins are in which neighbours are compared, where it is not half a minute: zones go by the hour."""
 
 
 class Core:
@@ -65,7 +63,7 @@ class Core:
         self._size = [0] * len(self._kinds)
         self._changed = np.zeros(SHARDS, np.bool_)
         self._rounds = Rounds()
-        self._pace = {domain: Pace(_PACE_US.get(domain, BIN_US)) for domain in Domain}
+        self._paces = Paces()
         self.add_sensors(sensors)
 
     def __len__(self) -> int:
@@ -108,6 +106,7 @@ class Core:
         self._shard = np.concatenate([self._shard, np.array(shards, np.int16)])
         self._rounds.reserve(len(self._ids))
         self._silent.add(list(fresh.values()))
+        self._paces.add(list(fresh.values()))
         for kind, chosen in by_kind.items():
             self._watches[kind].add(chosen)
             if kind is SensorKind.WATER_METER:
@@ -123,30 +122,30 @@ class Core:
         del now_us
         number = batch.sensor
         inside = (number >= 0) & (number < len(self._row_of))
-        row = (
-            self._row_of[np.where(inside, number, 0)]
-            if len(self._row_of)
-            else np.full(len(batch), -1)
-        )
+        row = np.full(len(batch), -1, np.intp)
+        row[inside] = self._row_of[number[inside]]
         at = batch.observed_us
-        use = inside & (row >= 0) & (at >= OLDEST_US) & (at <= _FARTHEST_US)
+        use = (row >= 0) & (at >= OLDEST_US) & (at <= _FARTHEST_US)
         chosen = np.flatnonzero(use)
         if chosen.size == 0:
             return []
         metrics = {name: _clean(column) for name, column in batch.metrics.items()}
-        chosen = without_repeats(
-            chosen, row[chosen].astype(np.intp), at[chosen], metrics, len(self._ids)
-        )
-        core_row = row[chosen].astype(np.intp)
+        core_row = row[chosen]
         self._changed[self._shard[core_row]] = True
+        news = np.zeros(len(batch), np.bool_)
+        news[without_repeats(chosen, core_row, at[chosen], metrics, len(self._ids))] = True
+        fresh = news[chosen]
         out: list[Condition] = []
         lookers = [
             self._watches[kind]
             for k, kind in enumerate(self._kinds)
             if DOMAIN_OF_KIND[kind] is batch.domain and self._size[k] and kind not in ALONE
         ]
-        pace = self._pace[batch.domain].segments(at[chosen], core_row, cut=bool(lookers))
-        for segment, done_us in pace:
+        segments = self._paces.segments(
+            batch.domain, at[chosen], batch.received_us[chosen], core_row, cut=bool(lookers)
+        )
+        for every, done_us in segments:
+            segment = every[fresh[every]]
             for part in self._rounds.split(core_row[segment]) if segment.size else ():
                 place = segment[part]
                 out += self._round(core_row[place], at, chosen[place], metrics)
@@ -203,6 +202,10 @@ class Core:
         newest[known] = np.maximum(self._silent.table["last_us"][rows[known]], 0)
         return newest
 
+    def clock_us(self, domain: Domain) -> int:
+        """The newest credible time of a domain's feed; `table.NEVER` before its first reading."""
+        return self._paces.clock_us(domain)
+
     def adopt(self, other: Core, numbers: Sequence[int]) -> None:
         """Take over another core's state of these sensors, except for when they were last heard."""
         mine = self._row_of[list(numbers)].astype(np.intp)
@@ -223,6 +226,7 @@ class Core:
     def _tables(self) -> Iterator[tuple[str, int | None, Table]]:
         for name, table in self._silent.tables.items():
             yield name, None, table
+        yield "said", None, self._paces.said
         for k, kind in enumerate(self._kinds):
             for name, table in self._watches[kind].tables().items():
                 yield f"{kind.value}/{name}", k, table
@@ -247,7 +251,7 @@ class Core:
                 arrays[f"{name}.{field}"] = array
         facts = {
             "feeds": self._silent.feeds.facts(),
-            "pace": {d.value: pace.facts() for d, pace in self._pace.items()},
+            "pace": self._paces.facts(),
             "kinds": [kind.value for kind in self._kinds],
         }
         numbers = np.array([self._number[row] for row in rows.tolist()], np.int64)
@@ -262,19 +266,15 @@ class Core:
         """
         state = opened(shard, data, [kind.value for kind in self._kinds])
         known = (state.numbers >= 0) & (state.numbers < len(self._row_of))
-        rows = (
-            np.where(known, self._row_of[np.where(known, state.numbers, 0)], -1)
-            if len(self._row_of)
-            else np.full(len(known), -1)
-        )
+        rows = np.full(len(known), -1, np.intp)
+        rows[known] = self._row_of[state.numbers[known]]
         try:
             self._restore(rows, state.kinds, state.arrays)
         except (KeyError, ValueError, IndexError) as error:
             raise CorruptState(
                 f"the state of shard {shard} does not fit this version: {error}"
             ) from error
-        for name, facts in state.facts["pace"].items():
-            self._pace[Domain(name)].restore(facts)
+        self._paces.restore(state.facts["pace"])
         self._silent.feeds.restore(state.facts["feeds"])
         self._silent.forget_schedule()
         self._changed[shard] = False

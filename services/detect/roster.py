@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from services.detect.late.marks import description_changed
 from services.detect.metrics import DetectMetrics
 from services.domain.batch import ReadingBatch
+from services.domain.catalogue import Domain
 from services.domain.condition import Condition
 from services.domain.sensor import SHARDS, Sensor
 from services.store.connection import Connection
@@ -34,6 +35,9 @@ class Detecting(Protocol):
 
     def newest_us(self, numbers: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """(n,) the newest time that each of these sensors has spoken of; 0 for never."""
+
+    def clock_us(self, domain: Domain) -> int:
+        """The newest time of a domain's feed that is to be believed; the least integer before its first reading."""
 
     def adopt(self, other: Any, numbers: Sequence[int]) -> None:
         """Take over another core's state of these sensors, except for when they were last heard."""

@@ -12,11 +12,13 @@ from services.detect.late.marks import Marks, late_rows
 from services.detect.metrics import DetectMetrics
 from services.detect.roster import Roster
 from services.detect.settings import Clock
+from services.detect.table import NEVER
 from services.detect.ticks import parts_by_time
 from services.domain.batch import ReadingBatch, concatenate
 from services.domain.catalogue import Domain
 from services.domain.condition import Condition
 from services.domain.errors import CitygaugeError
+from services.domain.instant import HOUR_US
 from services.store.feed import FeedRow
 
 
@@ -39,7 +41,8 @@ class Stream:
     """The core over the feed.
 
     Args:
-        clock: wall: time goes on with the receipt of readings; stream: with their own times.
+        clock: wall: time goes on with the receipt of readings; stream: with their own times, as far as the core
+            believes them.
         clock_us: stream time so far, microseconds since 1970; 0 when nothing is known.
 
     Attributes:
@@ -81,10 +84,13 @@ class Stream:
     def _pass(self, domain: Domain, reached_us: int) -> list[Condition]:
         """Let time pass up to what every domain has reached: a replay puts days into one batch of the feed.
 
-        A domain whose batch of the same hour comes next must not look silent.
+        A domain whose batch of the same hour comes next must not look silent, nor all when one clock is ahead.
         """
-        self._reach({domain}, reached_us)
-        everywhere = min(self._newest.values())
+        credible_us = self.roster.core.clock_us(domain)
+        if credible_us != NEVER:
+            near = reached_us <= credible_us + HOUR_US
+            self._reach({domain}, reached_us if near else credible_us)
+        everywhere = min(self._newest.values(), default=0)
         return self._ticked(everywhere) if everywhere else []
 
     def _reach(self, domains: Iterable[Domain], us: int) -> None:
@@ -96,8 +102,9 @@ class Stream:
         batch = self.roster.known(batch)
         if not len(batch):
             return []
-        times = batch.received_us if self._clock is Clock.WALL else batch.observed_us
-        self.clock_us = max(self.clock_us, int(times.max()))
+        by_receipt = self._clock is Clock.WALL
+        if by_receipt:
+            self.clock_us = max(self.clock_us, int(batch.received_us.max()))
         started = time.perf_counter()
         late = late_rows(batch, self.roster.core.newest_us(batch.sensor))
         if late.size:
@@ -107,6 +114,9 @@ class Stream:
             conditions = self.roster.core.step(batch, self.clock_us)
         except Exception as error:
             raise DetectorFailed(ids, _problem(error)) from error
+        if not by_receipt:
+            newest_us = min(int(batch.observed_us.max()), self.roster.core.clock_us(batch.domain))
+            self.clock_us = max(self.clock_us, newest_us)
         self._metrics.detection_seconds.observe(time.perf_counter() - started)
         self._metrics.readings.inc(len(batch))
         return conditions

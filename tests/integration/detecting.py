@@ -95,6 +95,10 @@ class SmallCore:
     def newest_us(self, numbers: Any) -> Any:
         return np.array([self.state.get(n, Memory()).last for n in numbers.tolist()], np.int64)
 
+    def clock_us(self, domain: Domain) -> int:
+        own = [m.last for n, m in self.state.items() if self.sensors[n].domain is domain]
+        return max(own, default=0)
+
     def adopt(self, other: Any, numbers: Sequence[int]) -> None:
         for number in numbers:
             self.changed.add(self.sensors[number].shard)

@@ -1,14 +1,16 @@
 """Bad input at every kind of sensor that detectors watch, at once: no exception, no alarm, nobody else touched.
 
-Each fault has a meter, a zone (inlet, outlet, tank, two loggers, a meter) and a road (station, lane) of its own; beside
-them are sound ones, which say what they say without them, and end in the same state, byte by byte.
+Each fault has a zone (inlet, outlet, tank, logger, a meter with a register and one that reports its uses) and a road
+(station, lane) of its own; beside them are sound ones, which say what they say without them, and end in the same state,
+byte by byte, whatever is known of the times of receipt.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -19,7 +21,7 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.table import Array
 from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Condition, Rule
-from services.domain.instant import DAY_US, HOUR_US
+from services.domain.instant import DAY_US, HOUR_US, SECOND_US
 from services.domain.sensor import Sensor
 from tests.oracles.feeds import START_US, batch, home
 
@@ -75,6 +77,7 @@ FAULTS: dict[str, Callable[[Array], Column]] = {
     "ten-years-without": lambda v: [(at(h) + (h > 50) * YEARS10, float(v[h])) for h in range(HOURS)],
     "backwards": lambda v: [(at(HOURS - h), float(v[h])) for h in range(HOURS)],
     "to-and-fro": lambda v: [(at(h) + (h % 3 - 1) * 400 * DAY_US, float(v[h])) for h in range(HOURS)],
+    "fifty-minutes-ahead": lambda v: [(at(h) + 3000 * SECOND_US, float(v[h])) for h in range(HOURS)],
     "a-million-million": lambda v: [(at(h), 1e12 if h == 60 else float(v[h])) for h in range(HOURS)],
     "minus-a-million-million": lambda v: [(at(h), -1e12 if h == 60 else float(v[h])) for h in range(HOURS)],
     "out-of-this-world": lambda v: [(at(h), 1e300 if h % 9 == 8 else float(v[h])) for h in range(HOURS)],
@@ -82,57 +85,83 @@ FAULTS: dict[str, Callable[[Array], Column]] = {
 }  # fmt: skip
 
 
-WRONG_CLOCKS = {"ten-years-without", "backwards", "to-and-fro"}
-"""Several sensors that agree on a time to come are believed, and the hours of all zones and roads end with it."""
+UNITS = {"a-hundred-times": 100.0, "a-thousand-times": 1000.0, "a-thousandth": 0.001}
+"""By how much the meters of a zone are wrong from one day on; its other sensors are sound."""
+UNIT_FROM = 60
+USES = "uses"
+"""A meter that reports what was used since its last reading."""
+RECEIPTS = ("not-known", "live", "replayed")
+"""What is known of when readings were received; live ones that are more than an hour ahead are rejected by ingest."""
+
+
+ONLY_LIVE = "fifty-minutes-ahead"
+"""Without receipts a sensor that is ahead by less than an hour moves the clock of its feed."""
 
 
 def sensors(domain: Domain) -> list[tuple[int, Sensor]]:
     """Sound ones first, then those of each fault; no fault shares zone or road with another."""
-    kinds = WATER if domain is Domain.WATER else ROAD
+    parts: dict[str, SensorKind] = {kind.value: kind for kind in ROAD}
+    if domain is Domain.WATER:
+        parts = {kind.value: kind for kind in WATER} | {USES: SensorKind.WATER_METER}
     out = []
-    for place in ("sound", "sound-too", *FAULTS):
-        for kind in kinds:
+    for place in ("sound", "sound-too", *FAULTS, *(UNITS if domain is Domain.WATER else ())):
+        for part, kind in parts.items():
             where = (
                 {"zone": place} if domain is Domain.WATER else {"road": place, "position_m": 500.0}
             )
             area = 40.0 if kind is SensorKind.TANK_LEVEL else None
-            sensor = Sensor(f"{place}:{kind.value}", kind, area_m2=area, cadence_s=3600, **where)  # type: ignore[arg-type]
+            sensor = Sensor(f"{place}:{part}", kind, area_m2=area, cadence_s=3600, **where)  # type: ignore[arg-type]
             out.append((len(out), sensor))
     return out
 
 
+def metric(sensor: Sensor) -> str:
+    return "consumption_litres" if sensor.id.endswith(f":{USES}") else KINDS[sensor.kind]
+
+
 def column(sensor: Sensor, number: int) -> Column:
-    values = usual(sensor.kind, 3 + number % 50)
-    fault = FAULTS.get(sensor.id.partition(":")[0])
+    place, part = sensor.id.split(":")
+    seed = 3 + number % 50
+    values = home(HOURS, seed) if part == USES else usual(sensor.kind, seed)
+    if place in UNITS and sensor.kind is SensorKind.WATER_METER:
+        values[UNIT_FROM:] *= UNITS[place]
+    fault = FAULTS.get(place)
     return fault(values) if fault else [(at(h), float(values[h])) for h in range(HOURS)]
 
 
-def run(domain: Domain, faulty: Collection[str]) -> tuple[Core, list[Condition]]:
+def run(
+    domain: Domain, faulty: bool = True, receipt: str = "not-known"
+) -> tuple[Core, list[Condition]]:
     """Hour by hour, faulty before and after the sound ones; all sensors are registered either way."""
     known = sensors(domain)
     core = Core(DetectorSettings(), known)
     columns = [
         (n, s, column(s, n))
         for n, s in known
-        if s.id.partition(":")[0] in {"sound", "sound-too", *faulty}
+        if s.id.startswith("sound")
+        or (faulty and (receipt == "live" or not s.id.startswith(ONLY_LIVE)))
     ]
     out: list[Condition] = []
     for hour in range(HOURS):
         rows = [(n, s, c[hour]) for n, s, c in columns if hour < len(c)]
+        if receipt == "live":
+            rows = [row for row in rows if row[2][0] <= at(hour + 1)]
         rows.sort(key=lambda row: (row[0] * 7 + hour) % 11)
         values = {
-            name: [row[2][1] if KINDS[row[1].kind] == name else math.nan for row in rows]
-            for name in {KINDS[row[1].kind] for row in rows}
+            name: [row[2][1] if metric(row[1]) == name else math.nan for row in rows]
+            for name in {metric(row[1]) for row in rows}
         }
-        out += core.step(
-            batch(domain, [r[0] for r in rows], [r[2][0] for r in rows], **values), at(hour)
-        )
+        one = batch(domain, [r[0] for r in rows], [r[2][0] for r in rows], **values)
+        received = {"live": at(hour) + SECOND_US, "replayed": START_US + 2 * YEARS10}.get(receipt)
+        if received is not None:
+            one = replace(one, received_us=np.full(len(one), received))
+        out += core.step(one, at(hour))
     return core, out
 
 
 @lru_cache(maxsize=2)
 def alone(domain: Domain) -> tuple[Core, list[Condition]]:
-    return run(domain, ())
+    return run(domain, faulty=False)
 
 
 def states(core: Core, domain: Domain) -> dict[str, bytes]:
@@ -147,13 +176,16 @@ def states(core: Core, domain: Domain) -> dict[str, bytes]:
             if k is None or k == kind:
                 mine = np.array([row if k is None else core._watch_row[row]])
                 for field, array in table.take(mine).items():
+                    if (name, field) == ("said", "heard"):
+                        continue  # where the feed was, and no state of the sensor
                     out[f"{sensor.id} {name}.{field}"] = array.tobytes()
     return out
 
 
+@pytest.mark.parametrize("receipt", RECEIPTS)
 @pytest.mark.parametrize("domain", list(Domain))
-def test_no_fault_raises_an_alarm_or_touches_a_sound_sensor(domain: Domain) -> None:
-    _, said = run(domain, FAULTS.keys())
+def test_no_fault_raises_an_alarm_or_touches_a_sound_sensor(domain: Domain, receipt: str) -> None:
+    core, said = run(domain, receipt=receipt)
     false = {
         (c.subject, c.rule)
         for c in said
@@ -163,9 +195,12 @@ def test_no_fault_raises_an_alarm_or_touches_a_sound_sensor(domain: Domain) -> N
     quiet, by_itself = alone(domain)
     mine = [c for c in said if c.subject.startswith("sound")]
     assert mine == [c for c in by_itself if c.subject.startswith("sound")]
-    core, _ = run(domain, FAULTS.keys() - WRONG_CLOCKS)
     want, got = states(quiet, domain), states(core, domain)
     assert {name for name in want if want[name] != got[name]} == set()
+    for place in UNITS if domain is Domain.WATER else ():
+        told = [c for c in said if c.subject == f"{place}:{SensorKind.WATER_METER.value}"]
+        assert [(c.rule, c.at_us) for c in told] == [(Rule.SENSOR_FAULT, at(UNIT_FROM))]
+        assert told[0].evidence.numbers["unit_factor_1"] == pytest.approx(1 / UNITS[place])
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

@@ -22,9 +22,16 @@ class Recorder:
 
     def __init__(self) -> None:
         self.ticks: list[int] = []
+        self.believed_us = 1 << 62
+        self.newest: dict[Domain, int] = {}
 
     def step(self, batch: ReadingBatch, now_us: int) -> list[Any]:
+        newest = min(int(batch.observed_us.max()), self.believed_us)
+        self.newest[batch.domain] = max(self.newest.get(batch.domain, 0), newest)
         return []
+
+    def clock_us(self, domain: Domain) -> int:
+        return self.newest[domain]
 
     def tick(self, now_us: int) -> list[Any]:
         self.ticks.append(now_us / HOUR_US)
@@ -80,6 +87,14 @@ def test_time_passes_inside_a_row_too_up_to_what_it_has_told_everybody() -> None
     # two hours of one sensor and then those of another: the second is not silent meanwhile
     apart = long(1, [0.5, 1, 1.5, 2, 0.5, 1, 1.5, 2], [1] * 4 + [2] * 4)
     assert ticks(Clock.STREAM, apart) == [1, 1.5, 2, 2]
+
+
+def test_time_passes_no_further_than_the_core_believes_the_readings() -> None:
+    made, asked = stream(Clock.STREAM, row(0, Domain.WATER, 1))
+    made.roster.core.believed_us = 2 * HOUR_US  # type: ignore[attr-defined]
+    made.feed([row(1, Domain.WATER, 87_600)])
+    made.settle()
+    assert asked == [1, 2, 2]
 
 
 def test_on_the_wall_clock_rows_pass_no_time() -> None:

@@ -44,7 +44,7 @@ def test_a_register_in_another_unit_is_a_fault_and_nothing_else(factor: float) -
     assert times in sentence(told, meters(1)[0][1])
 
 
-@pytest.mark.parametrize("factor", [0.001, 100.0, 1000.0])
+@pytest.mark.parametrize("factor", [0.001, 0.01, 100.0, 1000.0])
 def test_uses_in_another_unit_are_a_fault_and_no_burst(factor: float) -> None:
     use = home(HOURS)
     use[JUMP:] *= factor

@@ -35,8 +35,6 @@ from services.domain.sensor import Sensor
 
 _MOST = 0.9
 """Share of its meters' hours that a zone must cover."""
-_STALLED_H = 6
-"""An inlet's own time serves where the feed's time lags so many hours behind it (a lone sensor after a gap)."""
 _BACK_H = 24
 """So many hours back are judged when the feed's time leaps."""
 
@@ -128,17 +126,13 @@ class ZoneWatch(ZoneFlows):
             )
 
     def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
-        """One reading of each of `rows` (distinct); judges where the feed's time has stood still for hours."""
+        """One reading of each of `rows` (distinct)."""
         super().step(rows, at_us, values)
         leads = self.zones.leads(self.members.zones[rows])
         done = self.place["done"][leads]
         first = done < 0
         self.place["done"][leads[first]] = at_us[first] // HOUR_US - 1
-        own = at_us // HOUR_US - _STALLED_H
-        out: list[Condition] = []
-        for last in np.unique(own[~first & (own > done)]):
-            out += self._judge_until(np.unique(leads[own == last]), int(last))
-        return out
+        return []
 
     def look(self, end_us: int) -> list[Condition]:
         """Judge the hours that ended an hour ago."""
