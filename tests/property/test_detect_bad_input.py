@@ -19,11 +19,12 @@ import pytest
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
 from services.detect.table import Array
+from services.domain.batch import ReadingBatch, concatenate
 from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Condition, Rule
 from services.domain.instant import DAY_US, HOUR_US, SECOND_US
 from services.domain.sensor import Sensor
-from tests.oracles.feeds import START_US, batch, home
+from tests.oracles.feeds import START_US, batch, home, pieces
 
 HOURS = 24 * 5
 YEARS10 = 3652 * DAY_US
@@ -129,19 +130,16 @@ def column(sensor: Sensor, number: int) -> Column:
     return fault(values) if fault else [(at(h), float(values[h])) for h in range(HOURS)]
 
 
-def run(
-    domain: Domain, faulty: bool = True, receipt: str = "not-known"
-) -> tuple[Core, list[Condition]]:
-    """Hour by hour, faulty before and after the sound ones; all sensors are registered either way."""
+def feed(domain: Domain, faulty: bool = True, receipt: str = "not-known") -> list[ReadingBatch]:
+    """Hour by hour, faulty before and after the sound ones."""
     known = sensors(domain)
-    core = Core(DetectorSettings(), known)
     columns = [
         (n, s, column(s, n))
         for n, s in known
         if s.id.startswith("sound")
         or (faulty and (receipt == "live" or not s.id.startswith(ONLY_LIVE)))
     ]
-    out: list[Condition] = []
+    out = []
     for hour in range(HOURS):
         rows = [(n, s, c[hour]) for n, s, c in columns if hour < len(c)]
         if receipt == "live":
@@ -155,13 +153,19 @@ def run(
         received = {"live": at(hour) + SECOND_US, "replayed": START_US + 2 * YEARS10}.get(receipt)
         if received is not None:
             one = replace(one, received_us=np.full(len(one), received))
-        out += core.step(one, at(hour))
-    return core, out
+        out.append(one)
+    return out
+
+
+def run(domain: Domain, parts: list[ReadingBatch]) -> tuple[Core, list[Condition]]:
+    """All sensors are registered, whoever speaks."""
+    core = Core(DetectorSettings(), sensors(domain))
+    return core, [said for part in parts for said in core.step(part, 0)]
 
 
 @lru_cache(maxsize=2)
 def alone(domain: Domain) -> tuple[Core, list[Condition]]:
-    return run(domain, faulty=False)
+    return run(domain, feed(domain, faulty=False))
 
 
 def states(core: Core, domain: Domain) -> dict[str, bytes]:
@@ -185,7 +189,7 @@ def states(core: Core, domain: Domain) -> dict[str, bytes]:
 @pytest.mark.parametrize("receipt", RECEIPTS)
 @pytest.mark.parametrize("domain", list(Domain))
 def test_no_fault_raises_an_alarm_or_touches_a_sound_sensor(domain: Domain, receipt: str) -> None:
-    core, said = run(domain, receipt=receipt)
+    core, said = run(domain, feed(domain, receipt=receipt))
     false = {
         (c.subject, c.rule)
         for c in said
@@ -201,6 +205,21 @@ def test_no_fault_raises_an_alarm_or_touches_a_sound_sensor(domain: Domain, rece
         told = [c for c in said if c.subject == f"{place}:{SensorKind.WATER_METER.value}"]
         assert [(c.rule, c.at_us) for c in told] == [(Rule.SENSOR_FAULT, at(UNIT_FROM))]
         assert told[0].evidence.numbers["unit_factor_1"] == pytest.approx(1 / UNITS[place])
+
+
+@pytest.mark.parametrize("domain", list(Domain))
+def test_among_wrong_clocks_too_no_cut_of_the_feed_matters(domain: Domain) -> None:
+    whole = concatenate(feed(domain, receipt="replayed")[: HOURS // 2])
+    random = np.random.default_rng(8)
+    core, said = run(domain, [whole])
+    other, again = run(domain, pieces(whole, random.integers(1, len(whole), 12).tolist()))
+
+    def in_order(conditions: list[Condition]) -> list[Condition]:
+        return sorted(conditions, key=lambda c: (c.subject, c.at_us, c.rule, c.change))
+
+    assert in_order(said) == in_order(again)
+    used = {sensor.shard for _, sensor in sensors(domain)}
+    assert [s for s in used if core.dumps(s) != other.dumps(s)] == []
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
