@@ -24,7 +24,7 @@ from services.detect.table import Array, Field, Rows, Table
 from services.detect.windows.blocks import Blocks, HourBlocks
 from services.detect.windows.hour_of_week import LocalClock, slot_of_local
 from services.detect.windows.intervals import COARSE_H, Intervals, MeterIntervals
-from services.detect.windows.slots import SlotBaseline
+from services.detect.windows.slots import Pool, SlotBaseline
 from services.domain.condition import Condition
 from services.domain.instant import DAY_US, HOUR_US, SECOND_US
 from services.domain.sensor import Sensor
@@ -131,8 +131,9 @@ class MeterWatch:
         )  # fmt: skip
         gap, hours = blocks.gap, blocks.hours
         subjects = Subjects(self.ids, rows)
-        chance = self._chance(self.zero, "zero_hours", rows, slot)
-        chance_of_rest = self._chance(self.rest, "rest_hours", rows, slot)
+        pool = self.zero.pool(rows, slot)  # all three learn together
+        chance = self._chance(self.zero, "zero_hours", rows, pool)
+        chance_of_rest = self._chance(self.rest, "rest_hours", rows, pool)
         out += self.unit.step(subjects, blocks)
         foreign = self.unit.mute(rows, blocks.end_us)
         cadence = self.intervals.table["cadence_us"][rows]
@@ -141,7 +142,7 @@ class MeterWatch:
         flowing = self.continuous.episodes.active(rows) | self.continuous.suspicious(rows)
         out += self.burst.step(subjects, blocks, ~flowing & ~gap & ~foreign, foreign, coarse)
         loud = self.continuous.episodes.active(rows) | self.burst.episodes.active(rows)
-        resting, visits = self.pause.level(rows, slot)
+        resting, visits = self.pause.level_of(pool)
         known = (self.learned["hours"][rows] >= _KNOWN_H) & (visits >= _KNOWN_VISITS)
         out += self.intermittent.step(
             subjects, blocks, np.nan_to_num(resting), known & ~coarse, loud
@@ -163,9 +164,9 @@ class MeterWatch:
         self.learned["rest_hours"][rows] += taught * blocks.rested
         return out
 
-    def _chance(self, learned: SlotBaseline, hours: str, rows: Rows, slot: Array) -> Array:
+    def _chance(self, learned: SlotBaseline, hours: str, rows: Rows, pool: Pool) -> Array:
         """(n,) learned chance that the hour is one of those that `learned` counts, as does the total `hours`."""
-        level, visits = learned.level(rows, slot)
+        level, visits = learned.level_of(pool)
         # before the hour is known: the share of such hours so far, none at the very beginning
         seen = self.learned["hours"][rows].astype(np.float64)
         prior = self.learned[hours][rows] / (seen + _PRIOR_H)

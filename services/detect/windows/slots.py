@@ -91,7 +91,7 @@ class SlotBaseline:
         Args:
             places: what `same_hour(rows, slot)` gives, where the caller has it already.
         """
-        pool = self._pool(rows, slot, places)
+        pool = self.pool(rows, slot, places)
         empty = pool.total <= 0
         s = self._blend("spread", pool)
         return (
@@ -102,7 +102,14 @@ class SlotBaseline:
 
     def level(self, rows: Rows, slot: Array, places: Array | None = None) -> tuple[Array, Array]:
         """(n,) level and (n,) visits, as `expected` gives them, where nobody asks for the spread."""
-        pool = self._pool(rows, slot, places)
+        return self.level_of(self.pool(rows, slot, places))
+
+    def level_of(self, pool: Pool) -> tuple[Array, Array]:
+        """The same of what is gathered already.
+
+        Args:
+            pool: of this baseline, or of another one with the same `shrink` that has always learned together with it.
+        """
         m = self._blend("level", pool)
         return np.where(pool.total <= 0, np.nan, m), np.minimum(pool.total, 1e6)
 
@@ -112,15 +119,16 @@ class SlotBaseline:
         top = np.where(seen, self.table["level"][rows], -np.inf).max(axis=1, initial=-np.inf)
         return np.where(np.isfinite(top), top, np.nan).astype(np.float64)
 
-    def _pool(self, rows: Rows, slot: Array, places: Array | None) -> _Pool:
+    def pool(self, rows: Rows, slot: Array, places: Array | None = None) -> Pool:
+        """What the rows have seen at (n,) hours of the week, of all days; `places` as `same_hour(rows, slot)`."""
         at = same_hour(rows, slot) if places is None else places
         own = rows * SLOTS + slot
         weight = self.table["weight"].reshape(-1)
         w, w0 = weight.take(at).astype(np.float64), weight.take(own).astype(np.float64)
         extra = self.shrink * w0  # its own day speaks louder
-        return _Pool(at, w, own, extra, w.sum(axis=1) + extra, w0 / (w0 + self.shrink))
+        return Pool(at, w, own, extra, w.sum(axis=1) + extra, w0 / (w0 + self.shrink))
 
-    def _blend(self, name: str, pool: _Pool) -> Array:
+    def _blend(self, name: str, pool: Pool) -> Array:
         values = self.table[name].reshape(-1)
         mine = values.take(pool.own)
         summed = np.einsum("ij,ij->i", pool.weights, values.take(pool.at)) + pool.extra * mine
@@ -129,7 +137,7 @@ class SlotBaseline:
         return blended
 
 
-class _Pool(NamedTuple):
+class Pool(NamedTuple):
     """(n, 7) places of the hour on all days and their weights; (n,) the own place, its extra weight, the sum of all
     weights, and the share of the own day."""
 
