@@ -51,6 +51,7 @@ _SAID: tuple[tuple[Rule, Sensor, tuple[Any, ...], dict[str, float]], ...] = (
     (Rule.CONGESTION, STATION, SPEEDS, {"below_limit_1": 0.0}),
     (Rule.INCIDENT, STATION, SPEEDS, {"closed_1": 1.0, "empty_min": 1.0, "congestion_1": 1.0}),
     (Rule.INCIDENT, STATION, ("{veh}/h", 1250.0, 900.0, 3400.0), {"by_storage_1": 1.0, "stored_veh": 40.0}),
+    (Rule.INCIDENT, STATION, ("{veh}", 12.0, 8.0, None), {"by_surplus_1": 1.0, "downstream_km_per_h": 101.5}),
     (Rule.INCIDENT, STATION, SPEEDS, {"slowed_1": 1.0, "filled_1": 0.125}),
     (Rule.INCIDENT, STATION, SPEEDS, {"downstream_km_per_h": 101.5}),
     *((Rule.SENSOR_FAULT, STATION, ("%", 97.0, 90.0, None), {"sign_1": float(n)}) for n in range(5)),

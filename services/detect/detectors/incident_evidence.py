@@ -39,6 +39,8 @@ class Looked:
         closed: (n,) bool, no vehicle at all comes out; empty_min: (n,) minutes since one did; before: (n,) veh/h then.
         slowed: (n,) bool, a slowdown is the only sign; excess: (n,) km/h by which the pair differs more than it does as
             a rule; filled: (n,) flow as a share of the most that the station has carried.
+        by_surplus: (n,) bool, more vehicles than usual on the way are the only sign; surplus, surplus_limit: (n,) how
+            many.
     """
 
     rows: Rows
@@ -60,6 +62,9 @@ class Looked:
     slowed: Array
     excess: Array
     filled: Array
+    by_surplus: Array
+    surplus: Array
+    surplus_limit: Array
 
 
 def evidence_of(
@@ -101,6 +106,12 @@ def evidence_of(
                 "speed_km_per_h", "km/h", _finite(seen.v[i]), _finite(usual - LEAST_KM_PER_H), _finite(usual),
                 float(span_s[i]), int(came[0][i] + came[1][i]), round(float(missing[i]), 3),
                 _rounded(numbers | {"slowed_1": 1.0, "excess_km_per_h": seen.excess[i], "filled_1": seen.filled[i]}),
+            )  # fmt: skip
+        if seen.by_surplus[i]:
+            return Evidence(
+                "count_veh", "{veh}", _finite(seen.surplus[i]), _finite(seen.surplus_limit[i]), None,
+                float(span_s[i]), int(came[0][i] + came[1][i]), round(float(missing[i]), 3),
+                _rounded(numbers | {"by_surplus_1": 1.0, "surplus_veh": seen.surplus[i]}),
             )  # fmt: skip
         should = seen.expected[i]
         if seen.closed[i]:

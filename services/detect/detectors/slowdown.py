@@ -151,10 +151,10 @@ class Slowdown:
         t["free"][rows] = np.where(np.isfinite(v), moved, free)
         t["jam_us"][rows] = np.where(v < _JAM_SHARE * free, end_us, t["jam_us"][rows])
 
-    def jammed(self, rows: Rows, end_us: int) -> Array:
-        """(n,) bool, below .6 of its free speed within the last five minutes."""
+    def jammed(self, rows: Rows, end_us: int, within_us: int = _JAM_US) -> Array:
+        """(n,) bool, below .6 of its free speed within the last five minutes, or so many microseconds."""
         at = self.table["jam_us"][rows]
-        return np.asarray((at != NEVER) & (end_us - np.where(at == NEVER, 0, at) < _JAM_US))
+        return np.asarray((at != NEVER) & (end_us - np.where(at == NEVER, 0, at) < within_us))
 
     def _learn(self, rows: Rows, learn: Array, dt_s: Array, apart: Array, excess: Array) -> None:
         t = self.table

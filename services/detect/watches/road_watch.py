@@ -13,7 +13,8 @@ import numpy as np
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.congestion import Congestion, Traffic
 from services.detect.detectors.flow_ratio import SLOW_PCT, SLOW_SHARE, Around
-from services.detect.detectors.incident import Incident, Road
+from services.detect.detectors.incident import Incident
+from services.detect.detectors.road_pairs import Road
 from services.detect.detectors.sensor_fault import SensorFault
 from services.detect.detectors.stuck_station import StuckStation
 from services.detect.emission import Subjects
@@ -35,6 +36,8 @@ _REPEATED = 4
 _SPAN_US = 300 * SECOND_US
 _LONGEST_US = HOUR_US // 2
 """A pause longer than this is a gap: no vehicles are counted over it and nothing is learned from it."""
+_WHOLE = 1.5
+"""Intervals since the last reading from which on one has been lost."""
 _MOST_VEH_PER_H, _LEAST_H = 60_000.0, 1 / 60
 """No road carries more; a count above it is no measurement."""
 _RESET_US = 7 * 24 * HOUR_US
@@ -66,6 +69,7 @@ class RoadWatch:
         self.congestion = Congestion(settings)
         self.incident = Incident()
         self.downstream = np.empty(0, np.intp)
+        self.metres = np.empty(0)
         self._sensors: list[Sensor] = []
 
     def tables(self) -> dict[str, Table]:
@@ -168,6 +172,7 @@ class RoadWatch:
             moving,
             vehicles / np.where(hours > 0, hours, np.nan),
             occupancy,
+            np.where((dt > 0) & (dt <= _WHOLE * cadence), vehicles, np.nan),
         )
         share = np.where((dt > 0) & (dt <= _LONGEST_US) & ~(faulty | halted), hours, 0.0)
         self.flows.learn(
@@ -196,6 +201,7 @@ class RoadWatch:
             Road(
                 self.downstream,
                 self.fault.ratio.upstream,
+                self.metres,
                 (local // HOUR_US) % 24,
                 local // DAY_US,
                 doubtful,
@@ -217,7 +223,7 @@ class RoadWatch:
         held: Array,
     ) -> None:
         """Add to the hour's counts: a count stands for one interval, and not for the readings lost before it."""
-        own = np.where((dt > 0) & (dt <= 1.5 * cadence), dt, np.minimum(cadence, _LONGEST_US))
+        own = np.where((dt > 0) & (dt <= _WHOLE * cadence), dt, np.minimum(cadence, _LONGEST_US))
         hours = own / HOUR_US
         passed = np.where(np.isfinite(count), count, flow * hours)
         passed = np.where((passed >= 0) & (passed <= _MOST_VEH_PER_H * hours), passed, np.nan)
@@ -238,6 +244,7 @@ class RoadWatch:
     def _link(self) -> None:
         """Find each station's next one downstream: same road and direction, nearest beyond, within 3 km."""
         self.downstream = np.full(len(self.ids), -1, np.intp)
+        self.metres = np.full(len(self.ids), np.nan)
         position = np.full(len(self.ids), np.nan)
         roads: dict[tuple[str, str | None], list[tuple[float, int]]] = {}
         for row, sensor in enumerate(self._sensors):
@@ -253,7 +260,7 @@ class RoadWatch:
             for (here, row), (beyond, other) in pairwise(places):
                 near = 0 < beyond - here <= _NEIGHBOUR_M
                 if near:
-                    self.downstream[row] = other
+                    self.downstream[row], self.metres[row] = other, beyond - here
                 linked.append(near)
             linked.append(False)
             order.extend(row for _, row in places)

@@ -83,6 +83,17 @@ def incident(c: Condition, s: Sensor) -> Said:
             stored=count(number(c, "stored_veh")),
         )
         return said(s, storage, queue, act="between")
+    if number(c, "by_surplus_1"):
+        surplus = phrase(
+            "incident.surplus",
+            where=where,
+            since=since(c),
+            more=count(value(c)),
+            limit=count(c.evidence.threshold or 0),
+            speed=speed(number(c, "speed_km_per_h")),
+            downstream=downstream,
+        )
+        return said(s, surplus, queue, act="between")
     if number(c, "slowed_1"):
         slowed = phrase(
             "incident.slowed",
