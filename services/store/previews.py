@@ -1,7 +1,7 @@
 """Previews of rules: asked for, run one at a time, reported on, and at last forgotten.
 
-That one runs at a time is a unique index. A worker that stops reporting loses its preview to the next one, which begins
-it anew. It refuses to know what a preview compares.
+That one runs at a time is a unique index. A worker that stops reporting loses its preview (`lost_jobs.py`) to the next
+one, which begins it anew. It refuses to know what a preview compares.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import psycopg
 
 from services.domain.errors import UnknownPlace, UnknownPreview, UnknownSensor
 from services.store.connection import Connection, transaction
+from services.store.lost_jobs import let_go
 from services.store.text import storable
 
-ALIVE: Final = timedelta(minutes=1)
-"""A worker that has said nothing for so long has lost its preview."""
 _COLUMNS: Final[LiteralString] = (
     "id, asked, asked_by, created_at, state, progress, result, problem, finished_at"
 )
@@ -30,10 +29,6 @@ ADD: Final[LiteralString] = f"""
     SELECT %(id)s, %(asked)s, %(by)s
      WHERE (SELECT count(*) FROM rule_preview WHERE state IN ('waiting', 'running')) < %(most)s
     RETURNING {_COLUMNS}
-"""
-LOST: Final[LiteralString] = """
-    UPDATE rule_preview SET state = 'waiting', worker = NULL, progress = 0
-     WHERE state = 'running' AND beat_at < clock_timestamp() - %s
 """
 TAKE: Final[LiteralString] = f"""
     UPDATE rule_preview SET state = 'running', worker = %s, beat_at = clock_timestamp(), progress = 0
@@ -142,7 +137,7 @@ class PreviewRepository:
         """The oldest that waits, now the worker's; None when none does, or one runs."""
         try:
             with transaction(self._conn):
-                self._conn.execute(LOST, (ALIVE,))
+                let_go(self._conn, "rule_preview")
                 row = self._conn.execute(TAKE, (worker,)).fetchone()
         except psycopg.errors.UniqueViolation:  # another worker took one at the same moment
             return None

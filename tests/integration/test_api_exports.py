@@ -22,11 +22,11 @@ from services.api.history import export_files, export_runner
 from services.api.history.export_orders import ExportOrder, plan
 from services.domain.catalogue import Domain
 from services.embedded.database import EmbeddedDatabase
+from services.store import lost_jobs
 from services.store.connection import connect
 from services.store.query import export_rows
-from services.store.query import exports as store_exports
 from services.store.query.export_rows import Asked, pieces
-from services.store.query.exports import ExportRepository, JobState
+from services.store.query.exports import ExportRepository, JobState, Written
 from tests.api_server import METER, STATION, Api, new_key, register, serving, store
 from tests.waiting import PATIENCE_S, wait_until
 
@@ -212,10 +212,10 @@ def test_a_job_survives_its_worker(
         assert taken is not None
         assert repository.take("another") is None
         (tmp_path / f"{job.id}.csv.0a1b2c3d.part").write_text("what the dead one had written")
-        monkeypatch.setattr(store_exports, "ALIVE", timedelta(seconds=0.5))
+        monkeypatch.setattr(lost_jobs, "ALIVE", timedelta(seconds=0.5))
         with serving(apart, export_folder=str(tmp_path), export_poll_s=0.1):
             wait_until(lambda: repository.get(job.id).state is JobState.DONE, what="the export")
-        written = store_exports.Written(0.5, 1, 1)
+        written = Written(0.5, 1, 1)
         assert not repository.beat(job.id, "a worker that is dead", written)
     assert [path.suffix for path in tmp_path.iterdir()] == [".csv"]
 

@@ -8,7 +8,8 @@ import httpx
 
 from services.domain.alert import Verdict
 from services.store.connection import Connection, connect, transaction
-from services.store.previews import ALIVE, PreviewRepository, PreviewState
+from services.store.lost_jobs import ALIVE
+from services.store.previews import PreviewRepository, PreviewState
 from tests.api_server import new_key
 from tests.integration.test_api_previews import END, asking, previewer
 from tests.integration.test_backtest_database import stored

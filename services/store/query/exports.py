@@ -16,10 +16,9 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 from services.domain.errors import InvalidInput, UnknownExport
 from services.store.connection import Connection, transaction
+from services.store.lost_jobs import let_go
 from services.store.page import Page, check_limit, decode_cursor, page_of
 
-ALIVE: Final = timedelta(minutes=1)
-"""A worker that has said nothing for so long has lost its job."""
 _COLUMNS: Final[LiteralString] = (
     "id, asked, asked_by, created_at, state, progress, rows, bytes, sha256, problem, finished_at, expires_at"
 )
@@ -33,9 +32,7 @@ TAKE: Final[LiteralString] = f"""
     UPDATE export_job SET state = 'running', worker = %(worker)s, beat_at = clock_timestamp(), progress = 0,
            rows = 0, bytes = 0
      WHERE id = (SELECT id FROM export_job
-                  WHERE state = 'waiting'
-                     OR (state = 'running' AND beat_at < clock_timestamp() - %(alive)s)
-                  ORDER BY created_at FOR UPDATE SKIP LOCKED LIMIT 1)
+                  WHERE state = 'waiting' ORDER BY created_at FOR UPDATE SKIP LOCKED LIMIT 1)
     RETURNING {_COLUMNS}
 """
 BEAT: Final[LiteralString] = """
@@ -136,7 +133,8 @@ class ExportRepository:
     def take(self, worker: str) -> ExportJob | None:
         """The oldest job that nobody is at, now the worker's; None when there is none."""
         with transaction(self._conn):
-            row = self._conn.execute(TAKE, {"worker": worker, "alive": ALIVE}).fetchone()
+            let_go(self._conn, "export_job")
+            row = self._conn.execute(TAKE, {"worker": worker}).fetchone()
         return None if row is None else _job(row)
 
     def release(self, id_: uuid.UUID, worker: str) -> None:
