@@ -17,6 +17,9 @@ from tests.ingest_worker import Publisher, WorkerProcess, account, committed, re
 from tests.waiting import wait_until
 
 SENSORS = 10
+BOUND, WINDOW, RECORD_BYTES = 64 * 1024, 200, 160
+FULL = BOUND - WINDOW * RECORD_BYTES
+"""Bytes from which on a batch need not fit any more: it is put by whole or not, and is a window's messages at most."""
 
 
 @pytest.fixture
@@ -123,18 +126,18 @@ def test_a_full_spool_leaves_the_rest_with_the_broker(
     device: Publisher,
     tmp_path: Path,
 ) -> None:
-    settings = {"spool_folder": str(tmp_path), "spool_bytes": 64 * 1024, "receive_maximum": 200}
+    settings = {"spool_folder": str(tmp_path), "spool_bytes": BOUND, "receive_maximum": WINDOW}
     with WorkerProcess(own_url, own_broker.url(), **settings) as worker:
         wait_until(lambda: worker.said("broker connected"))
         own_database.kill()
         publish(device, 0, 3_000)
-        wait_until(lambda: spooled(tmp_path) > 40_000, what="a full spool")
+        wait_until(lambda: spooled(tmp_path) > FULL, what="a full spool")
         full_until = time.monotonic() + 1
-        wait_until(lambda: spooled(tmp_path) > 64 * 1024 or time.monotonic() > full_until)
-        assert spooled(tmp_path) <= 64 * 1024
+        wait_until(lambda: spooled(tmp_path) > BOUND or time.monotonic() > full_until)
+        assert spooled(tmp_path) <= BOUND
         own_database.start()
         found = committed(own_url, 3_000, 60)
         worker.stop()
     assert (found.received, found.stored, found.duplicate) == (3_000, 3_000, 0)
     assert in_order(own_url)
-    Spool(tmp_path, 64 * 1024).close()
+    Spool(tmp_path, BOUND).close()
