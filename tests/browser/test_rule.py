@@ -49,7 +49,7 @@ def test_a_rule_is_tried_with_other_values_before_anyone_changes_it(
         page.get_by_label("Over").select_option(label="Last 7 days")
         ask.click()
         answer = page.get_by_role("region", name="What would have been")
-        expect(answer).to_contain_text("1 alert more. 1 alert less. 1 alert as now.")
+        expect(answer).to_contain_text("1 alert more. 1 alert fewer. 1 alert as now.")
         expect(answer.get_by_role("row", name="Right, of those judged")).to_contain_text("50%100%")
         lost = page.get_by_role("row").filter(has_text="Gone")
         expect(lost).to_contain_text("Somebody used it on purpose")
