@@ -34,9 +34,9 @@ class Setting(Enum):
 
 REMEDIES: Final[Mapping[Setting, Mapping[Broker, str]]] = {
     Setting.QUEUE: {
-        Broker.MOSQUITTO: "max_queued_messages 2000000, max_queued_bytes 536870912",
+        Broker.MOSQUITTO: "max_queued_messages 5000000, max_queued_bytes 1073741824",
         Broker.EMQX: "mqtt.max_mqueue_len = infinity (1000 by default), or durable_sessions.enable = true",
-        Broker.HIVEMQ: "<mqtt><queued-messages><max-queue-size>2000000 (1000 by default, then it discards)",
+        Broker.HIVEMQ: "<mqtt><queued-messages><max-queue-size>5000000 (1000 by default, then it discards)",
         Broker.VERNEMQ: "max_offline_messages = -1, max_online_messages = -1 (1000 by default)",
     },
     Setting.IN_FLIGHT: {

@@ -11,7 +11,7 @@ import queue
 import secrets
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import paho.mqtt.client as mqtt
@@ -32,6 +32,7 @@ _VERSION_TOPICS: Final = (
     ("$SYS/broker/version",),  # mosquitto: its name and version
     ("$SYS/brokers/+/sysdescr", "$SYS/brokers/+/version"),  # EMQX: its name; its version
 )
+_DROPPED_TOPIC: Final = "$SYS/broker/publish/messages/dropped"  # mosquitto's
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Granted:
         session_expiry_s: how long it keeps a session that is away.
         largest_bytes: of a packet.
         subscribed: it lets this user subscribe; published: and publish.
+        dropped: messages that it has dropped since its start because a client's queue was full; None where it does
+            not say.
         sent: messages of the probe that it acknowledged; refused: that it did not take; unheard: for which it said
             that there is no subscriber, although the session that is away has subscribed.
         resumed: it knew the session when it came back; kept: messages that it then delivered.
@@ -57,6 +60,7 @@ class Granted:
     session_expiry_s: int
     largest_bytes: int
     subscribed: bool
+    dropped: int | None = None
     sent: int = 0
     refused: int = 0
     unheard: int = 0
@@ -86,6 +90,7 @@ def probe(url: str, messages: int, session_expiry_s: int) -> Granted:
             getattr(properties, "SessionExpiryInterval", session_expiry_s),
             getattr(properties, "MaximumPacketSize", _LARGEST),
             subscribed,
+            session.dropped(),
         )
     finally:
         session.leave()
@@ -98,19 +103,14 @@ def probe(url: str, messages: int, session_expiry_s: int) -> Granted:
         back = _Client(url, session.name, clean=False, expiry_s=0)
         kept, window = back.count(messages)
         back.leave()
-    return Granted(
-        found.software,
-        found.shared,
-        found.receive_maximum,
-        found.session_expiry_s,
-        found.largest_bytes,
-        found.subscribed,
-        sent,
-        refused,
-        unheard,
-        back.resumed,
-        kept,
-        window,
+    return replace(
+        found,
+        sent=sent,
+        refused=refused,
+        unheard=unheard,
+        resumed=back.resumed,
+        kept=kept,
+        window=window,
     )
 
 
@@ -185,6 +185,11 @@ class _Client:
             if any(said):
                 return " ".join(filter(None, said))
         return ""
+
+    def dropped(self) -> int | None:
+        """How many messages the broker says that it has dropped; None where it does not say."""
+        said = self._retained(_DROPPED_TOPIC)
+        return int(said) if said.isdecimal() else None
 
     def _retained(self, topic: str) -> str:
         if not self.subscribe(topic, 0):

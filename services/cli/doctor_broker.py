@@ -68,6 +68,8 @@ def judge(
         remedy(Setting.PACKET, kind),
         Health.WARN,
     )
+    if found.dropped is not None:
+        yield _dropped(found.dropped, kind)
     if found.sent or found.refused:
         yield _queue(found, kind)
         yield Finding(
@@ -122,6 +124,19 @@ def _at_least(
     good = value >= least
     said = f"{value:,} {unit}" if good else f"{value:,} {unit}, needed are {least:,}"
     return Finding(what, Health.OK if good else bad, said, "" if good else cure, why)
+
+
+def _dropped(messages: int, kind: Broker | None) -> Finding:
+    what = "broker: dropped messages"
+    if not messages:
+        return Finding(what, Health.OK, "none since its start")
+    return Finding(
+        what,
+        Health.WARN,
+        f"{messages:,} since its start: the queue of some client was full",
+        f"{remedy(Setting.QUEUE, kind)}; and while the database may be away for long: citygauge ingest --spool",
+        "it has acknowledged them to the devices, which do not send them again",
+    )
 
 
 def _window(found: Granted, kind: Broker | None) -> Finding:

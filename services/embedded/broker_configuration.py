@@ -55,8 +55,8 @@ class BrokerConfiguration:
     persistence_folder: PurePath
     log_destination: str = "stderr"
     autosave_interval_s: int = 10
-    max_queued_messages: int = 2_000_000
-    max_queued_bytes: int = 512 * _MIB
+    max_queued_messages: int = 5_000_000
+    max_queued_bytes: int = 1024 * _MIB
     max_inflight_messages: int = 65_535
     message_size_limit_bytes: int = _MIB
     persistent_client_expiration: str = "14d"

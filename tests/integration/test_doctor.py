@@ -56,6 +56,7 @@ def test_our_own_broker_is_well_and_keeps_no_session_of_doctor(own_broker: Embed
     assert {each.health for each in findings.values()} == {Health.OK}
     assert "kept all of 500" in findings["broker: queue"].said
     assert "delivers 500 messages" in findings["broker: delivery window"].said
+    assert findings["broker: dropped messages"].said == "none since its start"
     assert "mosquitto" in findings["MQTT broker"].said
     snapshot = own_broker.folder / "data" / "mosquitto.db"
     before = time.time()
@@ -79,9 +80,17 @@ def test_a_share_group_on_mosquitto_is_a_risk(broker: EmbeddedBroker) -> None:
 def test_a_small_queue_is_found_although_the_broker_says_nothing(prefix: Prefix) -> None:
     with badly_set(max_queued_messages=100) as broker:
         finding = of(broker)["broker: queue"]
+
+        def dropped() -> Finding | None:  # mosquitto counts anew every ten seconds
+            said = of(broker, 0)["broker: dropped messages"]
+            return said if said.health is Health.WARN else None
+
+        seen = wait_until(dropped, what="the broker's count of what it has dropped")
     assert finding.health is Health.FAIL
     assert "kept 1" in finding.said
     assert "max_queued_messages" in finding.remedy
+    assert seen.said.endswith("since its start: the queue of some client was full")
+    assert "max_queued_messages" in seen.remedy
 
 
 def test_small_windows_and_small_packets(prefix: Prefix) -> None:
