@@ -22,7 +22,7 @@ test: $(READY) ## every test, TEST_WORKERS=3 files at a time, as some wait while
 fuzz: $(READY) ## ask the API thousands of right and wrong questions made from its document; FUZZ_EXAMPLES=300 of each
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -q --timeout=3600 tests/integration/test_api_fuzz.py $(PYTEST_ARGS)
 
-faults: $(READY) ## kill, freeze, fill and cut off each part under full load, as long as in the field (20 minutes)
+faults: $(READY) ## kill, freeze, fill and cut off each part under full load, as long as in the field (15 minutes)
 	@CITYGAUGE_FAULTS=full $(BIN)/python -m pytest -q -s tests/faults tests/acceptance/test_notify_storm.py $(PYTEST_ARGS)
 
 check: $(READY) ## style, types and the direction of imports
