@@ -1,5 +1,6 @@
 """Reads the files of deploy/ for the tests that hold them to the code; it judges nothing."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -28,6 +29,14 @@ def own_services() -> dict[str, dict[str, Any]]:
         for name, service in services.items()
         if service["image"].split(":")[0] == OWN_IMAGE
     }
+
+
+def dashboard_expressions() -> Iterator[str]:
+    """What the panels of the Grafana dashboards ask of Prometheus."""
+    for path in sorted((DEPLOY / "grafana/dashboards").glob("*.json")):
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel.get("targets", []):
+                yield target["expr"]
 
 
 def mosquitto_settings(text: str) -> dict[str, str | list[str]]:

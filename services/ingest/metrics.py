@@ -6,6 +6,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.domain.rejection import RejectReason
 from services.ingest.spool import Spool
 from services.ingest.writer import Outcome
 
@@ -74,6 +75,8 @@ class IngestMetrics:
             ["reason"],
             registry=self.registry,
         )
+        for reason in RejectReason:
+            self.rejected.labels(reason.value)
         self.late = Counter(
             "citygauge_ingest_late_total",
             "Stored readings that came late or out of order.",

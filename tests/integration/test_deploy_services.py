@@ -21,7 +21,8 @@ from paho.mqtt.enums import MQTTProtocolVersion
 from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.processes import free_port
 from tests.deployed_fixtures import create, variable
-from tests.deployment import DEPLOY, own_services
+from tests.deployment import DEPLOY, dashboard_expressions, own_services
+from tests.prometheus import scraping
 from tests.tether import tethered
 from tests.waiting import PATIENCE_S, wait_until
 
@@ -29,6 +30,12 @@ CITYGAUGE = Path(sysconfig.get_path("scripts")) / "citygauge"
 HOST = "127.0.0.2"
 """Stands for 0.0.0.0 inside a container: still loopback, and not where the services listen by themselves."""
 SENSORS = "id,kind,unit\nm-1,water_meter,L\n"
+TARGETS = {
+    "ingest:9101": "ingest",
+    "detect:9102": "detect",
+    "notify:9103": "notify",
+    "api:8080": "api",
+}
 
 
 class Installation:
@@ -189,3 +196,30 @@ def test_a_polite_stop_ends_every_service_in_its_time(
             password = urlsplit(secret).password
             assert password
             assert password not in installation.log(name)
+
+
+def test_prometheus_scrapes_every_service_and_alarms_nobody(
+    installation: Installation,
+    running: dict[str, "subprocess.Popen[bytes]"],
+    tmp_path: Path,
+) -> None:
+    assert set(TARGETS.values()) == set(running)
+    targets = {named: f"{HOST}:{installation.ports[name]}" for named, name in TARGETS.items()}
+    with scraping(targets, tmp_path) as prometheus:
+        wait_until(prometheus.ready, what="Prometheus to answer")
+
+        def scraped_twice() -> bool:
+            counts = prometheus.evaluate("count_over_time(up[1m])")
+            return len(counts) == len(TARGETS) and all(float(one["value"][1]) > 1 for one in counts)
+
+        wait_until(scraped_twice, what="every service to be scraped twice")
+        active = prometheus.ask("targets")["activeTargets"]
+        assert {one["scrapeUrl"]: one["lastError"] for one in active} == {
+            f"http://{address}/metrics": "" for address in targets.values()
+        }
+        rules = prometheus.ask("rules")["groups"][0]["rules"]
+        assert {rule["health"] for rule in rules} == {"ok"}
+        assert [rule["name"] for rule in rules if rule["state"] == "firing"] == []
+        answered = {each: prometheus.evaluate(each) for each in dashboard_expressions()}
+        unlabelled = [each for each in answered if " by (" not in each]
+        assert [each for each in unlabelled if not answered[each]] == []
