@@ -1,6 +1,7 @@
 """The console's files, read once at the start and served with their ETag; nothing outside the folder can be reached.
 
-It refuses to render: the pages hold no data, they ask the API for it.
+The words of a language are a file, too, made of its catalogue; `words/languages.js` names those that there are. It
+refuses to render: the pages hold no data, they ask the API for it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -15,10 +17,13 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
+from services.api.encoding import encoded
 from services.api.history.forms.answer import unchanged
 from services.api.session import set_cookie
 from services.api.sessions import Session
+from services.domain.sentences.language import LANGUAGES
 
+LANGUAGE_NAMES: Final = "words/languages.js"
 _FOLDER: Final = Path(__file__).parent / "web"
 _TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -40,25 +45,39 @@ class File:
     etag: str
 
 
-def _load(path: Path) -> File:
-    plain = path.read_bytes()
-    return File(
-        plain,
-        gzip.compress(plain, 9, mtime=0),
-        _TYPES[path.suffix],
-        f'"{hashlib.sha256(plain).hexdigest()[:32]}"',
-    )
+def _file(plain: bytes, suffix: str) -> File:
+    tag = f'"{hashlib.sha256(plain).hexdigest()[:32]}"'
+    return File(plain, gzip.compress(plain, 9, mtime=0), _TYPES[suffix], tag)
 
 
 FILES: Final = {
-    path.relative_to(_FOLDER).as_posix(): _load(path)
+    path.relative_to(_FOLDER).as_posix(): _file(path.read_bytes(), path.suffix)
     for path in sorted(_FOLDER.rglob("*"))
     if path.suffix in _TYPES
 }
 
 
+def find(name: str) -> File | None:
+    """The file of that name; None where there is none."""
+    if name == LANGUAGE_NAMES:
+        return _module(encoded({tag: each.name for tag, each in LANGUAGES.items()}))
+    tag = name.removeprefix("words/").removesuffix(".js")
+    if name == f"words/{tag}.js" and tag in LANGUAGES:
+        return _words(tag, LANGUAGES[tag].version)
+    return FILES.get(name)
+
+
+@lru_cache(64)
+def _words(tag: str, _version: str) -> File:
+    return _module(encoded(LANGUAGES[tag]))
+
+
+def _module(value: bytes) -> File:
+    return _file(b"export default %s;\n" % value, ".js")
+
+
 def _answer(request: Request, name: str) -> Response:
-    file = FILES.get(name)
+    file = find(name)
     if file is None:
         raise HTTPException(404)
     headers = {"ETag": file.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}

@@ -30,19 +30,23 @@ class SentencesParameters(Parameters):
 class SentencesDocument(Document):
     """How one language says what alerts say."""
 
-    language: str = Field(description="ISO 639-1 code.")
+    language: str = Field(description="Its tag (RFC 5646), in small letters.")
     name: str = Field(description="The language's own name.")
     decimal: str = Field(description="Decimal sign.")
     group: str = Field(description="Sign between groups of three digits.")
     grouped_from: int = Field(description="From which count on digits are grouped.")
+    plurals: dict[str, str] = Field(
+        description="Form of a plural: the counts that take it, as CLDR writes its rules; all others take `other`."
+    )
     time: str = Field(description="Template of a moment: weekday, day, month, clock.")
     weekdays: list[str] = Field(description="Monday to Sunday.")
     months: list[str] = Field(description="January to December.")
-    spans: dict[str, list[str]] = Field(
-        description="Unit of time: its template for one, and for others."
+    spans: dict[str, dict[str, str]] = Field(
+        description="Unit of time: form of a plural: template."
     )
     sentences: dict[str, str] = Field(
-        description="Template by key. {name} takes the value of that name; {name^} begins it with a capital letter."
+        description="Template by key; what lacks one is said in English. {name} takes the value of that name; {name^} "
+        "begins it with a capital letter."
     )
 
 

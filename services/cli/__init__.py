@@ -19,6 +19,7 @@ from services.cli import (
     expect,
     export,
     keys,
+    languages,
     maintain,
     notify,
     preview_job,
@@ -84,6 +85,7 @@ app.command("maintain", rich_help_panel=_LOOK)(maintain.maintain)
 app.add_typer(keys.app, name="keys", rich_help_panel=_LOOK)
 app.command("export", rich_help_panel=_LOOK)(export.export)
 app.command("takeout", rich_help_panel=_LOOK)(takeout.takeout)
+app.command("languages", rich_help_panel=_LOOK)(languages.languages)
 app.command("settings", rich_help_panel=_LOOK)(reference.settings)
 app.command("reference", hidden=True)(reference.write_reference)
 app.command(preview_job.COMMAND, hidden=True)(preview_job.preview_job)
@@ -103,7 +105,7 @@ def _common(
         False, "--version", help="Show the version and stop.", is_eager=True, callback=_show_version
     ),
 ) -> None:
-    pass
+    languages.learn()
 
 
 def main() -> None:

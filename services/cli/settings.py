@@ -92,6 +92,7 @@ OTHER_VARIABLES: Final[Mapping[str, str]] = {
     "CITYGAUGE_CONFIG": "path of the settings file; ./citygauge.toml when not given",
     "CITYGAUGE_CACHE_DIR": "folder for the embedded database and broker that demo and tests prepare",
     "CITYGAUGE_CHROMIUM": "path of the Chromium that the tests of the console drive",
+    "CITYGAUGE_LANGUAGES": "folder with further languages, one JSON file each (docs/languages.md)",
     "CITYGAUGE_LOG_LEVEL": "debug, info (when not given), warning or error",
     "CITYGAUGE_SHARED": "folder with the recordings that some tests replay",
 }

@@ -90,14 +90,3 @@ def test_an_alert_from_before_is_said_in_english_and_says_so(console: Console) -
     expect(page.locator("#view .lead")).to_contain_text("Flow at 14 Mill Street jumped")
     expect(page.locator("#view .lead")).to_have_attribute("lang", "en")
     expect(page.locator("#view")).to_contain_text("Esta frase solo existe en inglés")
-
-
-def test_without_its_templates_the_console_speaks_english(console: Console) -> None:
-    condition, sensor = next(samples())
-    alert = say(console.api.database_url, sentence=words(condition, sensor))
-    prefer(console, language="es")
-    console.expected = ("status of 500",)
-    console.page.route("**/v1/sentences*", lambda route: route.fulfill(status=500, body="{}"))
-    page = console.open(f"/#/alert/{alert.id}")
-    expect(page.locator("#view .lead")).to_contain_text("Water has been running without a pause")
-    expect(page.locator("#view .lead")).to_have_attribute("lang", "en")

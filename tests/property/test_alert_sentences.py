@@ -35,9 +35,7 @@ from services.domain.sentences.language import (
 from services.domain.sentences.said import Said
 from tests.said_samples import ONSET, samples
 
-PLACE = re.compile(r"\{(\w+)\^?\}")
 SAMPLES = list(samples())
-OTHERS = sorted(set(LANGUAGES) - {ENGLISH})
 
 
 def keys_in(value: Any) -> Iterator[str]:
@@ -74,18 +72,6 @@ def floods() -> list[dict[str, Any]]:
     small = Tally(1, 0, Counter({"burst": 1}), Counter({"North": 1}))
     alone = small.say("gas", began, began).as_dict()
     return [dict(raised.data), dict(over.data), {"said": stored(alone)}]
-
-
-@pytest.mark.parametrize("language", OTHERS)
-def test_each_language_has_each_template_with_the_same_values(language: str) -> None:
-    english, other = LANGUAGES[ENGLISH], LANGUAGES[language]
-    assert other.sentences.keys() == english.sentences.keys()
-    for key, template in english.sentences.items():
-        assert set(PLACE.findall(other.sentences[key])) == set(PLACE.findall(template)), key
-        assert other.sentences[key].strip("{}^ ,;"), key
-    assert other.spans.keys() == english.spans.keys()
-    assert set(PLACE.findall(other.time)) <= {"weekday", "day", "month", "clock"}
-    assert (len(other.weekdays), len(other.months)) == (7, 12)
 
 
 def test_every_template_is_said_by_something() -> None:

@@ -37,10 +37,11 @@ SENTENCES: Final[dict[str, Any]] = {
     "decimal": _WORDS.decimal,
     "group": _WORDS.group,
     "grouped_from": _WORDS.grouped_from,
+    "plurals": dict(_WORDS.plurals),
     "time": _WORDS.time,
     "weekdays": list(_WORDS.weekdays),
     "months": list(_WORDS.months),
-    "spans": {unit: list(both) for unit, both in _WORDS.spans.items()},
+    "spans": dict(_WORDS.spans),
     "sentences": {key: _WORDS.sentences[key] for key in _SHOWN},
 }
 

@@ -10,7 +10,6 @@ import { meet } from "./me.js";
 import { PAGES, VIEWS } from "./pages.js";
 import { Pulse } from "./pulse.js";
 import { Queue } from "./queue.js";
-import { learn } from "./said.js";
 import { search } from "./search.js";
 import { onKey, shell, standOn } from "./shell.js";
 import { failed, loading, start } from "./states.js";
@@ -92,7 +91,7 @@ const live = new Live(
   () => queue.load(),
 );
 search();
-await Promise.all([meet(), learn()]);
+await meet();
 live.start();
 // From then on keys, clicks and what happens live are answered; a program that drives the page waits for it.
 await Promise.all([queue.load(), view ?? route(), stream]);

@@ -1,30 +1,23 @@
 // What alerts say, in the reader's language and units: the service's own templates, filled with what the alert keeps
 // beside its English sentence. An alert without it, and one made by other templates, is said in English.
 
-import { get } from "./api.js";
 import { preferences } from "./preferences.js";
 import { format, zoneOf } from "./times.js";
 import { factor, unitShown } from "./units.js";
-import { language, number } from "./words.js";
+import { catalogue, form, language, number } from "./words.js";
 
 const MANY = 10000;
 const DIGITS = { "km": () => 1, "kPa": () => 2, "L/h": (value) => (Math.abs(value) < 10 ? 1 : 0) };
 const SPANS = [["second", 1, 59.5], ["minute", 60, 119.5], ["hour", 3600, 71.5], ["day", 86400, Infinity]];
-let catalogue = null;
-
-// Asked for once, before the first alert is shown; without an answer everything is said in English.
-export async function learn() {
-  catalogue = await get("/v1/sentences", { language }).catch(() => null);
-}
 
 // What an alert or an event says ({sentence}), what to do first (by itself {first}, behind the sentence {act}), in which
 // language ({lang}), and whether that is the reader's ({mine}).
 export function spoken({ said, sentence = "" }) {
-  if (said && catalogue) {
+  if (said) {
     try {
       const zone = zoneOf(said.time_zone);
       const first = said.first ? filled(said.first, zone) : "";
-      return { sentence: said.what.map((each) => filled(each, zone)).join(" "), first: capital(first), act: catalogue.sentences.first.replace("{act}", () => first), lang: catalogue.language, mine: true };
+      return { sentence: said.what.map((each) => filled(each, zone)).join(" "), first: capital(first), act: filled({ key: "first", values: { act: first } }, zone), lang: language, mine: true };
     } catch { /* templates that this service no longer has */ }
   }
   const at = sentence.lastIndexOf(" First: ");
@@ -37,8 +30,8 @@ export const wrong = ({ said, detail }) => spoken({ said, sentence: detail });
 
 // What can be done about its reason: {text, lang}.
 export function toDo({ reason, what_to_do: english }) {
-  const text = catalogue?.sentences[`remedy.${reason}`];
-  return text ? { text, lang: catalogue.language } : { text: english, lang: "en" };
+  const text = catalogue.sentences[`remedy.${reason}`];
+  return text ? { text, lang: language } : { text: english, lang: "en" };
 }
 
 const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
@@ -81,7 +74,7 @@ function amount({ value, unit, digits }) {
 function span(seconds) {
   const [unit, size] = SPANS.find(([, each, last]) => seconds / each < last);
   const length = Number((size === 1 ? Math.max(1, seconds) : seconds / size).toFixed(0));
-  return catalogue.spans[unit][length === 1 ? 0 : 1].replace("{n}", fixed(length, 0, catalogue.grouped_from));
+  return form(catalogue.spans[unit], length).replace("{n}", fixed(length, 0, catalogue.grouped_from));
 }
 
 // So many decimals, in the signs of the language; as the service writes them.

@@ -4,7 +4,7 @@ import { send } from "./api.js";
 import { byId, h, icon } from "./dom.js";
 import { PAGES, VIEWS } from "./pages.js";
 import { CHOICES, prefer, preferences } from "./preferences.js";
-import { LANGUAGES, dress, language, t } from "./words.js";
+import { dress, language, languages, t } from "./words.js";
 
 const rail = byId("rail");
 const menu = byId("menu");
@@ -67,7 +67,7 @@ export function dialog(title, ...content) {
 function settings() {
   const choose = (name, options) => h("div", {}, h("label", { for: `prefer-${name}` }, t(`settings.${name}`)),
     h("select", { id: `prefer-${name}`, name }, options.map(([value, words]) => h("option", { value, selected: value === (name === "language" ? language : preferences[name]) }, words))));
-  const form = h("form", { class: "choices" }, choose("language", Object.entries(LANGUAGES)),
+  const form = h("form", { class: "choices" }, choose("language", Object.entries(languages)),
     Object.entries(CHOICES).map(([name, values]) => choose(name, values.map((value) => [value, t(`settings.${value}`)]))),
     h("p", { class: "soft small" }, t("settings.kept")), h("div", { class: "acts" }, h("button", { class: "primary", type: "submit" }, t("settings.save"))));
   form.addEventListener("submit", (event) => { event.preventDefault(); prefer(Object.fromEntries(new FormData(form))); });

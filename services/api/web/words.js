@@ -1,20 +1,30 @@
-// Says everything in the reader's language, from one catalogue a language. A key that a catalogue lacks is shown as it is.
+// Says everything in the reader's language. The service makes one module of each language's catalogue, and only the chosen
+// one is fetched; what it lacks is English there already. A key that no catalogue has is shown as it is.
 
 import { preferences } from "./preferences.js";
 import { shown } from "./units.js";
+import LANGUAGES from "./words/languages.js";
 
-export const LANGUAGES = { en: "English", es: "Español" };
+const ENGLISH = "en";
+const spoken = [preferences.language ?? [], navigator.languages].flat().map((tag) => tag.toLowerCase());
+const nearest = (tag) => [tag, tag.split("-")[0]].find((each) => each in LANGUAGES);
+export const languages = LANGUAGES;
+export const language = nearest(spoken.find(nearest) ?? ENGLISH);
+export const locale = known(navigator.languages.find((tag) => tag.toLowerCase().startsWith(language)) ?? language);
 
-const spoken = [...navigator.languages, "en"].map((tag) => tag.slice(0, 2).toLowerCase());
-export const language = preferences.language in LANGUAGES ? preferences.language : spoken.find((tag) => tag in LANGUAGES);
-export const locale = navigator.languages.find((tag) => tag.toLowerCase().startsWith(language)) ?? language;
-
-const catalogue = (await import(`./words/${language}.js`)).default;
+export const catalogue = (await import(`./words/${language}.js`)).default;
+const words = catalogue.console;
 const plural = new Intl.PluralRules(locale);
+export const form = (forms, count) => forms[plural.select(count)] ?? forms.other;
+
+// A language that this browser does not know is written with its default's numbers and dates.
+function known(tag) {
+  try { return Intl.getCanonicalLocales(tag)[0]; } catch { return ENGLISH; }
+}
 
 export function t(key, values = {}) {
-  let found = key.split(".").reduce((place, part) => place?.[part], catalogue);
-  if (typeof found === "object") found = found[plural.select(values.count)] ?? found.other;
+  let found = key.split(".").reduce((place, part) => place?.[part], words);
+  if (typeof found === "object") found = form(found, values.count);
   if (typeof found !== "string") return key;
   return found.replace(/\{(\w+)\}/g, (whole, name) => {
     const value = values[name];
@@ -23,8 +33,8 @@ export function t(key, values = {}) {
 }
 
 // A word of the domain (a rule, a unit) by table and key; one that is new here is shown readably.
-export const say = (table, key) => catalogue[table]?.[key] ?? String(key ?? "").replaceAll("_", " ");
-export const knows = (table, key) => key in (catalogue[table] ?? {});
+export const say = (table, key) => words[table]?.[key] ?? String(key ?? "").replaceAll("_", " ");
+export const knows = (table, key) => key in (words[table] ?? {});
 
 // Puts words into what is written in HTML: data-t is the text, data-t-NAME an attribute.
 export function dress(root) {

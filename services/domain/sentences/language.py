@@ -1,7 +1,7 @@
-"""The languages of sentences, and a sentence in one of them. One JSON file beside this one is one language.
+"""The languages, and a sentence in one of them. One JSON file beside this one, or in a folder of yours, is a language.
 
 The English templates are the ones that detection itself uses; a language that lacks a template says nothing, and the
-reader gets the English sentence that was stored. It refuses to convert units.
+reader gets the English sentence that was stored. docs/languages.md tells how to make one. It refuses to convert units.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from services.domain.sentences import plurals
+from services.domain.sentences.catalogue_file import completed
 from services.domain.sentences.said import Said
 
 ENGLISH: Final = "en"
@@ -31,23 +33,29 @@ class Language:
     """How one language says things.
 
     Attributes:
+        tag: by which it is asked for (RFC 5646), in small letters: "en", "pt", "pt-br".
         name: of the language, in itself.
         decimal, group: signs in numbers; counts are grouped from `grouped_from` on.
+        plurals: form of a plural -> which counts take it (`plurals.py`); all others take "other".
         time: template of a moment, with weekday, day, month, clock.
-        spans: unit of time -> its template for one and for all others.
+        spans: unit of time -> form of a plural -> template.
         sentences: key -> template. {name} takes a value, {name^} with a capital letter.
-        version: changes with the file.
+        console: the console's words, by table and key.
+        version: changes with the words.
     """
 
+    tag: str
     name: str
     decimal: str
     group: str
     grouped_from: int
+    plurals: Mapping[str, str]
     time: str
     weekdays: Sequence[str]
     months: Sequence[str]
-    spans: Mapping[str, Sequence[str]]
+    spans: Mapping[str, Mapping[str, str]]
     sentences: Mapping[str, str]
+    console: Mapping[str, Any]
     version: str
 
     def say(self, said: Mapping[str, Any]) -> tuple[str, str]:
@@ -70,8 +78,9 @@ class Language:
         return f"{what} {self.sentences['first'].format(act=act)}" if act else what
 
     def words(self, key: str, **values: str) -> str:
-        """A short text of the catalogue."""
-        return self.sentences[key].format(**values)
+        """A short text of the catalogue; in English where the language lacks it."""
+        template = self.sentences.get(key) or LANGUAGES[ENGLISH].sentences[key]
+        return template.format(**values)
 
     def _filled(self, phrase: Mapping[str, Any], zone: ZoneInfo) -> str:
         values = phrase["values"]
@@ -121,7 +130,9 @@ class Language:
 
     def _spanned(self, unit: str, length: float) -> str:
         whole = _round(length)
-        return self.spans[unit][whole != 1].format(n=self.number(whole, 0, self.grouped_from))
+        forms = self.spans[unit]
+        template = forms.get(plurals.form(self.plurals, whole), forms[plurals.OTHER])
+        return template.format(n=self.number(whole, 0, self.grouped_from))
 
     def number(self, value: float, digits: int, grouped_from: int = _MANY) -> str:
         """The value with so many decimals; half a last digit is rounded up, as browsers do."""
@@ -145,21 +156,56 @@ def _round(value: float) -> int:
     return int(Decimal(value).quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def _load(path: Path) -> Language:
-    plain = path.read_bytes()
-    return Language(**json.loads(plain), version=hashlib.sha256(plain).hexdigest()[:32])
+def read_language(path: Path) -> dict[str, Any]:
+    """A language's file as it is.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or is no JSON object.
+    """
+    content = json.loads(path.read_bytes())
+    if not isinstance(content, dict):
+        raise ValueError("a language is a JSON object, as en.json is")
+    return content
 
 
-LANGUAGES: Final[Mapping[str, Language]] = {
-    path.stem: _load(path) for path in sorted(FOLDER.glob("*.json"))
-}
-"""By ISO 639-1 code."""
+def _language(given: Mapping[str, Any], tag: str) -> Language:
+    whole = completed({"name": tag, **given}, CATALOGUE)
+    version = hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]
+    return Language(**whole, tag=tag, version=version)
+
+
+def _of_folder(folder: Path) -> Iterator[tuple[str, Language]]:
+    for path in sorted(folder.glob("*.json")):
+        try:
+            tag = path.stem.lower()
+            yield tag, _language(read_language(path), tag)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from error
+
+
+CATALOGUE: Final[Mapping[str, Any]] = read_language(FOLDER / f"{ENGLISH}.json")
+"""The English file as it is: every other has its form."""
+
+LANGUAGES: Final[dict[str, Language]] = dict(_of_folder(FOLDER))
+"""By tag."""
+
+
+def speak_also(folder: Path) -> None:
+    """Add each language that has a file in a folder, or say one of ours in other words.
+
+    Raises:
+        ValueError: a file that cannot be read, or one for English: what others lack is said by ours.
+    """
+    found = dict(_of_folder(folder))
+    if ENGLISH in found:
+        raise ValueError(f"{folder / ENGLISH}.json: English cannot be replaced")
+    LANGUAGES.update(found)
 
 
 def language_of(tag: str) -> str | None:
-    """The language that a tag (RFC 5646: "es-MX") asks for; None where there are no sentences in it."""
-    code = tag.lower().partition("-")[0]
-    return code if code in LANGUAGES else None
+    """The language that a tag (RFC 5646: "es-MX") asks for, the nearest there is; None where nothing is said in it."""
+    wanted = tag.lower()
+    return next((each for each in (wanted, wanted.partition("-")[0]) if each in LANGUAGES), None)
 
 
 def in_english(said: Said) -> str:
