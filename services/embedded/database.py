@@ -5,11 +5,13 @@ It knows no table: what is inside a database is the business of `services.store`
 here administer the server; they are the only ones outside the store.
 """
 
+import contextlib
 import itertools
 import os
 import shutil
 import signal
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, LiteralString
@@ -21,8 +23,9 @@ from psycopg import sql
 from services.embedded.accounts import hand_over
 from services.embedded.cache import Progress, silent
 from services.embedded.commands import run
+from services.embedded.contents import Contents, kept_cluster
 from services.embedded.errors import FolderInUse, PrefixUnavailable
-from services.embedded.prefix import Prefix
+from services.embedded.prefix import Prefix, ensure_prefix
 from services.embedded.processes import TetheredProcess
 from services.embedded.server import EmbeddedServer, kept_secret
 
@@ -49,7 +52,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
 _UNSAFE = {"fsync": "off", "full_page_writes": "off"}
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 _ZONES = Path("/usr/share/zoneinfo/UTC")
-_SUPERUSER = "postgres"
+_SUPERUSER, _SECRET = "postgres", "superuser-password"
 
 _CREATE: LiteralString = "CREATE DATABASE {}"
 _CREATE_FROM: LiteralString = "CREATE DATABASE {} TEMPLATE {} STRATEGY {}"
@@ -57,6 +60,7 @@ _DROP: LiteralString = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
 _FREEZE: LiteralString = "ALTER DATABASE {} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"
 _EXISTS = "SELECT true FROM pg_database WHERE datname = %s"
 _END_SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+_ALTER: LiteralString = "ALTER ROLE {} PASSWORD {}"
 _EXTENSION = "CREATE EXTENSION IF NOT EXISTS timescaledb"
 _NO_REORDER_ERRORS = (  # job 3 of the Apache edition logs an error at each run
     "UPDATE _timescaledb_config.bgw_job SET scheduled = false WHERE id = 3"
@@ -77,13 +81,18 @@ class EmbeddedDatabase(EmbeddedServer):
         progress: Progress = silent,
         unsafe: bool = False,
         settings: Mapping[str, str] = MappingProxyType({}),
+        contents: Contents | None = None,
     ) -> None:
-        """`unsafe` does without fsync: for tests that lose the database with the machine."""
+        """`unsafe` does without fsync: for tests that lose the database with the machine.
+
+        `contents`: a temporary folder begins as a copy of a cluster with them, which is kept in the cache.
+        """
         super().__init__(folder, within=within, port=port, progress=progress)
         self._settings = {**SETTINGS, **(_UNSAFE if unsafe else {}), **settings}
         # Copying files costs half of the CPU of copying blocks, but syncs each of them where a commit is durable.
         self._strategy = sql.SQL("FILE_COPY" if unsafe else "WAL_LOG")
-        self._password = ""
+        self._contents = contents
+        self._password = self._former_password = ""
         self._names = itertools.count(1)
 
     def url(self, database: str = "citygauge") -> str:
@@ -137,19 +146,67 @@ class EmbeddedDatabase(EmbeddedServer):
                 "this host has no time zones in /usr/share/zoneinfo, which PostgreSQL reads",
                 "Install the package tzdata",
             )
-        secret = self.folder / "superuser-password"
+        secret = self.folder / _SECRET
         self._password = kept_secret(secret)
-        if not self._data.exists():
-            self._progress("Creating the database")
-            self._initialise(prefix, secret)
+        if self._data.exists():
+            return
+        if self._contents is not None and self._given_folder is None:
+            # Where the cache cannot be written there is nothing to copy.
+            with contextlib.suppress(OSError):
+                make = partial(self._make_contents, self._contents)
+                self._copy(kept_cluster(self._contents, prefix, make, self._progress))
+                return
+        self._progress("Creating the database")
+        self._initialise(prefix, secret)
 
-    def _initialise(self, prefix: Prefix, secret: Path) -> None:
-        """Run initdb in a folder of its own, so that half a database is never taken for one."""
+    def _launch(self, prefix: Prefix) -> None:
+        super()._launch(prefix)
+        if self._former_password:
+            self._change_password()
+
+    def _make_contents(self, contents: Contents, folder: Path) -> None:
+        """Leave a stopped server with the contents in a folder, safe from the loss of power."""
+        self._progress("Preparing the database and its schema (once)")
+        with EmbeddedDatabase(folder) as server:
+            contents.prepare(server.create(contents.database))
+        initdb = ensure_prefix().postgres("initdb")
+        run(
+            [initdb, "--sync-only", "-D", folder / "data"],
+            environment=_ENVIRONMENT,
+            folder=Path("/"),
+            account=self._account,
+        )
+
+    def _copy(self, original: Path) -> None:
+        """Begin as a copy; until the password is changed it is the original's, which its owner alone can read."""
+        unfinished = self._unfinished()
+        command: list[str | Path] = ["cp", "-a", "--reflink=auto", f"{original}/data/.", unfinished]
+        run(command, environment=_ENVIRONMENT, folder=Path("/"), account=self._account)
+        self._former_password = kept_secret(original / _SECRET)
+        unfinished.rename(self._data)
+
+    def _change_password(self) -> None:
+        """The server is told a verifier: the password itself reaches neither its log nor its statistics."""
+        new, self._password = self._password, self._former_password
+        with self._administration() as connection:
+            verifier = connection.pgconn.encrypt_password(new.encode(), _SUPERUSER.encode())
+            statement = sql.SQL(_ALTER).format(
+                sql.Identifier(_SUPERUSER), sql.Literal(verifier.decode())
+            )
+            connection.execute(statement)
+        self._password, self._former_password = new, ""
+
+    def _unfinished(self) -> Path:
+        """A folder of its own for a new cluster, so that half a database is never taken for one."""
         unfinished = self.folder / "data.unfinished"
         if unfinished.exists():
             shutil.rmtree(unfinished)
         unfinished.mkdir(mode=0o700)
         hand_over(unfinished, self._account)
+        return unfinished
+
+    def _initialise(self, prefix: Prefix, secret: Path) -> None:
+        unfinished = self._unfinished()
         hand_over(secret, self._account)
         command: list[str | Path] = [prefix.postgres("initdb"), "-D", unfinished, "-U", _SUPERUSER]
         command += ["--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8", "--locale=C"]

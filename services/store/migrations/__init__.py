@@ -63,6 +63,12 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(Migration(f.name, f.read_text(encoding="utf-8")) for f in found)
 
 
+def fingerprint() -> str:
+    """Another one for another schema: SHA-256 of all migrations, hexadecimal."""
+    every = "".join(migration.checksum for migration in migrations())
+    return hashlib.sha256(every.encode()).hexdigest()
+
+
 def pending(url: str) -> list[str]:
     """Names of migrations that the database lacks; empty when it is up to date.
 
