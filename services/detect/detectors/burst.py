@@ -17,6 +17,7 @@ import numpy as np
 
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
+from services.detect.elementwise import clip
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.blocks import Blocks
@@ -118,7 +119,7 @@ class Burst:
 
             out = emit(
                 self.rule, subjects, changes, blocks.end_us, np.where(active, onset, start),
-                severity, np.clip(1 - 0.5 * limit / np.maximum(rate, 1e-9), 0, 1), evidence,
+                severity, clip(1 - 0.5 * limit / np.maximum(rate, 1e-9), 0, 1), evidence,
             )  # fmt: skip
         over = ~high & ~self.episodes.active(rows)
         self.seen.forget(rows[over])

@@ -26,6 +26,7 @@ from typing import Final
 import numpy as np
 
 from services.detect.detectors.incident_evidence import DROP, SHARE
+from services.detect.elementwise import clip, or_zero
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.arrivals import Arrivals
 from services.domain.instant import SECOND_US
@@ -71,11 +72,9 @@ class Closure:
         before = np.where(none & ~pause, t["before"][rows], usual)
         hours = np.where(pause, 0.0, dt_s) / 3600.0
         missed = np.where(pause, 0.0, t["missed"][rows])
-        missed = missed + np.where(
-            none, np.nan_to_num(before) * hours, -_WORTH * np.nan_to_num(flow) * hours
-        )
+        missed = missed + np.where(none, or_zero(before) * hours, -_WORTH * or_zero(flow) * hours)
         t["before"][rows] = np.where(counted, before, t["before"][rows])
-        t["missed"][rows] = np.where(counted, np.clip(missed, 0.0, _MOST_VEH), t["missed"][rows])
+        t["missed"][rows] = np.where(counted, clip(missed, 0.0, _MOST_VEH), t["missed"][rows])
         t["none"][rows] = np.where(counted, none, t["none"][rows])
         t["counted_us"][rows] = np.where(counted, at_us, t["counted_us"][rows])
         came = counted & ~none | (t["vehicle_us"][rows] == NEVER)

@@ -29,6 +29,7 @@ import numpy as np
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.bottleneck import Queues
+from services.detect.elementwise import or_zero
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.domain.condition import Condition, Evidence, Rule
@@ -153,7 +154,7 @@ class Congestion:
         reference = np.full(len(rows), s.congestion_clear_km_per_h)
         busy = np.flatnonzero(running)
         reference[busy] = np.fmax(now.free(rows[busy]), s.congestion_clear_km_per_h)
-        passed = np.where(running, np.nan_to_num(now.vehicles), 0.0)
+        passed = np.where(running, or_zero(now.vehicles), 0.0)
         late = np.where(
             running & look, 1.0 / np.maximum(np.where(look, mean, 1.0), 3.0) - 1.0 / reference, 0.0
         )
@@ -211,9 +212,7 @@ class Congestion:
                     round(float(max(0.0, 1 - now.present[i] / max(now.expected[i], 1))), 3), numbers,
                 )  # fmt: skip
 
-            by_limit = 0.5 + (s.congestion_km_per_h - np.nan_to_num(mean)) / (
-                2 * s.congestion_km_per_h
-            )
+            by_limit = 0.5 + (s.congestion_km_per_h - or_zero(mean)) / (2 * s.congestion_km_per_h)
             by_habit = 1.0 - 0.5 * s.unusual_sigmas / np.fmax(sigmas, s.unusual_sigmas)
             out = emit(
                 self.rule, subjects, changes, at_us, np.where(was, onset, began), severity,

@@ -26,6 +26,7 @@ import numpy as np
 
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
+from services.detect.elementwise import clip
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.blocks import Blocks
@@ -116,7 +117,7 @@ class ContinuousFlow:
         hours = t["hours"][rows] + np.where(counted, blocks.hours, 0.0)
         gap_hours = t["gap_hours"][rows] + np.where(blocks.gap & ~zero & ~fresh, blocks.hours, 0.0)
         log_chance = t["log_chance"][rows] + np.where(
-            counted, np.log1p(-np.clip(chance_of_pause, 0.002, 0.98)), 0.0
+            counted, np.log1p(-clip(chance_of_pause, 0.002, 0.98)), 0.0
         )
         # the least rate of the last 12 to 24 hours: a run that grows shows
         half_day, least_before = t["least_hours"][rows], t["least"][rows]

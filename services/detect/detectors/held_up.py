@@ -35,6 +35,7 @@ from services.detect.detectors.closure import Closure
 from services.detect.detectors.incident_evidence import FEWER
 from services.detect.detectors.road_pairs import Pairs, Road
 from services.detect.detectors.slowdown import Slowdown
+from services.detect.elementwise import or_zero
 from services.detect.table import Array, Field, Rows, Table
 from services.detect.windows.arrivals import Arrivals
 from services.detect.windows.recent_signs import enough, recent
@@ -101,7 +102,7 @@ class HeldUp:
         denied = self.closure.denied(safe, after, there, self.arrivals)
         proven = (jam & ~denied) | self.closure.travels(safe, after, there, self.arrivals)
         less = np.where(empty, proven, less)
-        limit = STORED_VEH + np.sqrt(0.02 * np.nan_to_num(expected))
+        limit = STORED_VEH + np.sqrt(0.02 * or_zero(expected))
         arrived = self.arrivals.table["flow"][safe]
         starved = counts & less & (stored >= limit) & (arrived <= FEWER * expected)
         some = np.flatnonzero(starved & ~empty)

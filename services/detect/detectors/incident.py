@@ -49,6 +49,7 @@ from services.detect.detectors.incident_evidence import (
 from services.detect.detectors.queue_heads import HEAD_KM_PER_H, QueueHeads
 from services.detect.detectors.road_pairs import Pairs, Road
 from services.detect.detectors.slowdown import Slowdown
+from services.detect.elementwise import clip
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.arrivals import Arrivals
@@ -233,7 +234,7 @@ class Incident:
         )
         self.closure.halt(np.flatnonzero(self.episodes.active(np.arange(t.n))), road.downstream)
         quiet = ((queued | shut) == 0) & ~self.episodes.active(rows) & np.isfinite(v)
-        a = 1.0 - np.exp(-np.clip(cadence / SECOND_US, 20.0, 900.0) / _SLOW_S)
+        a = 1.0 - np.exp(-clip(cadence / SECOND_US, 20.0, 900.0) / _SLOW_S)
         t["slow"][rows] = np.where(np.isnan(slow), v, np.where(quiet, slow + a * (v - slow), slow))
         return out
 

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from services.detect.detectors.slowdown import LEAST_KM_PER_H
+from services.detect.elementwise import clip
 from services.detect.table import Array, Rows
 from services.detect.windows.presence import Presence
 from services.domain.condition import Evidence
@@ -79,9 +80,7 @@ def evidence_of(
     span = (span_s * SECOND_US).astype(np.int64)
     pair = (seen.rows, seen.safe)
     came = [presence.count(r, told_us - span, told_us) for r in pair]
-    wanted = [
-        np.clip(span // np.maximum(cadence_us[r], SECOND_US), 1, presence.width) for r in pair
-    ]
+    wanted = [clip(span // np.maximum(cadence_us[r], SECOND_US), 1, presence.width) for r in pair]
     missing = 1.0 - np.minimum(came, wanted).sum(axis=0) / np.sum(wanted, axis=0)
     limit = np.fmin(np.fmin(seen.slow - DROP, SHARE * seen.slow), seen.vd - APART)
 

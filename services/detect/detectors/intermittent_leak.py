@@ -17,6 +17,7 @@ import numpy as np
 
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
+from services.detect.elementwise import clip
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.blocks import Blocks
@@ -96,7 +97,7 @@ class IntermittentLeak:
         limit = s.intermittent_evidence
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         # what is told already is no evidence: else the end of one leak would be the beginning of another alert
-        total = np.where(mute & ~active, 0.0, np.clip(before + step, 0.0, _CAP * limit))
+        total = np.where(mute & ~active, 0.0, clip(before + step, 0.0, _CAP * limit))
         start = np.where((before <= 0) & (total > 0), blocks.start_us, t["start_us"][rows])
         running = total > 0
         hours = t["hours"][rows] + blocks.hours

@@ -25,6 +25,7 @@ from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.flow_ratio import SIGN as MISCOUNT
 from services.detect.detectors.flow_ratio import FlowRatio
+from services.detect.elementwise import or_zero
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.presence import missing_share
@@ -122,7 +123,7 @@ class SensorFault:
         quiet = none & ~(occupancy > 0) & ~(speed > 0)
         dead = self._run(2, rows, at_us, quiet, counted)
         usual = np.where(
-            quiet & (dt_us < _HALF_HOUR), t["usual"][rows] + np.nan_to_num(usual_vehicles), 0.0
+            quiet & (dt_us < _HALF_HOUR), t["usual"][rows] + or_zero(usual_vehicles), 0.0
         )
         usual = np.where(np.isfinite(vehicles), usual, t["usual"][rows])
         t["usual"][rows] = usual

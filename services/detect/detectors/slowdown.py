@@ -22,6 +22,7 @@ from typing import Final
 
 import numpy as np
 
+from services.detect.elementwise import clip, or_zero
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.arrivals import Arrivals
 from services.domain.instant import SECOND_US
@@ -91,7 +92,7 @@ class Slowdown:
         known = np.isfinite(apart)
         habit, spread, seen = t["habit"][rows], t["spread"][rows], t["seen_s"][rows]
         excess = apart - np.where(np.isnan(habit), apart, habit)
-        z = np.where(seen >= _KNOWN_S, np.clip(excess / spread, -_FAR, _FAR), 0.0)
+        z = np.where(seen >= _KNOWN_S, clip(excess / spread, -_FAR, _FAR), 0.0)
         room = self.room(rows, arrivals)
         moves = ~(self.jammed(rows, end_us) | self.jammed(safe, end_us))
         free = vd >= _FREE_SHARE * t["free"][safe]
@@ -99,7 +100,7 @@ class Slowdown:
         total = t["sum"][rows]
         kept = np.where(room & moves, np.maximum(total - _SLACK, 0.0), 0.0)
         total = np.where(
-            counts, np.clip(total + z - _SLACK, 0.0, 3 * _LIMIT), np.where(known, kept, total)
+            counts, clip(total + z - _SLACK, 0.0, 3 * _LIMIT), np.where(known, kept, total)
         )
         total = np.where(gap, 0.0, total)
         t["sum"][rows] = total
@@ -161,7 +162,7 @@ class Slowdown:
         habit, spread, seen = t["habit"][rows], t["spread"][rows], t["seen_s"][rows]
         a = np.maximum(_share(dt_s, _HABIT_S), dt_s / np.maximum(seen + dt_s, 1.0))
         far = _FAR * spread
-        off = np.clip(np.nan_to_num(excess), -far, far)
+        off = clip(or_zero(excess), -far, far)
         level = np.where(np.isnan(habit), apart, habit + a * off)
         wide = spread + a * (_MEAN_TO_SIGMA * np.abs(off) - spread)
         t["habit"][rows] = np.where(learn, level, habit)

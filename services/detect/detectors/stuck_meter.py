@@ -21,6 +21,7 @@ import numpy as np
 
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
+from services.detect.elementwise import clip
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.blocks import Blocks
@@ -88,7 +89,7 @@ class StuckMeter:
         start = np.where(zero & (start == NEVER), blocks.start_us, start)
         hours = hours + np.where(zero, blocks.hours, 0.0)
         log_chance = t["log_chance"][rows] + np.where(
-            zero, np.log(np.clip(chance_of_zero, 0.02, 0.98)) * np.maximum(blocks.hours, 1.0), 0.0
+            zero, np.log(clip(chance_of_zero, 0.02, 0.98)) * np.maximum(blocks.hours, 1.0), 0.0
         )
         needed, seldom = self._needed(rows, hours, longest)
         bad = zero & (hours >= needed) & (log_chance <= np.log(s.stuck_chance))

@@ -23,6 +23,7 @@ import numpy as np
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.zone_loss import confidence, loss, told_daily
+from services.detect.elementwise import clip
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Table
 from services.detect.windows.coverage import Seen, held
@@ -111,7 +112,7 @@ class ZoneBalance:
         mean = mass / np.maximum(count, 1)
         leak = np.where(active, t["leak"][rows] + 0.05 * (excess - t["leak"][rows]), mean)
         leak = np.where(active & (excess < 0.5 * t["leak"][rows]), t["leak"][rows], leak)
-        gone = np.where(ready, np.clip((0.5 * t["leak"][rows] - excess) / safe, -_CLIP, _CLIP), 0)
+        gone = np.where(ready, clip((0.5 * t["leak"][rows] - excess) / safe, -_CLIP, _CLIP), 0)
         down = np.where(active, np.maximum(0.0, t["down"][rows] + gone), 0.0)
         bad = ~active & ready & (after > self.h)
         good = active & (down > self.h)

@@ -24,6 +24,7 @@ from typing import Final
 
 import numpy as np
 
+from services.detect.elementwise import clip
 from services.detect.table import Array, Field, Rows, Table
 from services.detect.watches.zone_pressures import ZonePressures
 from services.detect.words.zone_words import PRESSURE_SUFFIX
@@ -85,7 +86,7 @@ class ZonePressure:
         t = self.table
         inlets = np.flatnonzero(known)
         step = np.minimum(mean[inlets], _MOST) - _ALLOWANCE
-        t["days"][inlets] = np.clip(t["days"][inlets] + step, 0.0, 2 * _FULL_DAYS)
+        t["days"][inlets] = clip(t["days"][inlets] + step, 0.0, 2 * _FULL_DAYS)
         t["today"][inlets] = mean[inlets]
         self.loggers.note(rows, residual, t["days"][leads] > 0)
 

@@ -19,6 +19,7 @@ from services.detect.detectors.night_flow import NightFlow
 from services.detect.detectors.register_change import RegisterChange
 from services.detect.detectors.stuck_meter import StuckMeter
 from services.detect.detectors.unit_jump import UnitJump
+from services.detect.elementwise import or_zero
 from services.detect.emission import Subjects
 from services.detect.table import Array, Field, Rows, Table
 from services.detect.windows.blocks import Blocks, HourBlocks
@@ -144,9 +145,7 @@ class MeterWatch:
         loud = self.continuous.episodes.active(rows) | self.burst.episodes.active(rows)
         resting, visits = self.pause.level_of(pool)
         known = (self.learned["hours"][rows] >= _KNOWN_H) & (visits >= _KNOWN_VISITS)
-        out += self.intermittent.step(
-            subjects, blocks, np.nan_to_num(resting), known & ~coarse, loud
-        )
+        out += self.intermittent.step(subjects, blocks, or_zero(resting), known & ~coarse, loud)
         out += self.stuck.step(subjects, blocks, chance)
         out += self.night.step(subjects, blocks, local // DAY_US, coarse)
         out += self.daily.step(subjects, blocks, cadence, coarse)

@@ -17,6 +17,7 @@ from services.detect.detectors.incident import Incident
 from services.detect.detectors.road_pairs import Road
 from services.detect.detectors.sensor_fault import SensorFault
 from services.detect.detectors.stuck_station import StuckStation
+from services.detect.elementwise import clip
 from services.detect.emission import Subjects
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.hour_of_week import LocalClock
@@ -149,7 +150,7 @@ class RoadWatch:
         moving = np.where(np.isnan(speed), guess, measured)
         mean, number = self.recent.push(rows, at_us, moving)
         self.presence.push(rows, at_us, np.isfinite(moving) | (vehicles == 0))
-        expected = np.clip(_SPAN_US / np.maximum(cadence, SECOND_US), 1, self.recent.width)
+        expected = clip(_SPAN_US / np.maximum(cadence, SECOND_US), 1, self.recent.width)
         out += self.congestion.step(
             subjects,
             at_us,

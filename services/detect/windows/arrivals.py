@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from services.detect.elementwise import clip
 from services.detect.table import Array, Field, Rows, Table
 
 ALLOWED: Final = 0.12
@@ -89,7 +90,7 @@ class Arrivals:
         t = self.table
         gain = ((1.0 - ALLOWED) * expected - t["last"][beyond]) * dt_s / 3600.0
         add = np.isfinite(gain) & counts
-        stored = np.where(add, np.clip(t["stored"][rows] + gain, 0.0, _MOST_VEH), 0.0)
+        stored = np.where(add, clip(t["stored"][rows] + gain, 0.0, _MOST_VEH), 0.0)
         t["stored"][rows] = stored
         return stored
 
@@ -100,7 +101,7 @@ class Arrivals:
         calm = calm & (flow > _LEAST_VEH_PER_H) & (arrived > _LEAST_VEH_PER_H / 3)
         seen = t["ratio_s"][rows]
         off = np.log(np.where(calm, arrived / np.where(calm, flow, 1.0), 1.0)) - ratio
-        off = np.where(seen >= _RATIO_KNOWN_S, np.clip(off, -_RATIO_STEP, _RATIO_STEP), off)
+        off = np.where(seen >= _RATIO_KNOWN_S, clip(off, -_RATIO_STEP, _RATIO_STEP), off)
         a = np.maximum(1.0 - np.exp(-dt_s / _RATIO_S), dt_s / np.maximum(seen + dt_s, 1.0))
         t["ratio"][rows] = ratio + np.where(calm, a * off, 0.0)
         t["ratio_s"][rows] = np.minimum(seen + np.where(calm, dt_s, 0.0), 1e6)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from services.detect.elementwise import clip
 from services.detect.table import NEVER, Array, Field, Rows, Table
 
 
@@ -30,7 +31,7 @@ class Cusum:
         """
         t = self.table
         before = t["sum"][rows]
-        step = np.clip(z, -self.clip, self.clip) - self.k
+        step = clip(z, -self.clip, self.clip) - self.k
         after = np.where(np.isnan(z), before, np.maximum(0.0, before + np.nan_to_num(step)))
         since = t["since_us"][rows]
         since = np.where((before <= 0) & (after > 0), at_us, since)

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from services.detect.elementwise import clip
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.day_parts import Parts
 from services.detect.windows.rolling import sorted_quantile
@@ -65,7 +66,7 @@ class Habit:
     def ended(self, x: Array, leak: Array) -> Array:
         """(n,) nats for 'the leak has ended' in a look x (n,) L/h."""
         without, leaking = self.density(np.stack([x, x - leak], axis=1)).T
-        nats: Array = np.clip(np.log((without + 1e-4) / (leaking + 1e-4)), -_CLIP, _CLIP)
+        nats: Array = clip(np.log((without + 1e-4) / (leaking + 1e-4)), -_CLIP, _CLIP)
         return nats
 
     def density(self, x: Array) -> Array:
@@ -155,7 +156,7 @@ class DayLooks:
         """Of the looks before the window that the next look will end; `followed` (n,) bool: fewer looks do."""
         looks, there = self._newest(rows, _DAYS)
         pushed = self.table["pushed"][rows] // self.table["parts"][rows]
-        window = np.clip(pushed + 1 - _NEEDED, 3, WINDOW) - 1
+        window = clip(pushed + 1 - _NEEDED, 3, WINDOW) - 1
         age = np.arange(_DAYS)[None, :]
         inside = there & (age >= window[:, None]) & (age < window[:, None] + HABIT)
         ordered = np.sort(np.where(inside, looks, np.nan), axis=1)[:, :HABIT]
@@ -197,7 +198,7 @@ class DayLooks:
             any_use = 0.5 / np.maximum(np.maximum(middle, habit.median), 1.0)[:, None]
             ratio = np.log(habit.density(newest - q[:, None]) + _RARE * any_use)
             ratio -= np.log(plain[:, :k] + any_use)
-            total = np.clip(ratio, -_CLIP, _CLIP).sum(axis=1)
+            total = clip(ratio, -_CLIP, _CLIP).sum(axis=1)
             better = asked & (total > nats)
             nats, many = np.where(better, total, nats), np.where(better, k, many)
             leak, mean = np.where(better, q, leak), np.where(better, newest.mean(axis=1), mean)

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from services.detect.elementwise import clip
 from services.detect.table import Array, Field, Rows, Table
 
 _LEAST: Final = 1e-15
@@ -153,7 +154,7 @@ class Peaks:
         variance = np.maximum((off * off).sum(axis=2) / n, 1e-12 * mean * mean)
         some = mean > 0
         ratio = np.where(some, mean * mean / np.where(some, variance, 1.0), 1.0)
-        shape = np.clip(0.5 * (1.0 - ratio), self.least_shape, 1.0)
+        shape = clip(0.5 * (1.0 - ratio), self.least_shape, 1.0)
         t["threshold"][rows] = np.where(known, threshold, np.inf)
         t["shape"][rows] = np.where(some, shape, 0.0)
         t["scale"][rows] = np.where(some, mean * (1.0 - shape), 0.0)

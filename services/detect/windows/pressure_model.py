@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from services.detect.elementwise import clip
 from services.detect.table import Array, Field, Rows, Table
 from services.detect.windows.rolling import Rolling
 
@@ -75,7 +76,7 @@ class PressureModel:
         np.add.at(total, zone, y)
         np.add.at(count, zone, here)
         others = (total[zone] - y) / np.maximum(count[zone] - 1, 1) * (count[zone] > 1)
-        u = np.clip(flow / np.where(here, unit, 1.0), -_WIDEST, _WIDEST)
+        u = clip(flow / np.where(here, unit, 1.0), -_WIDEST, _WIDEST)
         x = np.stack([np.ones(len(rows)), u, u * u, others], axis=1)
         add = here[:, None]
         t["today_xx"][rows] += np.where(add[:, :, None], x[:, :, None] * x[:, None, :], 0.0)
@@ -84,7 +85,7 @@ class PressureModel:
         left = np.where(speaks, y - (x * t["line"][rows]).sum(axis=1), np.nan)
         variance = t["variance"][rows]
         sigma = np.maximum(np.sqrt(np.where(np.isnan(variance), 0.0, variance)), _HOUR_FLOOR_KPA)
-        z = np.where(speaks & ~np.isnan(variance), np.clip(left / sigma, -99, 99), np.nan)
+        z = np.where(speaks & ~np.isnan(variance), clip(left / sigma, -99, 99), np.nan)
         square = np.minimum(left * left, np.where(np.isnan(variance), np.inf, 9 * sigma**2))
         old = np.where(np.isnan(variance), square, variance)
         t["variance"][rows] = np.where(speaks, old + _PACE * (square - old), variance)

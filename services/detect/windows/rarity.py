@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from services.detect.elementwise import clip
 from services.detect.table import Array, Field, Rows, Table
 
 HOURS: Final = 24
@@ -93,5 +94,5 @@ def scale_of(first: Array) -> tuple[Array, Array]:
 def place_of(values: Array, middle: Array, width: Array, share: Array, bins: int) -> Array:
     """(n, k) intp bins of k signals; `share` (k,) is a bin's width after asinh. The middle opens a bin."""
     y = np.floor(np.arcsinh((values - middle) / width) / share + _ROUNDING)
-    place: Array = np.clip(y + bins // 2, 0, bins - 1).astype(np.intp)
+    place: Array = clip(y + bins // 2, 0, bins - 1).astype(np.intp)
     return place

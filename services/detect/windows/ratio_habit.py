@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from services.detect.elementwise import clip
 from services.detect.table import Array, Field, Rows, Table
 
 _PART_H: Final = 3
@@ -60,7 +61,7 @@ class RatioHabit:
         level, spread = t["level"][rows, slot], t["spread"][rows, slot]
         off = values - level
         far = _CLIP * spread
-        near = np.clip(off, -far, far)
+        near = clip(off, -far, far)
         a = 1.0 / np.minimum(visits + 1.0, _MEMORY)
         young = visits < _PRIOR
         t["level"][rows, slot] = np.where(

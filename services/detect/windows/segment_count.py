@@ -18,6 +18,7 @@ from typing import Final
 
 import numpy as np
 
+from services.detect.elementwise import clip, or_zero
 from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.domain.instant import SECOND_US
 
@@ -90,7 +91,7 @@ class SegmentCount:
         mean = np.where(np.isnan(old), speed, old + _share(dt_s, _SPEED_S) * (speed - old))
         mean = np.where(np.isnan(speed), old, mean)
         t["speed"][rows] = mean
-        travel_s = np.nan_to_num(metres / np.maximum(mean / 3.6, _LEAST_M_PER_S), nan=1e6)
+        travel_s = or_zero(metres / np.maximum(mean / 3.6, _LEAST_M_PER_S), 1e6)
         t["behind"][rows] = np.minimum(travel_s * SECOND_US / _LOOK_US, _LOOKS)
         at_us = t["at_us"][safe]
         left_us = at_us - (travel_s * SECOND_US).astype(np.int64)
@@ -160,7 +161,7 @@ class SegmentCount:
         t = self.table
         early = seen < _KNOWN_S
         reach = dt_s / np.maximum(seen + dt_s, 1.0)
-        near = np.where(early, off, np.clip(off, -_WITHIN * spread, _WITHIN * spread))
+        near = np.where(early, off, clip(off, -_WITHIN * spread, _WITHIN * spread))
         within = learn & (early | (np.abs(off) < _WITHIN * spread))
         moved = habit + np.maximum(_share(dt_s, _HABIT_S), reach) * near
         t["habit"][rows] = np.where(within, moved, habit)

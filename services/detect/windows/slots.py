@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from services.detect.elementwise import clip
 from services.detect.table import Array, Field, Rows, Table
 from services.detect.windows.hour_of_week import SLOTS
 
@@ -75,7 +76,7 @@ class SlotBaseline:
             s = spread.take(at).astype(np.float64)
             if np.isfinite(self.winsor):
                 limit = self.winsor * np.maximum(s, self.floor)
-                d = np.where(w >= 1.0, np.clip(d, -limit, limit), d)
+                d = np.where(w >= 1.0, clip(d, -limit, limit), d)
             deviation = np.where(fresh, 0.0, np.abs(d)) * _MAD_TO_SIGMA
             spread[at] = s + a * (deviation - s)
         level[at] = np.where(fresh, values, m + a * d)

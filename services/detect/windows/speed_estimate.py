@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from services.detect.elementwise import clip
 from services.detect.table import Array, Field, Rows, Table
 
 FREE_KM_PER_H: Final = 100.0
@@ -60,7 +61,7 @@ class SpeedEstimate:
             known & (vehicles >= _LEAST_VEH) & (occupancy >= _LEAST_PCT) & (occupancy <= _FREE_PCT)
         )
         ratio = np.log(np.where(light, vehicles / np.where(light, occupancy * hours, 1.0), 1.0))
-        off = np.where(seen >= _KNOWN, np.clip(ratio - free, -_WINSOR, _WINSOR), ratio - free)
+        off = np.where(seen >= _KNOWN, clip(ratio - free, -_WINSOR, _WINSOR), ratio - free)
         t["free"][rows] = np.where(light, free + off / np.minimum(seen + 1.0, _LONG), free)
         t["seen"][rows] = np.minimum(seen + light, 2**30)
         able = known & (seen >= _KNOWN) & (passed > 0) & (covered >= _LEAST_PCT_H) & (vehicles > 0)

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from services.detect.elementwise import clip
 from services.detect.table import Array, Field, Rows, Table
 
 BINS: Final = 36
@@ -33,7 +34,7 @@ class Tail:
             return
         bins = self.table["bins"]
         weight = self.table["weight"][rows]
-        place = np.clip(np.floor(2 * np.log2(np.maximum(values, 1.0))), 0, BINS - 1).astype(np.intp)
+        place = clip(np.floor(2 * np.log2(np.maximum(values, 1.0))), 0, BINS - 1).astype(np.intp)
         # new values grow heavier instead of old ones lighter; rescaled before float32 loses digits
         bins[rows, place] += np.where(weight > 0, weight, 1.0).astype(np.float32)
         weight = np.where(weight > 0, weight, 1.0) / self.decay

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from services.detect.elementwise import clip
 from services.detect.table import Array, Field, Rows, Table
 from services.detect.windows.rolling import Rolling
 
@@ -93,7 +94,7 @@ class ZoneHabit:
         level = t["level"][rows]
         first = np.isnan(level)
         sane = today > 0
-        near = np.clip(today, 0.8 * level, 1.25 * level)
+        near = clip(today, 0.8 * level, 1.25 * level)
         young = np.maximum(_SLOW, 1.0 / (t["weight"][rows].max(axis=2).sum(axis=1) + 1.0))
         level = np.where(first, today, level + young * (near - level))
         t["level"][rows] = level = np.where(sane, level, t["level"][rows])
@@ -129,7 +130,7 @@ def ring_spread(ring: Rolling, rows: Rows, centre: Array) -> Array:
     values = np.abs(ring.values(rows).astype(np.float64) - centre[:, None])
     ordered = np.sort(values, axis=1)
     count = ring.count(rows)
-    middle = np.clip(count - 1, 0, None) / 2
+    middle = np.maximum(count - 1, 0) / 2
     index = np.arange(len(rows))
     low, high = np.floor(middle).astype(np.intp), np.ceil(middle).astype(np.intp)
     spread: Array = 0.7413 * (ordered[index, low] + ordered[index, high])
