@@ -224,7 +224,8 @@ class Publisher:
         now = time.monotonic()
         says = now >= self._next_word_s
         if self._unheard_messages and now >= self._next_again_s:
-            self._next_again_s = now + _AGAIN_S
+            # The first message waits alone for somebody to subscribe: it costs little to ask often.
+            self._next_again_s = now + (_AGAIN_S if self._heard.is_set() else _TURN_S)
             with self._lock:
                 again = list(self._unheard_messages)
                 self._unheard_messages.clear()

@@ -22,12 +22,14 @@ _MARK_EVERY: Final = 20
 class Progress:
     """Appends a JSON line to a file twice a second: what is published, how far virtual time is, and marks.
 
-    A mark is [sensor id, observed microseconds, published microseconds] of one message in twenty.
+    A mark is [sensor id, observed microseconds, published microseconds] of one message in twenty. The first line says
+    that the live part can begin.
     """
 
     def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._file = None if path is None else path.open("a", encoding="utf-8")
         self._clock, self._due, self._seen, self._last_us = clock, 0.0, 0, 0
+        self._live = False
         self._marks: list[tuple[str, int, int]] = []
 
     def note(self, message: Message, publisher: Publisher) -> None:
@@ -40,6 +42,12 @@ class Progress:
         if message.sound and on_time and self._seen % _MARK_EVERY == 0:
             self._marks.append((message.sensor_id, message.observed_us, wall_us()))
         if self._clock() >= self._due:
+            self._write(publisher)
+
+    def begin_live(self, publisher: Publisher, begin_us: int) -> None:
+        """Write that what comes before `begin_us` is published."""
+        self._live, self._last_us = True, begin_us
+        if self._file is not None:
             self._write(publisher)
 
     def close(self, publisher: Publisher) -> None:
@@ -56,6 +64,7 @@ class Progress:
             **asdict(publisher.published),
             "virtual_time": isoformat(self._last_us),
             "marks": self._marks,
+            "live": self._live,
             "done": done,
         }
         self._file.write(json.dumps(line) + "\n")

@@ -6,8 +6,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
@@ -18,10 +17,10 @@ import typer
 
 if TYPE_CHECKING:
     from services.cli.demo_books import Books, Snapshot
-    from services.cli.demo_city import City
     from services.cli.demo_parts import Servers, Services
     from services.cli.demo_view import View
     from services.cli.settings import Sources
+    from services.domain.sensor import Sensor
 
 SIMULATORS: Final = "simulate"
 _LOOK_S: Final = 0.4
@@ -102,32 +101,24 @@ def _plain(value: object) -> str:
 
 
 def _run(wish: Wish, sources: Sources, view: View, stop: threading.Event) -> dict[str, object]:
-    from services.cli.demo_city import City, begin_of
     from services.cli.demo_parts import Servers, Services, WorkFolder, environment_of
-    from services.store.migrations import migrate
 
     begun = time.monotonic()
     with (
-        ThreadPoolExecutor(max_workers=1) as pool,
         WorkFolder(wish.keep, wish.sensors) as folder,
+        Servers(sources, folder.path if wish.keep else None, view.say) as servers,
     ):
-        # The city is computed while the database is prepared by another process.
-        city = pool.submit(City.of, wish.sensors, begin_of(folder.path / "begin"))
-        with Servers(sources, folder.path if wish.keep else None, view.say) as servers:
-            view.say("Preparing the schema")
-            migrate(servers.database_url)
-            environment = environment_of(servers, sources, folder.path)
-            services = Services(environment, folder.path)
-            try:
-                made = city.result()
-                return _Demo(wish, view, stop, servers, services, made, environment, begun).run()
-            finally:
-                view.say("Stopping")
-                services.stop()
+        environment = environment_of(servers, sources, folder.path)
+        services = Services(environment, folder.path)
+        try:
+            return _Demo(wish, view, stop, servers, services, environment, begun).run(folder.path)
+        finally:
+            view.say("Stopping")
+            services.stop()
 
 
 class _Demo:
-    """One demo, its servers running."""
+    """One demo. What is computed at its start waits for nothing that it does not need: two cores are busy with it."""
 
     def __init__(
         self,
@@ -136,82 +127,75 @@ class _Demo:
         stop: threading.Event,
         servers: Servers,
         services: Services,
-        city: City,
         environment: dict[str, str],
         begun: float,
     ) -> None:
         self._wish, self._view, self._stop = wish, view, stop
-        self._servers, self._services, self._city = servers, services, city
+        self._servers, self._services = servers, services
         self._environment, self._begun = environment, begun
-        self._resume: list[str] = []
         self._ready_s = 0.0
         self._progress, self._go = services.log("progress"), services.log("go")
         self._learn = services.log("learn")
 
-    def run(self) -> dict[str, object]:
-        from services.cli.demo_books import Books
-        from services.store.connection import connect
-        from services.store.past import newest_time
+    def run(self, folder: Path) -> dict[str, object]:
+        from services.cli.demo_city import begin_of
 
         for file in (self._progress, self._go, self._learn):
             file.unlink(missing_ok=True)
-        with connect(self._servers.database_url, "citygauge-demo", autocommit=True) as conn:
-            self._register()
-            begin = datetime.fromisoformat(self._city.live)
-            books = Books(conn, self._progress, len(self._city.sensors), begin)
+        live = begin_of(folder / "begin")
+        if not self._wish.keep:
+            self._simulate(live)  # its history is computed while the database is prepared
+
+        from services.cli.demo_books import Books
+        from services.cli.demo_city import City
+        from services.store.connection import connect
+        from services.store.past import newest_time
+
+        city = City.of(self._wish.sensors, live)
+        with connect(self._servers.database(), "citygauge-demo", autocommit=True) as conn:
+            self._register(city.sensors)
+            books = Books(conn, self._progress, len(city.sensors), datetime.fromisoformat(live))
             newest = newest_time(conn) if self._wish.keep else None
             self._start_services()
-            if newest is None:
-                self._publish_history(books)
-            else:
-                self._resume = ["--resume", newest.isoformat()]
-            self._start_city(books)
+            if self._wish.keep:
+                self._simulate(live, newest)
+            self._learn_history(books, newest is None)
+            self._begin_live(books)
             self._watch(books)
             return self._close(books)
 
-    def _register(self) -> None:
+    def _register(self, sensors: Sequence[Sensor]) -> None:
         from services.store.connection import connect
         from services.store.sensors import SensorRepository
 
-        self._view.say(f"Registering {len(self._city.sensors)} sensors")
-        with connect(self._servers.database_url, "citygauge-demo") as conn:
-            SensorRepository(conn).upsert(self._city.sensors)
+        self._view.say(f"Registering {len(sensors)} sensors")
+        with connect(self._servers.database(), "citygauge-demo") as conn:
+            SensorRepository(conn).upsert(sensors)
+
+    def _service(self, name: str, *options: str) -> None:
+        self._services.start(name, *options, DATABASE_URL=self._servers.database())
 
     def _start_services(self) -> None:
-        from services.cli.demo_parts import answers
+        """Ingest first, which the history waits for, and detection, which waits for the history."""
+        from services.cli.demo_parts import answers, metrics_of
 
-        self._view.say("Starting ingest, notify and the API")
-        for name in ("ingest", "api", "notify"):
-            self._services.start(name)
-        self._services.start("detect", "--wait-for", str(self._learn))
-        api = f"http://127.0.0.1:{self._environment['CITYGAUGE_API_PORT']}"
-        metrics = [
-            f"http://127.0.0.1:{self._environment[f'CITYGAUGE_{name}_METRICS_PORT']}/metrics"
-            for name in ("INGEST", "DETECT", "NOTIFY")
-        ]
-        subscribed = partial(answers, metrics[0], "^citygauge_ingest_broker_connected 1")
+        self._view.say("Starting ingest, detection, the API and notify")
+        self._service("ingest")
+        self._service("detect", "--wait-for", str(self._learn))
+        address = metrics_of(self._environment, "INGEST")
+        subscribed = partial(answers, address, "^citygauge_ingest_broker_connected 1")
         self._services.wait("ingest to subscribe", subscribed, self._stop)
-        self._services.wait("the API to answer", partial(answers, f"{api}/healthz"), self._stop)
-        token = self._environment["CITYGAUGE_API_LOGIN_TOKEN"]
-        self._view.say(f"Console        {api}/login?token={token}  (signs in once)")
-        self._view.say(f"API documents  {api}/docs")
-        key = self._environment["CITYGAUGE_API_FIRST_KEY_FILE"]
-        if Path(key).exists():
-            self._view.say(f"API key        in {key}")
-        self._view.say(f"Metrics        {api}/metrics  {'  '.join(metrics)}")
+        self._service("api")
+        self._service("notify")
 
-    def _publish_history(self, books: Books) -> None:
-        """Days that the detectors learn from, through the broker and ingest like everything else."""
-        from simulators.publish import Publisher
-
-        self._view.say("Publishing the history that detection learns from")
-        with Publisher(
-            self._servers.device_mqtt_url, "citygauge-demo-history", insists=True
-        ) as publisher:
-            for message in self._city.history:
-                publisher.publish(message.topic, message.payload, message.readings)
-            books.add_history(publisher.flush().readings)
-        self._services.wait("the history", lambda: books.look().balanced, self._stop)
+    def _learn_history(self, books: Books, fresh: bool) -> None:
+        """Let detection learn the days before, which came through the broker and ingest like everything else."""
+        if fresh:
+            self._view.say("Waiting for the history that detection learns from")
+            self._services.wait("the history", lambda: self._stored(books), self._stop)
+            books.begin_detection("detect")
+        self._view.say("Starting detection, which learns the history first")
+        self._learn.touch()
 
     def _look(self, books: Books) -> Snapshot:
         """The books, and a check that nothing has ended which should not."""
@@ -222,26 +206,38 @@ class _Demo:
             raise self._services.failure(SIMULATORS)
         return snapshot
 
-    def _start_city(self, books: Books) -> None:
-        from services.cli.demo_parts import answers
+    def _simulated(self, books: Books) -> bool:
+        """Whether the simulators have published what comes before their live part."""
+        self._look(books)
+        return books.begun
 
-        self._view.say("Starting detection, which learns the history first")
-        if not self._resume:
-            books.begin_detection("detect")
-        self._learn.touch()
-        url = f"http://127.0.0.1:{self._environment['CITYGAUGE_DETECT_METRICS_PORT']}/metrics"
-        learnt = partial(answers, url, r"^citygauge_detect_rebuilds_total\{.*\} [1-9]")
-        self._simulate()
+    def _stored(self, books: Books) -> bool:
+        """Whether that, and all of it is accounted for."""
+        return self._simulated(books) and self._look(books).balanced
+
+    def _begin_live(self, books: Books) -> None:
+        """Let the simulators go on when the console answers and detection follows what is stored."""
+        from services.cli.demo_parts import addresses, answers, metrics_of
+
+        health = f"http://127.0.0.1:{self._environment['CITYGAUGE_API_PORT']}/healthz"
+        self._services.wait("the API to answer", partial(answers, health), self._stop)
+        for line in addresses(self._environment):
+            self._view.say(line)
+        address = metrics_of(self._environment, "DETECT")
+        learnt = partial(answers, address, r"^citygauge_detect_rebuilds_total\{.*\} [1-9]")
         self._services.wait("detection to begin", learnt, self._stop)
+        self._services.wait("the simulators", lambda: self._simulated(books), self._stop)
         self._go.touch()
         self._ready_s = time.monotonic() - self._begun
         self._view.say(f"Ready after {self._ready_s:.1f} s")
 
-    def _simulate(self) -> None:
-        options = ["city", "--part", "live", "--start", self._city.live]
+    def _simulate(self, live: str, newest: datetime | None = None) -> None:
+        options = ["city", "--part", "live" if newest else "all", "--start", live]
         options += ["--speed", str(self._wish.speed)]
         options += ["--sensors", str(self._wish.sensors), "--progress", str(self._progress)]
-        options += ["--wait-for", str(self._go), *self._resume]
+        options += ["--wait-for", str(self._go)]
+        if newest is not None:
+            options += ["--resume", newest.isoformat()]
         if self._wish.seconds is not None:
             options += ["--for", str(self._wish.seconds)]
         url = self._servers.device_mqtt_url

@@ -89,6 +89,11 @@ class Books:
         progress: the file in which the simulators report.
         sensors: how many there are.
         begin: where simulated time begins.
+
+    Attributes:
+        begun: the history, where there is one, is published, and the live part can begin.
+        finished: the simulators have ended by themselves.
+        alerts: everything that was told, by id.
     """
 
     def __init__(self, conn: Connection, progress: Path, sensors: int, begin: datetime) -> None:
@@ -97,7 +102,6 @@ class Books:
         self._base = accounting.totals(conn)
         self._position = self._alerts.last_position()
         self._offset = 0
-        self._earlier = 0
         self._published = 0
         self._virtual = begin
         self._fresh: list[tuple[str, int, int]] = []
@@ -106,12 +110,8 @@ class Books:
         self._alert_lags_ms: deque[float] = deque(maxlen=_KEPT)
         self._rates: deque[tuple[float, int]] = deque()
         self._speaking, self._speaking_due = 0, 0.0
-        self.finished = False
+        self.begun = self.finished = False
         self.alerts: dict[str, Alert] = {}
-
-    def add_history(self, published: int) -> None:
-        """So many readings were published before the simulators began."""
-        self._earlier += published
 
     def look(self) -> Snapshot:
         """The demo now."""
@@ -127,7 +127,7 @@ class Books:
         begun, then = self._rates[0]
         ordered = sorted(self.alerts.values(), key=lambda alert: alert.raised_at, reverse=True)
         return Snapshot(
-            published=self._earlier + self._published,
+            published=self._published,
             virtual_time=self._virtual,
             received=account.received - self._base.received,
             stored=account.stored - self._base.stored,
@@ -172,6 +172,7 @@ class Books:
             report = json.loads(line)
             self._published = report["readings"]
             self._virtual = datetime.fromisoformat(report["virtual_time"])
+            self.begun |= report["live"]
             self.finished |= report["done"]
             for sensor_id, observed_us, published_us in report["marks"]:
                 self._fresh.append((sensor_id, observed_us, published_us))

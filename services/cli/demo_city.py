@@ -1,4 +1,4 @@
-"""The demo's city: its devices, and the days before it that detection learns from. Nothing is sent here."""
+"""The demo's city: its devices, and when its live part begins. Nothing is simulated here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from services.domain.sensor import Sensor
-    from simulators.messages import Message
 
 _BACK: Final = timedelta(days=60)
 _START_HOUR: Final = 4
@@ -21,22 +20,20 @@ class City:
 
     Attributes:
         live: when its live part begins, RFC 3339.
-        history: messages of the days before.
+        sensors: its devices.
     """
 
     live: str
     sensors: list[Sensor]
-    history: list[Message]
 
     @classmethod
     def of(cls, sensors: int, live: str) -> City:
         from services.cli.simulate import Field, scenario_of
         from services.domain.instant import parse_time
-        from simulators import stream
         from simulators.city.models import City as Devices
 
         city = Devices(scenario_of(Field.CITY, "city", sensors, None), parse_time(live))
-        return cls(live, list(city.sensors), list(stream.history(city)))
+        return cls(live, list(city.sensors))
 
 
 def begin_of(file: Path) -> str:

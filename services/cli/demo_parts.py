@@ -16,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,12 +28,16 @@ from services.domain.errors import CitygaugeError
 from services.embedded.broker import EmbeddedBroker
 from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.cache import Progress, cache_folder, make_cache_folder
+from services.embedded.contents import Contents
 from services.embedded.database import EmbeddedDatabase
+from services.embedded.prefix import ensure_prefix
 from services.embedded.processes import TetheredProcess, free_port
+from services.store.migrations import fingerprint, migrate
 
 _READY_S: Final = 90.0
 _GRACE_S: Final = 15.0
 _MARK: Final = "citygauge-demo."
+_DATABASE: Final = "citygauge"
 
 
 class DemoFailed(CitygaugeError):
@@ -44,25 +48,37 @@ class DemoFailed(CitygaugeError):
 class Servers:
     """The database and the broker, started here unless they are given. Use it in a `with` block.
 
-    Without a folder their data are temporary.
+    Without a folder their data are temporary. The broker answers from the beginning of the block; the database
+    prepares itself beside it, until `database` returns.
     """
 
     sources: Sources
     folder: Path | None
     report: Progress
-    database_url: str = ""
     mqtt_url: str = ""
     device_mqtt_url: str = ""
     _stack: ExitStack = field(default_factory=ExitStack)
+    _starting: Future[str] = field(default_factory=Future)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self.database_url = self._given(Section.DATABASE) or self._database(stack)
+            url = self._given(Section.DATABASE)
             self.mqtt_url = self.device_mqtt_url = self._given(Section.MQTT)
+            if not (url and self.mqtt_url):
+                ensure_prefix(self.report)
+            server = stack.enter_context(
+                ExitStack()
+            )  # it is closed after the pool: nothing starts then
+            pool = stack.enter_context(ThreadPoolExecutor(max_workers=1))
+            self._starting = pool.submit(self._database, url, server)
             if not self.mqtt_url:
                 self._broker(stack)
             self._stack = stack.pop_all()
         return self
+
+    def database(self) -> str:
+        """The address of the database, its schema up to date."""
+        return self._starting.result()
 
     def __exit__(
         self,
@@ -81,17 +97,25 @@ class Servers:
             return self.sources.load(section, DatabaseAddress).url.get_secret_value()
         return self.sources.load(section, BrokerLocation).url.get_secret_value()
 
-    def _database(self, stack: ExitStack) -> str:
-        self.report("Starting TimescaleDB")
-        folder = self.folder and self.folder / "database"
-        server = EmbeddedDatabase(folder, progress=self.report)
-        return stack.enter_context(server).create()
+    def _database(self, url: str, stack: ExitStack) -> str:
+        if not url:
+            self.report("Starting TimescaleDB")
+            contents = Contents(_DATABASE, fingerprint(), _with_schema)
+            folder = self.folder and self.folder / "database"
+            server = EmbeddedDatabase(folder, progress=self.report, contents=contents)
+            url = stack.enter_context(server).create(_DATABASE)
+        migrate(url)
+        return url
 
     def _broker(self, stack: ExitStack) -> None:
         self.report("Starting the MQTT broker")
         folder = self.folder and self.folder / "broker"
         broker = stack.enter_context(EmbeddedBroker(folder, progress=self.report))
         self.mqtt_url, self.device_mqtt_url = broker.url(), broker.url(DEVICE_USER)
+
+
+def _with_schema(url: str) -> None:
+    migrate(url)
 
 
 class Services:
@@ -166,9 +190,8 @@ class Services:
 
 
 def environment_of(servers: Servers, sources: Sources, folder: Path) -> dict[str, str]:
-    """What every service of the demo is given: addresses, and settings for simulated time."""
+    """What every service of the demo is given: the broker's address, and settings for simulated time."""
     given = {
-        "DATABASE_URL": servers.database_url,
         "MQTT_URL": servers.mqtt_url,
         "CITYGAUGE_INGEST_LATE_AFTER_S": "0",
         "CITYGAUGE_INGEST_HEARTBEAT_S": "0.5",
@@ -184,6 +207,25 @@ def environment_of(servers: Servers, sources: Sources, folder: Path) -> dict[str
     for name in ("INGEST_METRICS_PORT", "DETECT_METRICS_PORT", "NOTIFY_METRICS_PORT", "API_PORT"):
         given[f"CITYGAUGE_{name}"] = str(free_port())
     return given
+
+
+def metrics_of(environment: Mapping[str, str], name: str) -> str:
+    """Where a service of the demo tells its metrics."""
+    return f"http://127.0.0.1:{environment[f'CITYGAUGE_{name}_METRICS_PORT']}/metrics"
+
+
+def addresses(environment: Mapping[str, str]) -> list[str]:
+    """What a person can open in the demo, in lines."""
+    api = f"http://127.0.0.1:{environment['CITYGAUGE_API_PORT']}"
+    token = environment["CITYGAUGE_API_LOGIN_TOKEN"]
+    key = environment["CITYGAUGE_API_FIRST_KEY_FILE"]
+    metrics = [metrics_of(environment, name) for name in ("INGEST", "DETECT", "NOTIFY")]
+    return [
+        f"Console        {api}/login?token={token}  (signs in once)",
+        f"API documents  {api}/docs",
+        *([f"API key        in {key}"] if Path(key).exists() else []),
+        f"Metrics        {api}/metrics  {'  '.join(metrics)}",
+    ]
 
 
 def answers(url: str, pattern: str = "") -> bool:

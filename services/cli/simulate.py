@@ -119,17 +119,13 @@ def simulate(
 
             report, begin_us = Progress(progress), live_us
             if part is not Part.LIVE:
-                pump(
-                    stream.history(city),
-                    publisher,
-                    Pace(None, live_us),
-                    stop=stop,
-                    progress=report,
-                )
+                pump(stream.history(city), publisher, Pace(None, live_us), stop=stop)
+                publisher.flush(LAST_S if stop.is_set() else 60.0)
             else:
                 begin_us = live_us if resume is None else max(live_us, parse_time(resume))
                 for _ in city.readings(begin_us):
                     pass
+            report.begin_live(publisher, begin_us)
             while wait_for is not None and not wait_for.exists() and not stop.wait(_LOOK_S):
                 pass
             if part is not Part.HISTORY:

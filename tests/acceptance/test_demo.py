@@ -204,7 +204,13 @@ def test_ctrl_c_in_make_demo_leaves_no_process_no_port_and_no_lock(
     assert "Traceback" not in terminal.shown
     assert not any(listens(port) for port in ports)
     assert processes_with(surroundings["TMPDIR"]) == []
-    assert [path.name for path in cache.iterdir()] == [prefix.root.name]
+    left = sorted(path.name for path in cache.iterdir())
+    assert left == [
+        *(path.name for path in cache.glob("cluster-*")),
+        "cluster.lock",
+        prefix.root.name,
+    ]
+    assert len(left) == 3
     shutil.rmtree(cache)
     assert left_by(surroundings) == []
 
