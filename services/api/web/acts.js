@@ -3,6 +3,7 @@
 import { change } from "./changes.js";
 import { h } from "./dom.js";
 import { me } from "./me.js";
+import { now } from "./server-time.js";
 import { exactly } from "./times.js";
 import { say, t } from "./words.js";
 
@@ -122,7 +123,7 @@ function hiding(draft) {
     ],
     keep: (form) => ({ hours: form.elements.hours.value, reason: form.elements.reason.value }),
     missing: (form) => (value(form, "reason") ? "" : t("acts.say_why")),
-    body: (form) => ({ until: new Date(Date.now() + form.elements.hours.value * 3600e3).toISOString(), reason: value(form, "reason") }),
+    body: (form) => ({ until: new Date(now() + form.elements.hours.value * 3600e3).toISOString(), reason: value(form, "reason") }),
   };
 }
 

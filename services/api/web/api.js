@@ -1,6 +1,7 @@
 // Talks to the API. A refusal becomes a Problem with a sentence for people; nothing is retried silently. How many answers
 // are awaited stands at the document (data-asking).
 
+import { heard } from "./server-time.js";
 import { t } from "./words.js";
 
 export class Problem extends Error {
@@ -35,12 +36,14 @@ async function ask(...request) {
 
 async function answer(path, options = {}) {
   let response;
+  const asked = Date.now();
   try {
     response = await fetch(path, { credentials: "same-origin", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(t(SENTENCES[0]), 0);
   }
+  heard(response.headers.get("Date"), asked);
   const text = await response.text();
   let body = {};
   try { body = text ? JSON.parse(text) : {}; } catch { body = {}; }

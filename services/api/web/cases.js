@@ -1,6 +1,7 @@
 // The alerts that the page knows: the newest version of each, however it came (list, stream, answer to a change).
 
 import { get } from "./api.js";
+import { now } from "./server-time.js";
 
 const RANK = { critical: 2, warning: 1, info: 0 };
 const NOTES = new Set(["register"]); // kept in a sensor's history; they ask nobody to act
@@ -9,7 +10,7 @@ const PAGE = 1000;
 const PASSED = 1000; // alerts that came live and are no longer open
 const FLOOD = 8; // so many alike from one place are one entry
 
-export const hidden = (alert) => Boolean(alert.shelved_until) && new Date(alert.shelved_until) > new Date();
+export const hidden = (alert) => Boolean(alert.shelved_until) && new Date(alert.shelved_until) > now();
 // What needs a person: it is still measured, or it was over before anybody looked; nobody closed, hid or held it back.
 export const open = (alert) => (alert.active || alert.latched) && alert.state !== "resolved" && !hidden(alert) && !alert.suppressed_by && !NOTES.has(alert.rule);
 const newest = (a, b) => (a.raised_at < b.raised_at ? 1 : a.raised_at > b.raised_at ? -1 : a.id < b.id ? -1 : 1); // RFC 3339 sorts as text

@@ -5,6 +5,7 @@ import { address, keep } from "./address.js";
 import { fields, weekday } from "./expecting.js";
 import { h, icon } from "./dom.js";
 import { me } from "./me.js";
+import { now } from "./server-time.js";
 import { empty, failed, loading } from "./states.js";
 import { ago, clock, stamp } from "./times.js";
 import { placeOf, say, t } from "./words.js";
@@ -124,8 +125,8 @@ function ask(label, nodes, act, cancel) {
 }
 
 function stateOf(each) {
-  if (each.ended_at || new Date(each.ends_at) < new Date()) return "over";
-  return each.live ? "live" : new Date(each.starts_at) > new Date() ? "planned" : "resting";
+  if (each.ended_at || new Date(each.ends_at) < now()) return "over";
+  return each.live ? "live" : new Date(each.starts_at) > now() ? "planned" : "resting";
 }
 const ORDER = ["live", "resting", "planned", "over"];
 const rank = (each) => ORDER.indexOf(stateOf(each));

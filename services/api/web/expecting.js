@@ -2,6 +2,7 @@
 
 import { Problem } from "./api.js";
 import { h } from "./dom.js";
+import { now } from "./server-time.js";
 import { format } from "./times.js";
 import { say, t } from "./words.js";
 
@@ -19,7 +20,7 @@ const kept = () => { try { return JSON.parse(sessionStorage.getItem(DRAFT)) ?? {
 
 export function fields(query) {
   const draft = { kind: "maintenance", scope: query.zone ? "zone" : query.road ? "road" : "subjects", place: query.subject ?? query.zone ?? query.road ?? "", rules: [], days: [], start: "09:00", end: "17:00", from: "", reason: "", ...kept() };
-  draft.until ||= local(new Date(Date.now() + 86400e3));
+  draft.until ||= local(new Date(now() + 86400e3));
   const save = () => { try { sessionStorage.setItem(DRAFT, JSON.stringify(draft)); } catch { /* the form still holds it */ } };
   const on = (name) => ({ oninput: (event) => { draft[name] = event.target.value; save(); } });
   const several = (name, value) => ({ type: "checkbox", checked: draft[name].includes(value), onchange: (event) => { draft[name] = event.target.checked ? [...draft[name], value] : draft[name].filter((each) => each !== value); save(); } });
@@ -55,7 +56,7 @@ function body(draft) {
   const places = draft.place.split(",").map((each) => each.trim()).filter(Boolean);
   if (draft.scope === "domain" ? draft.kind === "maintenance" : !places.length) missing("expect.say_where");
   if (!draft.until || Number.isNaN(Date.parse(draft.until))) missing("expect.say_until");
-  if (new Date(draft.until) <= new Date()) missing("expect.say_later");
+  if (new Date(draft.until) <= now()) missing("expect.say_later");
   if (!draft.reason.trim()) missing("acts.say_why");
   const scope = { subjects: { subjects: places }, zone: { zone: places.join(", ") }, road: { road: places.join(", ") }, domain: { domain: draft.domain } }[draft.scope];
   return {

@@ -4,6 +4,7 @@
 import { keep } from "./address.js";
 import { figure } from "./chart.js";
 import { h, icon } from "./dom.js";
+import { now } from "./server-time.js";
 import { failed } from "./states.js";
 import { pathOf, series, usual } from "./series.js";
 import { clock, exactly } from "./times.js";
@@ -73,7 +74,7 @@ export function history(sensor, { metrics, metric, end, alerts, query }) {
   function paint(found, { band = null, before = null }) {
     const { from, to } = shown;
     current?.destroy();
-    const until = Math.min(to, Date.now());
+    const until = Math.min(to, now());
     current = figure(found, {
       zone: sensor.time_zone, range: [from / 1000, to / 1000], band: found.derived || to - from > BAND_DAYS * DAY ? null : band, beside: found.derived ? null : before,
       alerts: alerts.map((alert) => ({ severity: alert.severity, from: Date.parse(alert.started_at) / 1000, to: (alert.cleared_at ? Date.parse(alert.cleared_at) : until) / 1000 })).filter((each) => each.to * 1000 >= from && each.from * 1000 <= to),

@@ -3,6 +3,7 @@
 import { get } from "./api.js";
 import { address, keep } from "./address.js";
 import { h, icon } from "./dom.js";
+import { now } from "./server-time.js";
 import { empty } from "./states.js";
 import { day } from "./times.js";
 import { amount, number, say, share, t } from "./words.js";
@@ -22,7 +23,7 @@ export default class Performance {
   async show() {
     const weeks = SPANS.includes(Number(this.query.weeks)) ? Number(this.query.weeks) : 8;
     const latest = await get("/v1/alerts", { limit: 1 });
-    const end = new Date(Math.min(Date.now(), latest.items.length ? Date.parse(latest.items[0].updated_at) + 1000 : Date.now())).toISOString();
+    const end = new Date(Math.min(now(), latest.items.length ? Date.parse(latest.items[0].updated_at) + 1000 : now())).toISOString();
     const start = new Date(Date.parse(end) - (weeks - 1) * 7 * 86400e3).toISOString();
     const { operators = "1", domain = "" } = this.query;
     const found = await get("/v1/performance", { start, end, operators, domain });

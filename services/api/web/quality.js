@@ -2,11 +2,12 @@
 
 import { get } from "./api.js";
 import { address, keep } from "./address.js";
-import { h, icon, later } from "./dom.js";
+import { breakable, h, icon, later } from "./dom.js";
 import { heat } from "./heat.js";
 import { me } from "./me.js";
 import { act } from "./rejections.js";
 import { wrong } from "./said.js";
+import { now } from "./server-time.js";
 import { empty, failed, loading } from "./states.js";
 import { ago, stamp, utc } from "./times.js";
 import { number, say, share, t } from "./words.js";
@@ -40,9 +41,9 @@ export default class Quality {
   // received = stored + duplicate + rejected + in flight, drawn as one bar and written as a sum.
   async #accounts() {
     // The day first: what comes in between may not make it more than all.
-    const day = await get("/v1/ingest/accounting", { since: new Date(Date.now() - 86400e3).toISOString() });
+    const day = await get("/v1/ingest/accounting", { since: new Date(now() - 86400e3).toISOString() });
     const { total, workers } = await get("/v1/ingest/accounting");
-    this.at = Date.now();
+    this.at = now();
     const sum = PARTS.reduce((whole, part) => whole + total[part], 0);
     const balanced = sum === total.received;
     this.note = h("p", { class: "soft small", role: "status" });
@@ -112,7 +113,7 @@ export default class Quality {
         const page = await get("/v1/rejected", { reason: why.value, state: how.value, limit: 50, after: older ? next : null });
         next = page.next;
         const made = page.items.map((message) => h("tr", {}, h("td", {}, h("a", { href: address("rejected", String(message.id)) }, stamp(message.received_at, "UTC"))),
-          h("td", {}, say("reasons", message.reason)), detailOf(message), h("td", {}, h("code", {}, message.topic)), h("td", { class: "whole" }, t(`quality.state_${message.state}`))));
+          h("td", {}, say("reasons", message.reason)), detailOf(message), h("td", {}, h("code", {}, breakable(message.topic))), h("td", { class: "whole" }, t(`quality.state_${message.state}`))));
         if (older) rows.append(...made);
         else rows.replaceChildren(...made);
         more.hidden = !page.has_more;

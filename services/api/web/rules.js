@@ -3,6 +3,7 @@
 import { get } from "./api.js";
 import { address } from "./address.js";
 import { h } from "./dom.js";
+import { now } from "./server-time.js";
 import { written } from "./settings.js";
 import { say, t } from "./words.js";
 
@@ -12,7 +13,7 @@ export default class Rules {
   element = h("article", {});
 
   async show() {
-    const start = new Date(Date.now() - WEEKS * 7 * 86400e3).toISOString();
+    const start = new Date(now() - WEEKS * 7 * 86400e3).toISOString();
     const [{ items }, record] = await Promise.all([get("/v1/rules"), get("/v1/performance", { start }).catch(() => ({ rules: [] }))]);
     const known = new Map(record.rules.map((each) => [each.rule, each]));
     this.element.replaceChildren(

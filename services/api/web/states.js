@@ -1,6 +1,7 @@
 // What a page shows while it loads, when it has nothing, when it failed, and at the first start.
 
 import { h, icon } from "./dom.js";
+import { now } from "./server-time.js";
 import { t } from "./words.js";
 
 export const loading = () => h("div", { class: "loading", role: "status" }, h("span", { class: "unseen" }, t("states_page.loading")), h("div", { class: "ghost" }), h("div", { class: "ghost" }));
@@ -24,7 +25,7 @@ export function start() {
     const shown = h("code", {}, code());
     return h("li", {}, h("b", {}, title), h("p", { class: "soft" }, how), h("div", { class: "command" }, h("pre", { tabIndex: 0 }, shown), copy));
   };
-  const now = () => SEND.replace("NOW", `${new Date().toISOString().slice(0, 19)}Z`);
+  const send = () => SEND.replace("NOW", `${new Date(now()).toISOString().slice(0, 19)}Z`);
   return h("section", { class: "start" }, icon("gauge", 44), h("h2", {}, t("start.title")), h("p", { class: "soft" }, t("start.intro")),
-    h("ol", {}, step(t("start.one"), t("start.one_how"), () => SIMULATE), step(t("start.two"), t("start.two_how"), () => REGISTER), step(t("start.three"), t("start.three_how"), now)));
+    h("ol", {}, step(t("start.one"), t("start.one_how"), () => SIMULATE), step(t("start.two"), t("start.two_how"), () => REGISTER), step(t("start.three"), t("start.three_how"), send)));
 }

@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { preferences } from "./preferences.js";
+import { now } from "./server-time.js";
 import { locale, t } from "./words.js";
 
 const formats = new Map();
@@ -21,17 +22,16 @@ export function format(zone, options) {
 
 const dayOf = (date, zone) => format(zone, { dateStyle: "short" }).format(date);
 
-export function clock(value, zone = "UTC", now = new Date()) {
+export function clock(value, zone = "UTC") {
   const date = new Date(value);
   const at = zoneOf(zone);
   const hour = format(at, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(date);
-  if (dayOf(date, at) === dayOf(now, at)) return hour;
-  return `${day(date, at, now)}, ${hour}`;
+  return dayOf(date, at) === dayOf(now(), at) ? hour : `${day(date, at)}, ${hour}`;
 }
 
-export function day(value, zone = "UTC", now = new Date()) {
+export function day(value, zone = "UTC") {
   const date = new Date(value);
-  const year = date.getUTCFullYear() === now.getUTCFullYear() ? {} : { year: "numeric" };
+  const year = date.getUTCFullYear() === new Date(now()).getUTCFullYear() ? {} : { year: "numeric" };
   return format(zoneOf(zone), { day: "numeric", month: "short", ...year }).format(date);
 }
 
@@ -58,8 +58,8 @@ export function exactly(seconds) {
 
 const past = new Intl.RelativeTimeFormat(locale, { numeric: "always", style: "short" });
 
-export function ago(value, now = Date.now()) {
-  const seconds = (now - new Date(value)) / 1000;
+export function ago(value) {
+  const seconds = (now() - new Date(value)) / 1000;
   const [size, unit] = UNITS.find(([each]) => seconds >= each) ?? [];
   return unit ? past.format(-Math.floor(seconds / size), unit) : t("times.just_now");
 }

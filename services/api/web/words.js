@@ -2,6 +2,7 @@
 // one is fetched; what it lacks is English there already. A key that no catalogue has is shown as it is.
 
 import { preferences } from "./preferences.js";
+import { now } from "./server-time.js";
 import { shown } from "./units.js";
 import LANGUAGES from "./words/languages.js";
 
@@ -64,12 +65,13 @@ export const share = (part, digits = 0) =>
 export function amount(value, unit, digits = 4) {
   const mine = shown(value, unit);
   const text = number(mine.value, digits);
-  return text === "–" ? text : mine.unit === "%" ? `${text} %` : `${text} ${say("units", mine.unit)}`;
+  if (text === "–") return text;
+  return mine.unit === "%" ? format({ style: "percent", maximumSignificantDigits: digits }).format(mine.value / 100) : `${text} ${say("units", mine.unit)}`;
 }
 
 export function stateOf(alert, time) {
   if (alert.state === "resolved") return t("states.closed", { verdict: say("verdicts", alert.verdict).toLowerCase() });
-  if (alert.shelved_until && new Date(alert.shelved_until) > new Date()) return t("states.hidden", { time: time(alert.shelved_until) });
+  if (alert.shelved_until && new Date(alert.shelved_until) > now()) return t("states.hidden", { time: time(alert.shelved_until) });
   if (alert.latched) return t("states.latched");
   if (alert.state === "cleared") return t("states.cleared");
   if (alert.state === "acknowledged") return t("states.taken", { name: alert.acknowledged_by });
