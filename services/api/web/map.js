@@ -1,11 +1,11 @@
 // The map: sensors by state, zones and roads, drawn without any tile server; beside it the same as a list.
 
-import { address, keep } from "./address.js";
+import { address, here, keep } from "./address.js";
 import { get } from "./api.js";
-import { canvas, h, later } from "./dom.js";
-import { Dots, symbol } from "./canvas-map.js";
+import { canvas, h, later, refill, seldom } from "./dom.js";
+import { Areas } from "./areas.js";
+import { Dots, cluster, look, symbol } from "./canvas-map.js";
 import { STATES, city, roadsOf, statesOf, zonesOf } from "./city.js";
-import { colour } from "./plot.js";
 import { preferences } from "./preferences.js";
 import { empty, start } from "./states.js";
 import { ago } from "./times.js";
@@ -25,8 +25,9 @@ export default class CityMap {
     this.query = query;
     this.cases = cases;
     if (query.show) this.#shown = new Set(query.show.split(",").filter((name) => STATES.includes(name)));
-    this.redraw = later(() => { if (!this.gone) this.#count(); }, 400);
-    this.repaint = () => { this.#lines(); this.dots.layer.redraw(); };
+    this.redraw = seldom(() => { if (!this.gone) this.#count(); }, 400);
+    this.moved = later(() => { if (!this.gone) this.#rows(); }, 120);
+    this.repaint = () => { this.areas.layer.redraw(); this.dots.redraw(); this.#key(); this.#count(); };
   }
 
   async show() {
@@ -42,6 +43,7 @@ export default class CityMap {
     this.tiles = tiles;
     this.element.append(tiles.url ? h("div", { class: "map-whole" }, this.holder, h("p", { class: "soft small" }, tiles.attribution)) : this.holder, h("aside", { class: "panel map-side", "aria-label": t("map.list") }, this.legend, this.about, this.list));
     this.#open();
+    this.#key();
     this.#count();
     this.cases.addEventListener("change", this.redraw);
     dark.addEventListener("change", this.repaint);
@@ -49,63 +51,79 @@ export default class CityMap {
 
   #open() {
     const { L } = window;
-    const map = (this.map = L.map(this.holder, { preferCanvas: true, fadeAnimation: false, zoomControl: false, minZoom: 2, maxZoom: 19, attributionControl: false }));
+    const map = (this.map = L.map(this.holder, { fadeAnimation: false, zoomControl: false, minZoom: 2, maxZoom: 19, attributionControl: false }));
     L.control.zoom({ position: "topright", zoomInTitle: t("map.closer"), zoomOutTitle: t("map.further") }).addTo(map);
     L.control.scale({ metric: preferences.speed === "kmh", imperial: preferences.speed === "mph" }).addTo(map);
-    map.createPane("dots").style.zIndex = "450";
-    map.getPane("dots").style.pointerEvents = "none";
+    for (const [pane, height] of [["areas", "440"], ["dots", "450"]]) Object.assign(map.createPane(pane).style, { zIndex: height, pointerEvents: "none" });
     const [lat, lon, zoom] = (this.query.at ?? "").split(",").map(Number);
     const placed = this.town.lon.flatMap((each, i) => (each === null ? [] : [[this.town.lat[i], each]]));
     if (zoom) map.setView([lat, lon], zoom);
     else if (placed.length) map.fitBounds(L.latLngBounds(placed), { padding: [30, 30], maxZoom: 16 });
     else map.setView([0, 0], 2);
     if (this.tiles.url) L.tileLayer(this.tiles.url, { maxZoom: 19 }).addTo(map);
+    this.areas = new Areas(map, "areas");
     this.dots = new Dots(map);
+    this.tip = L.tooltip({ className: "map-name", direction: "top", offset: [0, -6] });
     this.#lines();
     map.on("moveend", () => {
-      if (this.gone) return; // Leaflet tells of a resize a moment later
+      if (this.gone || here().name !== "map") return; // Leaflet tells of a resize a moment later
       const { lat: y, lng: x } = map.getCenter();
       keep({ at: `${y.toFixed(5)},${x.toFixed(5)},${map.getZoom()}` });
-      this.#rows();
+      this.moved();
     });
-    map.on("click", ({ latlng }) => this.#pick(this.dots.near(latlng)));
-    map.on("mousemove", ({ latlng }) => { this.holder.style.cursor = this.dots.near(latlng) ? "pointer" : ""; });
+    map.on("click", ({ latlng }) => this.#pick(this.dots.near(latlng), latlng));
+    map.on("mousemove", ({ latlng }) => { if (!map.dragging.moving()) this.#point(latlng); });
+    map.on("mouseout", () => this.tip.remove());
   }
 
   // Zones and roads beneath the sensors, named where there are few; each opens its page.
   #lines() {
-    const { L } = window;
-    this.drawn?.remove();
-    this.drawn = L.layerGroup().addTo(this.map);
-    const [zones, roads] = [zonesOf(this.town).filter(({ hull }) => hull.length), roadsOf(this.town).filter(({ points }) => points.length > 1)];
-    const permanent = zones.length + roads.length <= NAMED;
-    const put = (shape, name, at, place) => {
-      shape.on("click", ({ latlng }) => { if (!this.dots.near(latlng)) location.hash = place; }).addTo(this.drawn);
-      if (permanent) L.tooltip(at, { content: name, permanent, direction: "top", className: "map-name", offset: [0, -6] }).addTo(this.drawn);
-      else shape.bindTooltip(name, { sticky: true, className: "map-name" });
-    };
-    for (const { zone, hull } of zones) {
-      const north = hull.reduce((best, each) => (each[0] > best[0] ? each : best));
-      put(L.polygon(hull, { color: colour("--line-strong"), weight: 1.5, dashArray: "4 4", fillColor: colour("--accent"), fillOpacity: 0.06 }), zone, north, address("zone", zone));
-    }
-    for (const { road, direction, points } of roads) {
-      put(L.polyline(points, { color: colour("--line-strong"), weight: 5, opacity: 0.8 }), [road, direction].filter(Boolean).join(" "), points[0], address("corridor", road, { direction }));
+    const zones = zonesOf(this.town).filter(({ hull }) => hull.length).map(({ zone, hull }) => ({ points: hull, closed: true, name: zone, place: address("zone", zone) }));
+    const roads = roadsOf(this.town).filter(({ points }) => points.length > 1)
+      .map(({ road, direction, points }) => ({ points, closed: false, name: [road, direction].filter(Boolean).join(" "), place: address("corridor", road, { direction }) }));
+    const shapes = [...zones, ...roads];
+    this.areas.set(shapes);
+    this.named = shapes.length <= NAMED;
+    if (!this.named) return;
+    for (const { points, closed, name } of shapes) {
+      const at = closed ? points.reduce((north, each) => (each[0] > north[0] ? each : north)) : points[0];
+      window.L.tooltip(at, { content: h("span", {}, name), permanent: true, direction: "top", className: "map-name", offset: [0, -6] }).addTo(this.map);
     }
   }
 
-  #count() {
-    const { states, alerts } = statesOf(this.town, this.cases);
-    Object.assign(this, { states, alerts });
-    const counts = STATES.map((_, state) => states.reduce((sum, each) => sum + (each === state), 0));
+  // What the pointer means: a sensor or cluster, else a road or zone, which says its name where names are not shown.
+  #point(latlng) {
+    const dot = this.dots.near(latlng);
+    const area = dot ? undefined : this.areas.at(latlng);
+    this.holder.style.cursor = dot || area ? "pointer" : "";
+    if (this.named) return;
+    if (area) this.tip.setContent(h("span", {}, area.name)).setLatLng(latlng).addTo(this.map);
+    else this.tip.remove();
+  }
+
+  // What stands beside a state in the legend stays the same element: a person may be on it.
+  #key() {
+    this.counts = STATES.map(() => h("b", { class: "num" }));
     this.legend.replaceChildren(...STATES.map((name, state) => {
       const box = h("input", { type: "checkbox", checked: this.#shown.has(name), onchange: () => {
         if (!this.#shown.delete(name)) this.#shown.add(name);
         keep({ show: this.#shown.size === STATES.length ? null : [...this.#shown].join(",") });
         this.#draw();
       } });
-      return h("label", {}, box, sign(state, ""), h("span", {}, t(`map.${name}`)), h("b", { class: "num" }, number(counts[state])));
-    }));
-    this.#draw();
+      return h("label", {}, box, sign(state, ""), h("span", {}, t(`map.${name}`)), this.counts[state]);
+    }), h("p", { class: "soft small" }, canvas(26, (ctx) => cluster(ctx, 13, 13, { state: FINE, cluster: true, point_count: 1, words: "n" }, look(), 0.8)), t("map.cluster")));
+  }
+
+  #count() {
+    const before = this.states;
+    Object.assign(this, statesOf(this.town, this.cases));
+    this.ranked = [...this.alerts].map(([i, { raised_at: raised }]) => ({ i, raised, state: this.states[i] }))
+      .sort((a, b) => a.state - b.state || (a.raised === b.raised ? a.i - b.i : a.raised < b.raised ? 1 : -1)).map(({ i }) => i);
+    const counts = STATES.map(() => 0);
+    for (const state of this.states) counts[state] += 1;
+    this.counts.forEach((place, state) => { place.textContent = number(counts[state]); });
+    if (before && this.states.every((state, i) => state === before[i])) this.#rows();
+    else this.#draw();
   }
 
   #draw() {
@@ -118,34 +136,34 @@ export default class CityMap {
     this.#rows();
   }
 
-  // The same without eyes: what is inside the map's frame, the worst first. Only what needs a look is sorted: the rest
-  // of a large city would cost a frame each time the map is moved.
+  // The same without eyes: what is inside the map's frame, the worst first; of what is fine only as many as are listed.
   #rows(picked = null) {
     const { town, states, alerts } = this;
     const frame = this.map.getBounds();
     const [west, east, south, north] = [frame.getWest(), frame.getEast(), frame.getSouth(), frame.getNorth()];
-    const within = (lon, lat) => lon === null || (lon >= west && lon <= east && lat >= south && lat <= north);
-    const visible = STATES.map((name) => this.#shown.has(name));
-    const [ill, fine] = [[], []];
-    for (const i of picked ?? town.id.keys()) {
-      if (visible[states[i]] && (picked || within(town.lon[i], town.lat[i]))) (states[i] < FINE ? ill : fine).push(i);
+    const chosen = picked && new Set(picked);
+    const within = (i) => (chosen ? chosen.has(i) : town.lon[i] === null || (town.lon[i] >= west && town.lon[i] <= east && town.lat[i] >= south && town.lat[i] <= north));
+    const ill = this.ranked.filter((i) => this.#shown.has(STATES[states[i]]) && within(i));
+    const fine = [];
+    let count = ill.length;
+    for (let i = 0; this.#shown.has("fine") && i < town.size; i += 1) {
+      if (states[i] !== FINE || !within(i)) continue;
+      count += 1;
+      if (fine.length < ROWS) fine.push(i);
     }
-    const raised = (i) => alerts.get(i)?.raised_at ?? "";
-    const newer = (a, b) => (raised(a) === raised(b) ? a - b : raised(a) < raised(b) ? 1 : -1);
-    ill.sort((a, b) => states[a] - states[b] || newer(a, b));
-    const count = ill.length + fine.length;
     this.about.textContent = t("map.inside", { count, ill: ill.length }) + (count > ROWS ? ` ${t("map.first", { count: ROWS })}` : "");
-    this.list.replaceChildren(...ill.slice(0, ROWS).concat(fine.slice(0, Math.max(0, ROWS - ill.length))).map((i) => {
+    const known = look();
+    refill(this.list, ill.concat(fine).slice(0, ROWS).map((i) => {
       const alert = alerts.get(i);
-      return h("li", {}, sign(states[i]), h("div", {},
+      return h("li", {}, sign(states[i], undefined, known), h("div", {},
         h("a", { href: alert ? address("alert", alert.id) : address("sensor", town.id[i]) }, town.name[i] ?? town.id[i]),
         h("div", { class: "soft small" }, [alert ? `${say("rules", alert.rule)}, ${ago(alert.started_at)}` : say("kinds", town.kinds[town.kind[i]]), town.zones[town.zone[i]], town.roads[town.road[i]]?.filter(Boolean).join(" ")].filter(Boolean).join(" · "))));
     }));
     if (!count) this.list.replaceChildren(empty(t("map.none"), t("map.none_how")));
   }
 
-  #pick(found) {
-    if (!found) return;
+  #pick(found, latlng) {
+    if (!found) { location.hash = this.areas.at(latlng)?.place ?? location.hash; return; }
     if (!found.cluster) { const alert = this.alerts.get(found.i); location.hash = alert ? address("alert", alert.id) : address("sensor", this.town.id[found.i]); return; }
     const zoom = this.dots.expansion(found.cluster_id);
     if (zoom > this.map.getZoom()) this.map.setView([found.lat, found.lon], zoom);
@@ -160,7 +178,6 @@ export default class CityMap {
   }
 }
 
-function sign(state, words = t(`map.${STATES[state]}`)) {
-  const name = STATES[state];
-  return canvas(22, (ctx) => symbol(ctx, 11, 11.5, state, { line: colour(name === "trouble" ? "--soft" : name === "fine" ? "--accent" : `--${name}`) }, colour("--surface")), words);
+function sign(state, words = t(`map.${STATES[state]}`), { tones, surface } = look()) {
+  return canvas(22, (ctx) => symbol(ctx, 11, 11.5, state, tones[state], surface), words);
 }

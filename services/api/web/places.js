@@ -2,7 +2,7 @@
 
 import { address } from "./address.js";
 import { STATES, city, roadsOf, statesOf, zonesOf } from "./city.js";
-import { h, icon, later } from "./dom.js";
+import { h, icon, refill, seldom } from "./dom.js";
 import { empty, start } from "./states.js";
 import { number, t } from "./words.js";
 
@@ -24,7 +24,7 @@ export class Places {
     const box = h("input", { type: "search", maxLength: 100 });
     const body = h("tbody", {});
     const note = h("div", {});
-    const table = h("div", { class: "table-wrap tall", tabIndex: 0 }, h("table", { class: "list" }, h("caption", { class: "unseen" }, t(`nav.${this.kind}`)),
+    const table = h("div", { class: "table-wrap tall narrow", tabIndex: 0 }, h("table", { class: "list" }, h("caption", { class: "unseen" }, t(`nav.${this.kind}`)),
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t(`places.${this.kind}_name`)), h("th", { scope: "col" }, t("places.state")), h("th", { scope: "col", class: "num" }, t("places.alerts")), h("th", { scope: "col", class: "num" }, t("places.sensors")))), body));
     const draw = () => {
       const { states } = statesOf(town, this.cases);
@@ -33,13 +33,13 @@ export class Places {
         const ill = each.members.filter((i) => states[i] < FINE);
         return { ...each, ill: ill.length, worst: ill.reduce((worst, i) => Math.min(worst, states[i]), FINE) };
       }).sort((a, b) => a.worst - b.worst || b.ill - a.ill || a.name.localeCompare(b.name, undefined, { numeric: true }));
-      body.replaceChildren(...rows.slice(0, 500).map((each) => h("tr", {}, h("td", {}, h("a", { href: each.link }, each.name)),
+      refill(body, rows.slice(0, 500).map((each) => h("tr", {}, h("td", {}, h("a", { href: each.link }, each.name)),
         h("td", {}, h("span", { class: `chip ${TONE[STATES[each.worst]]}` }, icon(TONE[STATES[each.worst]] || "info", 16), t(`map.${STATES[each.worst]}`))),
         h("td", { class: "num" }, number(each.ill)), h("td", { class: "num" }, number(each.members.length)))));
       table.hidden = !rows.length;
       note.replaceChildren(...(rows.length ? [] : [town.size ? empty(t(`places.no_${this.kind}`), t(`places.no_${this.kind}_how`)) : start()]));
     };
-    this.draw = later(draw, 150);
+    this.draw = seldom(draw, 150);
     box.addEventListener("input", this.draw);
     this.cases.addEventListener("change", this.draw);
     this.element.replaceChildren(h("header", { class: "head" }, h("div", {}, h("h1", { tabIndex: -1 }, t(`nav.${this.kind}`)), h("p", {}, t(`places.${this.kind}_intro`))),
