@@ -2,6 +2,7 @@
 
 import { h, icon } from "./dom.js";
 import { spoken } from "./said.js";
+import { now } from "./server-time.js";
 import { sparkline } from "./sparkline.js";
 import { ago, clock, stamp } from "./times.js";
 import { placeOf, say, stateOf, t } from "./words.js";
@@ -17,10 +18,10 @@ export function inside(alert, { event, unfolded, chosen, wrong, on }) {
   const waiting = [alert, ...rest].filter((each) => each.allowed_changes.includes("acknowledged") && each.state !== "acknowledged");
   return [
     h("div", { class: "card-side" }, icon(done ? "good" : alert.severity), h("label", { class: "card-box" }, box)),
-    h("div", {},
+    h("div", { class: "card-body" },
       h("div", { class: "card-top" },
         h("span", { class: "small tone" }, h("b", {}, done ? t("states.was", { severity: severity.toLowerCase() }) : severity)),
-        h("span", { class: "age" }, t("now.since", { time: "" }), stamp(alert.started_at, zone), new Date(alert.started_at) < Date.now() ? ` · ${ago(alert.started_at)}` : "")),
+        h("span", { class: "age" }, t("now.since", { time: "" }), stamp(alert.started_at, zone), new Date(alert.started_at) < now() ? ` · ${ago(alert.started_at)}` : "")),
       h("h2", { class: "card-title" }, link),
       h("p", { class: "card-place" }, placeOf(alert)),
       h("p", { class: "card-sentence", lang }, sentence),

@@ -5,6 +5,7 @@ import { acts } from "./acts.js";
 import { band } from "./band.js";
 import { h, icon, later } from "./dom.js";
 import { address } from "./address.js";
+import { whereabouts } from "./whereabouts.js";
 import { neighbours, past } from "./beside.js";
 import { panel } from "./panel.js";
 import { spoken, whole } from "./said.js";
@@ -73,7 +74,7 @@ export class Case {
     this.eventPlace = h("section", { class: "figure" });
     this.besidePlace = h("div", { class: "stack" });
     this.log = h("ol", { class: "log" });
-    this.element.replaceChildren(back(), this.facts, this.actsPlace, this.chartPlace, this.eventPlace,
+    this.element.replaceChildren(back(), h("h1", { class: "unseen alone" }, t("now.title")), this.facts, this.actsPlace, this.chartPlace, this.eventPlace,
       h("section", { class: "figure" }, h("h3", {}, t("alert.log")), this.log, h("a", { class: "small", href: address("messages", "", { alert: this.id }) }, t("messages.who"))), this.besidePlace);
     this.#drawFacts();
     this.#drawActs();
@@ -97,15 +98,12 @@ export class Case {
       fact(t("alert.limit"), evidence.threshold, evidence.unit),
       fact(t("alert.usual"), evidence.baseline, evidence.unit),
       evidence.missing_share > 0.005 ? [t("alert.missing"), share(evidence.missing_share)] : null,
-      aboutOne(alert)
-        ? [t("alert.sensor"), h("a", { href: `#/sensor/${encodeURIComponent(alert.subject)}` }, alert.subject)]
-        : [t("alert.concerns"), placeOf(alert)],
+      aboutOne(alert) ? null : [t("alert.concerns"), placeOf(alert)],
       aboutOne(alert) ? null : [t("alert.silent"), t("alert.of", { part: number(evidence.numbers?.silent_sensors_1), whole: number(evidence.numbers?.sensors_1) })],
       alert.acknowledged_by ? [t("alert.taken_by"), alert.acknowledged_by] : null,
       alert.assignee ? [t("alert.assignee"), alert.assignee] : null,
       alert.work && alert.work !== "new" ? [t("acts.progress"), say("works", alert.work)] : null,
       alert.suppressed_reason ? [t("alert.held_back"), this.#heldBack()] : null,
-      alert.place?.lat ? [t("alert.place"), h("a", { href: address("map", "", { at: `${alert.place.lat},${alert.place.lon},16` }) }, t("alert.on_map"))] : null,
       alert.shelved_reason ? [t("alert.hidden_because"), alert.shelved_reason] : null,
     ].filter(Boolean);
     this.facts.replaceChildren(
@@ -114,7 +112,7 @@ export class Case {
           h("span", { class: `chip ${over(alert) ? "good" : alert.severity}` }, icon(over(alert) ? "good" : alert.severity, 16), over(alert) ? t("states.was", { severity: say("severities", alert.severity).toLowerCase() }) : say("severities", alert.severity)),
           h("span", { class: "chip" }, stateOf(alert, (value) => clock(value, zone)))),
         h("h2", { tabIndex: -1 }, say("rules", alert.rule)),
-        h("p", { class: "soft" }, placeOf(alert))),
+        h("p", { class: "soft where" }, aboutOne(alert) ? whereabouts(alert.subject, alert.place ?? {}) : placeOf(alert))),
       h("div", { class: "figure" }, h("p", { class: "lead", lang }, sentence), first && !over(alert) ? h("p", { class: "first", lang }, icon("go", 20), h("span", {}, first)) : null, mine ? null : h("p", { class: "soft small" }, t("alert.english"))),
       h("dl", { class: "facts" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
   }
@@ -202,7 +200,7 @@ export class Case {
     const zone = this.#alert.place?.time_zone ?? "UTC";
     this.log.replaceChildren(...condensed(this.#events).map((event) => h("li", {},
       h("b", {}, say("events", event.kind)), event.actor === "detector" || event.actor === "citygauge" ? "" : ` · ${event.actor}`, stamp(event.at, zone),
-      said(event, zone) ? h("p", { class: "said" }, said(event, zone)) : null)));
+      said(event, zone) ? h("p", { class: "said", dir: "auto" }, said(event, zone)) : null)));
   }
 
   destroy() {

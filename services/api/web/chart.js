@@ -34,7 +34,7 @@ export function figure(series, { zone, limit = null, usual = null, marks = {}, b
     band ? h("li", { class: "k-band" }, h("i"), t("chart.band")) : null,
     beside ? h("li", { class: "k-beside" }, h("i"), beside.words ?? t("chart.beside")) : null,
     limit === null ? null : h("li", { class: "k-limit" }, h("i"), t("chart.limit", { amount: `${number(what.limit)} ${unit}` })),
-    usual === null ? null : h("li", { class: "k-usual" }, h("i"), t("chart.usual", { amount: `${number(what.usual)} ${unit}` })),
+    usual === null ? null : h("li", { class: "k-usual" }, h("i"), t("chart.usual", { amount: `${number(what.usual, 3)} ${unit}` })),
     Object.keys(marks).map((mark) => h("li", { class: `k-${mark}` }, h("i"), t(MARKS[mark]))),
     alerts.length ? h("li", { class: `k-alert ${worst(alerts)}` }, h("i"), t("chart.alerts")) : null,
     readout);

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { here } from "./address.js";
 import { Case } from "./case.js";
 import { Cases } from "./cases.js";
-import { byId, h, icon } from "./dom.js";
+import { byId, h } from "./dom.js";
 import { Live } from "./live.js";
 import { meet } from "./me.js";
 import { PAGES, VIEWS } from "./pages.js";
@@ -35,7 +35,7 @@ async function route() {
   byId("board").dataset.view = name === "alert" && id ? "open" : "";
   const place = byId(onBoard ? "view" : "page");
   if (onBoard && !(name === "alert" && id)) {
-    place.replaceChildren(h("div", { class: "blank" }, icon("gauge", 44), h("b", {}, t("now.pick_title")), h("p", {}, t("now.pick"))));
+    place.replaceChildren();
     queue.draw();
     const { items } = await get("/v1/sensors", { limit: 1 }).catch(() => ({ items: [null] }));
     if (view === mine && !items.length && !cases.listed("all").length) { byId("board").dataset.view = "start"; place.replaceChildren(start()); }
@@ -57,6 +57,7 @@ async function route() {
     if (view !== mine) return;
     if (problem.status === undefined) console.warn(problem);
     place.querySelector(".ghost, .loading")?.remove();
+    if (!onBoard && !place.querySelector("h1")) place.append(h("h1", { class: "unseen", tabIndex: -1 }, t(`nav.${VIEWS[name]?.page ?? name}`)));
     place.append(failed(problem, route));
   }
   queue.draw();
@@ -67,7 +68,7 @@ async function route() {
 function arrive(element) {
   const at = document.activeElement;
   if (at === document.body || at?.dataset.part === "open" || at?.dataset.page || !at?.isConnected) {
-    element.querySelector("h1, h2")?.focus({ preventScroll: true });
+    element.querySelector(':is(h1, h2)[tabindex="-1"]')?.focus({ preventScroll: true });
   }
 }
 

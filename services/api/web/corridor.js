@@ -81,22 +81,22 @@ export default class Corridor {
     this.drawn = contour(grid, this.zone);
     const { columns } = way;
     const minutes = (name) => columns[name].map((value) => (value === null ? null : value / 60));
+    const tenths = (value) => amount(value === undefined || value === null ? null : Math.round(value * 10) / 10, "min");
+    const free = minutes("free_travel_time_s").find((value) => value !== null);
     const delays = columns.delay_s;
     const worst = delays.reduce((best, value, i) => (value !== null && value > (delays[best] ?? -1) ? i : best), -1);
     const last = delays.findLastIndex((value) => value !== null);
     const tile = (name, value, more = "") => h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, sized(value)), more ? h("dd", { class: "small soft" }, more) : null);
     this.time = figure({ metric: "travel_time_s", unit: "min", times: columns.time.map((time) => Date.parse(time) / 1000), values: minutes("travel_time_s"), derived: false },
-      { zone: this.zone, usual: columns.free_travel_time_s.find((value) => value !== null) / 60 || null });
-    const asTable = h("details", { class: "as-table" }, h("summary", {}, t("chart.as_table")), h("div", {}));
-    asTable.addEventListener("toggle", () => { if (asTable.open) asTable.lastElementChild.replaceChildren(this.#table(grid)); });
+      { zone: this.zone, usual: free ?? null });
     this.body.replaceChildren(
-      h("dl", { class: "tiles" }, tile(t("corridor.length"), amount(way.length_m / 1000, "km")), tile(t("corridor.free"), amount(minutes("free_travel_time_s").find((value) => value !== null), "min", 3)),
-        tile(t("corridor.now"), amount(minutes("travel_time_s")[last], "min", 3), last < 0 ? "" : clock(columns.time[last], this.zone)),
-        tile(t("corridor.worst"), amount(worst < 0 ? null : delays[worst] / 60, "min", 3), worst < 0 ? "" : clock(columns.time[worst], this.zone)),
-        tile(t("corridor.measured"), share(columns.measured_share.reduce((sum, each) => sum + (each ?? 0), 0) / (columns.measured_share.length || 1)))),
-      h("section", { class: "panel" }, h("h2", {}, t("corridor.speeds")), this.drawn.element, asTable),
+      h("dl", { class: "tiles" }, tile(t("corridor.length"), amount(way.length_m / 1000, "km")), tile(t("corridor.free"), tenths(free)),
+        tile(t("corridor.now"), tenths(minutes("travel_time_s")[last]), last < 0 ? "" : clock(columns.time[last], this.zone)),
+        tile(t("corridor.worst"), tenths(worst < 0 ? null : delays[worst] / 60), worst < 0 ? "" : clock(columns.time[worst], this.zone)),
+        tile(t("corridor.measured"), share(columns.measured_share.reduce((sum, each) => sum + (each ?? 0), 0) / (columns.measured_share.length || 1)), t("corridor.measured_of"))),
+      h("section", { class: "panel" }, h("h2", {}, t("corridor.speeds")), h("p", { class: "soft small" }, t("corridor.upwards")), this.drawn.element, unfolding(() => this.#table(grid))),
       h("div", { class: "pair" },
-        h("section", { class: "panel" }, h("h2", {}, t("corridor.time")), this.time.element),
+        h("section", { class: "panel" }, h("h2", {}, t("corridor.time")), this.time.element, unfolding(this.time.table)),
         h("section", { class: "panel" }, h("h2", {}, t("corridor.bottlenecks")), h("p", { class: "soft small" }, t("corridor.bottlenecks_how", { slow: amount(SLOW, "km/h", 2), drop: amount(DROP, "km/h", 2) })), bottlenecks(grid)),
         h("section", { class: "panel" }, h("h2", {}, t("corridor.alerts")), this.#list(alerts))));
   }
@@ -117,6 +117,13 @@ export default class Corridor {
   }
 
   destroy() { dark.removeEventListener("change", this.repaint); this.drawn?.destroy(); this.time?.destroy(); this.asked = null; }
+}
+
+// The same as a table, made when it is unfolded.
+function unfolding(table) {
+  const made = h("details", { class: "as-table" }, h("summary", {}, t("chart.as_table")), h("div", {}));
+  made.addEventListener("toggle", () => { if (made.open) made.lastElementChild.replaceChildren(table()); });
+  return made;
 }
 
 // Where traffic stands upstream and flows downstream: hours of it between each two stations.

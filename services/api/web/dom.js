@@ -48,6 +48,7 @@ export function icon(name, size = 22) {
   const attributes = { viewBox: "0 0 24 24", width: size, height: size, fill: "none", stroke: "currentColor",
     "stroke-width": 2, "stroke-linecap": "round", "stroke-linejoin": "round", "aria-hidden": "true", class: "glyph" };
   for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
+  svg.style.width = svg.style.height = `${size / 10}rem`;
   for (const d of ICONS[name] ?? []) {
     const path = document.createElementNS(SVG, "path");
     path.setAttribute("d", d);
@@ -62,6 +63,9 @@ export function sized(amount) {
   return [number, unit.length ? h("small", {}, ` ${unit.join(" ")}`) : null].filter(Boolean);
 }
 
+// A path that is broken after a slash rather than anywhere.
+export const breakable = (path) => path.split(/(?<=\/)/).flatMap((part) => [part, h("wbr")]);
+
 export const byId = (id) => document.getElementById(id);
 
 export function later(action, ms) {
@@ -69,11 +73,27 @@ export function later(action, ms) {
   return (...values) => { clearTimeout(timer); timer = setTimeout(() => action(...values), ms); };
 }
 
-// A small drawing of `size` pixels that says `words` to those who can't see it.
+// Soon after it is called, and once however often it is called until then: what streams in never puts it off.
+export function seldom(action, ms) {
+  let timer = 0;
+  return () => { timer ||= setTimeout(() => { timer = 0; action(); }, ms); };
+}
+
+// Other rows in a list; a link that has the focus keeps it, where it is still there.
+export function refill(list, rows) {
+  const at = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  list.replaceChildren(...rows);
+  if (at) [...list.querySelectorAll("a")].find((link) => link.getAttribute("href") === at)?.focus({ preventScroll: true });
+}
+
+// How large things are drawn where the style sheet says rem: 1 at a desk, more on a wall or for who reads large.
+export const scale = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 10 || 1;
+
+// A small drawing of `size` pixels (at a desk) that says `words` to those who can't see it.
 export function canvas(size, draw, words = "") {
-  const ratio = devicePixelRatio || 1;
+  const ratio = (devicePixelRatio || 1) * scale();
   const element = h("canvas", { width: size * ratio, height: size * ratio, class: "sign", ...(words ? { role: "img", "aria-label": words } : { "aria-hidden": "true" }) });
-  element.style.width = element.style.height = `${size}px`;
+  element.style.width = element.style.height = `${size / 10}rem`;
   const ctx = element.getContext("2d");
   ctx.scale(ratio, ratio);
   draw(ctx);

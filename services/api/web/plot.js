@@ -1,29 +1,31 @@
 // Draws on a canvas with uPlot: one series, its usual band, another period beside it, lines of limits and of moments.
 
+import { scale } from "./dom.js";
 import { format, zoneOf } from "./times.js";
 import { number } from "./words.js";
 
 export const TONES = { began: ["--warning", []], told: ["--critical", [6, 4]], ended: ["--good", []] };
 const DAYS = [1, 2, 7, 14, 28, 91].map((days) => days * 86400);
-export const height = (width) => (width < 480 ? 240 : 300);
+export const height = (width) => (width < 480 ? 240 : 300) * scale();
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // What is drawn: {times, values, band, beside, limit, usual, marks, alerts, low, high}; times in s, all values in the unit shown.
 export function drawing(what, { zone, holder, onPoint, onZoom }) {
   const width = Math.floor(holder.clientWidth);
-  const font = `12px ${getComputedStyle(document.body).fontFamily}`;
+  const size = scale();
+  const font = `${12 * size}px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { stroke: colour("--soft"), font, grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
   const line = colour("--accent");
   const { data, series, bands } = layers(what, line);
   return new window.uPlot({
     width, height: height(width), tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), zoneOf(zone)),
-    legend: { show: false }, padding: [12, what.daily ? 30 : 14, 0, 0], bands,
+    legend: { show: false }, padding: [12, (what.daily ? 30 : 14) * size, 0, 0], bands,
     cursor: { y: false, points: { size: 8, fill: line }, drag: { x: true, y: false, setScale: !onZoom } },
     scales: { x: what.range ? { range: () => what.range } : {}, y: { range: () => bounds(what) } },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, size: what.daily ? 30 : 44, ...(what.daily ? { incrs: DAYS } : {}),
+      { ...axis, grid: { show: false }, space: 70 * size, size: (what.daily ? 30 : 44) * size, ...(what.daily ? { incrs: DAYS } : {}),
         values: (_, splits, __, ___, step) => splits.map((at, i) => label(at, zone, step, i === 0 ? null : splits[i - 1])) },
-      { ...axis, size: 58, space: 44, values: (_, splits) => splits.map((value) => number(value)) },
+      { ...axis, size: 58 * size, space: 44 * size, values: (_, splits) => splits.map((value) => number(value)) },
     ],
     series,
     hooks: {
@@ -40,7 +42,7 @@ export function drawing(what, { zone, holder, onPoint, onZoom }) {
 
 function layers({ times, values, band, beside }, line) {
   const tables = [[times, values]];
-  const series = [{}, { stroke: line, width: 2, spanGaps: false, points: { show: values.length < 60, size: 5, fill: line } }];
+  const series = [{}, { stroke: line, width: 2 * scale(), spanGaps: false, points: { show: values.length < 60, size: 5 * scale(), fill: line } }];
   const bands = [];
   if (band) {
     tables.push([band.times, band.high, band.low]);
@@ -50,7 +52,7 @@ function layers({ times, values, band, beside }, line) {
   }
   if (beside) {
     tables.push([beside.times, beside.values]);
-    series.push({ stroke: colour("--soft"), width: 1.5, dash: [5, 4], spanGaps: true, points: { show: false } });
+    series.push({ stroke: colour("--soft"), width: 1.5 * scale(), dash: [5, 4], spanGaps: true, points: { show: false } });
   }
   return { data: tables.length > 1 ? window.uPlot.join(tables, tables.map(([, ...rest]) => [0, ...rest.map(() => 2)].slice(1))) : tables[0], series, bands };
 }
@@ -94,7 +96,7 @@ function rule(plot, { limit = null, usual = null, marks = {} }) {
 }
 
 function stroke(ctx, tone, dash, ...[x1, y1, x2, y2]) {
-  const ratio = devicePixelRatio || 1;
+  const ratio = (devicePixelRatio || 1) * scale();
   ctx.strokeStyle = colour(tone);
   ctx.lineWidth = 2 * ratio;
   ctx.setLineDash(dash.map((part) => part * ratio));

@@ -6,6 +6,7 @@ import { h, icon } from "./dom.js";
 import { heat } from "./heat.js";
 import { history } from "./history.js";
 import { ago, clock, exactly, stamp } from "./times.js";
+import { whereabouts } from "./whereabouts.js";
 import { amount, say, stateOf, t } from "./words.js";
 
 const FIRST = ["flow_litres_per_h", "speed_km_per_h", "consumption_litres"];
@@ -27,15 +28,12 @@ export default class Sensor {
       sensor.cadence_s ? [t("sensor.reports"), t("sensor.every", { time: exactly(sensor.cadence_s) })] : null,
       [t("sensor.last"), latest.time ? h("span", {}, stamp(latest.time, sensor.time_zone), latest.age_s > 0 ? ` · ${ago(latest.time)} ` : "", stale ? h("span", { class: "chip warning" }, icon("warning", 16), t("sensor.stale")) : null) : t("sensor.none_yet")],
       ...Object.keys(latest.values).map((name) => [say("metrics", name), amount(latest.values[name].value, latest.values[name].unit)]),
-      sensor.zone ? [t("sensors.zone"), h("a", { href: address("zone", sensor.zone) }, sensor.zone)] : null,
-      sensor.road ? [t("sensors.road"), h("a", { href: address("corridor", sensor.road, { direction: sensor.direction }) }, [sensor.road, sensor.direction].filter(Boolean).join(" "))] : null,
       sensor.gateway ? [t("sensor.gateway"), sensor.gateway] : null,
-      sensor.lat === null ? null : [t("alert.place"), h("a", { href: address("map", "", { at: `${sensor.lat},${sensor.lon},16` }) }, t("alert.on_map"))],
     ].filter(Boolean);
     const days = h("div", {});
     this.element.replaceChildren(
       h("header", { class: "head" }, h("div", {}, h("a", { class: "back always quiet", href: "#/sensors" }, icon("back", 20), t("nav.sensors")),
-        h("h1", { tabIndex: -1 }, sensor.name ?? sensor.id), h("p", {}, [say("kinds", sensor.kind), sensor.name ? sensor.id : null].filter(Boolean).join(" · ")))),
+        h("h1", { tabIndex: -1 }, sensor.name ?? sensor.id), h("p", {}, [say("kinds", sensor.kind), sensor.name ? sensor.id : null].filter(Boolean).join(" · "), sensor.road || sensor.zone || sensor.lat !== null ? " · " : "", whereabouts(null, sensor)))),
       h("section", { class: "panel" }, h("dl", { class: "facts bare" }, facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))))),
       this.#history(sensor, latest, metrics, past.items), days,
       h("section", { class: "panel" }, h("h2", {}, t("sensor.alerts")), this.#past(past.items, sensor.time_zone)));

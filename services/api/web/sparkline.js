@@ -1,6 +1,6 @@
 // A line of an alert's readings, small: what was measured, its limit, and since when. Drawn when the card comes into view.
 
-import { h } from "./dom.js";
+import { h, scale } from "./dom.js";
 import { colour } from "./plot.js";
 import { series } from "./series.js";
 import { number, say, t } from "./words.js";
@@ -8,7 +8,7 @@ import { factor, unitShown } from "./units.js";
 
 const POINTS = 90;
 const AT_ONCE = 2;
-const HEIGHT = 40;
+const HEIGHT = 40; // where the style sheet's rem is 10 pixels
 const KEPT = 500;
 const found = new Map(); // alert id and version of its figures -> series
 const waiting = [];
@@ -55,6 +55,7 @@ function paint(element, alert, { times, values, unit }) {
   const known = values.filter((value) => value !== null);
   if (known.length < 2) { element.remove(); return; }
   const { evidence } = alert;
+  const height = HEIGHT * scale();
   const width = element.clientWidth || 300;
   const ratio = devicePixelRatio || 1;
   const limit = evidence.unit === unit ? evidence.threshold : null;
@@ -62,14 +63,14 @@ function paint(element, alert, { times, values, unit }) {
   const all = [...known, limit, usual].filter((value) => value !== null && value !== undefined);
   const [low, high] = [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];
   const x = (time) => 1 + ((time - times[0]) / (times.at(-1) - times[0] || 1)) * (width - 2);
-  const y = (value) => HEIGHT - 3 - ((value - low) / (high - low || 1)) * (HEIGHT - 6);
-  const canvas = h("canvas", { width: width * ratio, height: HEIGHT * ratio, role: "img",
+  const y = (value) => height - 3 - ((value - low) / (high - low || 1)) * (height - 6);
+  const canvas = h("canvas", { width: width * ratio, height: height * ratio, role: "img",
     "aria-label": t("now.spark", { metric: say("metrics", evidence.metric), low: number(known.reduce((a, b) => Math.min(a, b)) * factor(unit)), high: number(known.reduce((a, b) => Math.max(a, b)) * factor(unit)), unit: say("units", unitShown(unit)) }) });
   const ctx = canvas.getContext("2d");
   ctx.scale(ratio, ratio);
   const since = x(Date.parse(alert.started_at) / 1000);
   ctx.fillStyle = colour(`--${alert.severity}-wash`);
-  ctx.fillRect(since, 0, x(Math.min(times.at(-1), Date.parse(alert.cleared_at ?? alert.updated_at) / 1000)) - since, HEIGHT);
+  ctx.fillRect(since, 0, x(Math.min(times.at(-1), Date.parse(alert.cleared_at ?? alert.updated_at) / 1000)) - since, height);
   const across = (value, tone, dash) => {
     if (value === null || value === undefined) return;
     ctx.setLineDash(dash);
@@ -82,7 +83,7 @@ function paint(element, alert, { times, values, unit }) {
   across(usual, "--soft", [1, 3]);
   across(limit, "--critical", [4, 3]);
   ctx.setLineDash([]);
-  ctx.lineWidth = 1.5;
+  ctx.lineWidth = 1.5 * scale();
   ctx.strokeStyle = colour("--accent");
   ctx.beginPath();
   let pen = false;
