@@ -1,23 +1,16 @@
-"""For everyone: axe finds nothing on any page, in both themes and languages, and no page is wider than a phone."""
+"""For everyone: axe finds nothing on any page, full, empty or failed; no page is wider than a phone."""
 
-import math
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
+from typing import Final
 
 import pytest
+from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as TooLate
-from playwright.sync_api import expect
 
-from services.domain.catalogue import SensorKind
-from services.domain.rejection import Rejection, RejectReason
-from services.domain.sensor import Sensor
-from services.store import rejected
-from services.store.connection import connect, transaction
-from tests.api_server import METER, STATION, register, say, store
+from services.domain.sentences.language import LANGUAGES
 from tests.browser.conftest import Console, arrive
-from tests.browser.history import NOW, ONSET, with_history
+from tests.browser.history import REFUSED
+from tests.browser.town import town
 
 pytestmark = pytest.mark.browser
 
@@ -30,48 +23,36 @@ LOOK = """async () => {
 }"""
 """Landmarks are judged by our own outline: a skip link, one main, a named navigation."""
 
+PAGES: Final = (
+    "#/", "#/map", "#/corridors", "#/corridor/A-1", "#/zones", "#/zone/North", "#/sensors", "#/sensor/M-1",
+    "#/quality", "#/quality?tab=days", "#/quality?tab=rejected", "#/performance", "#/rules", "#/rule/burst",
+    "#/expect", "#/messages",
+)  # fmt: skip
+DESK: Final = {"width": 1440, "height": 900}
+PHONE: Final = {"width": 360, "height": 740}
+OTHER: Final = {"light": "dark", "dark": "light"}
 
-@pytest.fixture
-def town(console: Console) -> tuple[Console, list[str]]:
-    """A console on a small town in which every page has something to show, and those pages."""
-    url = console.api.database_url
-    with_history(console.api)
-    stations = [
-        replace(STATION, position_m=12_000.0),
-        replace(STATION, id="T-2", position_m=13_000.0),
-    ]
-    inlet = replace(METER, id="IN-3", kind=SensorKind.DMA_INLET)
-    numbers = register(url, [*stations, inlet])
-    times = [NOW - timedelta(minutes=5 * k) for k in reversed(range(288))]
-    speeds = [80 + 20 * math.sin(k / 40) for k in range(288)]
-    for station in stations:
-        number = numbers[station.id]
-        store(url, station, number, times, speed_km_per_h=speeds, flow_veh_per_h=speeds)
-    store(url, inlet, numbers[inlet.id], times, flow_litres_per_h=[300.0] * len(times))
-    register(url, [Sensor("M-18", SensorKind.WATER_METER, zone=METER.zone, lon=-0.37, lat=39.47)])
-    alert = say(url, onset=ONSET, sentence="Flow jumped to 1,840. First: call the customer.")
-    say(url, subject="M-18", onset=ONSET)
-    with connect(url, "test", autocommit=True) as conn, transaction(conn):
-        bad = Rejection(RejectReason.NOT_JSON, "no JSON at byte 3", "water/M-17", b'{"a')
-        rejected.add(conn, [bad], NOW)
-        number = rejected.page(conn, limit=1).items[0].id
-    return console, [
-        "#/", f"#/alert/{alert.id}", "#/map", "#/corridors", f"#/corridor/{STATION.road}", "#/zones",
-        f"#/zone/{quote(str(METER.zone))}", "#/sensors", f"#/sensor/{METER.id}", "#/quality", "#/quality?tab=days",
-        "#/quality?tab=rejected", f"#/rejected/{number}", "#/performance", "#/rules",
-        "#/rule/burst",
-        "#/expect", "#/expect?add=yes", "#/messages",
-    ]  # fmt: skip
+
+def look(page: Page, scheme: str) -> list[str]:
+    """What axe finds on the page as it stands, in a scheme of colours."""
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    found: list[str] = page.evaluate(LOOK)
+    return found
+
+
+def turn(page: Page, address: str) -> None:
+    """Go to a page of the console without loading it anew."""
+    page.evaluate("(hash) => { location.hash = hash; }", address)
+    arrive(page, address)
 
 
 @pytest.mark.timeout(900)  # every page, looked at by axe; the machine that runs it may be slow
 @pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("es", "dark")])
 def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
-    town: tuple[Console, list[str]], language: str, scheme: str
+    console: Console, language: str, scheme: str
 ) -> None:
-    console, addresses = town
+    addresses = town(console)
     page = console.page
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
     chosen = (
         f"localStorage.setItem('citygauge preferences', JSON.stringify({{language: '{language}'}}))"
     )
@@ -80,31 +61,53 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_a_phone(
     page.evaluate(AXE)
     found: dict[str, list[str]] = {}
     for address in addresses:
-        page.set_viewport_size({"width": 1440, "height": 900})
-        page.evaluate("(hash) => { location.hash = hash; }", address)
-        arrive(page, address)
-        if wrong := page.evaluate(LOOK):
-            found[address] = wrong
-        page.set_viewport_size({"width": 360, "height": 740})
+        page.set_viewport_size(DESK)  # type: ignore[arg-type]
+        turn(page, address)
+        found[address] = look(page, scheme)
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
         try:
             page.wait_for_function("() => document.documentElement.scrollWidth <= 360")
         except TooLate:
-            found.setdefault(address, []).append("wider than a phone of 360 pixels")
-    page.set_viewport_size({"width": 1440, "height": 900})
+            found[address].append("wider than a phone of 360 pixels")
+        found[f"{address} on a phone"] = look(page, OTHER[scheme])
+    page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    words = LANGUAGES[language].console
     for button in ("settings", "help"):
-        words = {"en": {"settings": "Language and units", "help": "Keyboard help"},
-                 "es": {"settings": "Idioma y unidades", "help": "Ayuda del teclado"}}[language][button]  # fmt: skip
-        page.get_by_role("button", name=words).click()
+        page.get_by_role("button", name=words["nav"][button]).click()
         expect(page.get_by_role("dialog")).to_be_visible()
-        if wrong := page.evaluate(LOOK):
-            found[button] = wrong
+        found[button] = look(page, scheme)
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
-    assert not found
+    turn(page, addresses[1])
+    page.locator("#view .acts button").nth(3).click()
+    found["a form"] = look(page, scheme)
+    turn(page, "#/")
+    page.get_by_role("checkbox").first.check()
+    page.locator("#bulk button").nth(3).click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    found["a form for several"] = look(page, scheme)
     for path, there in (("/login", "button[type=submit]:enabled"), ("/docs", "details.op")):
         page.goto(console.api.url + path)
         page.locator(there).first.wait_for()
         page.evaluate(AXE)
-        if wrong := page.evaluate(LOOK):
-            found[path] = wrong
-    assert not found
+        found[path] = look(page, scheme)
+    assert not {each: wrong for each, wrong in found.items() if wrong}
+
+
+def test_axe_finds_nothing_where_there_is_nothing_and_where_all_fails(console: Console) -> None:
+    console.expected = (REFUSED, "ERR_FAILED")
+    page = console.open()
+    page.evaluate(AXE)
+    found = {}
+    for address in PAGES:
+        turn(page, address)
+        found[f"{address}, empty"] = look(page, "light")
+    page.route("**/v1/*", lambda route: route.fulfill(status=500, body="{}"))
+    page.route("**/v1/*/**", lambda route: route.fulfill(status=500, body="{}"))
+    for address in PAGES[1:]:
+        turn(page, address)
+        said = page.locator("main").inner_text()
+        if "Something went wrong" not in said and "does not exist" not in said:
+            found[f"{address} does not say that it failed"] = [said[:200]]
+        found[f"{address}, failed"] = look(page, "dark")
+    assert not {each: wrong for each, wrong in found.items() if wrong}

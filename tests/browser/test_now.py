@@ -51,7 +51,7 @@ def test_what_arrives_does_not_move_what_is_pointed_at(console: Console) -> None
     say(url, subject="S-1", change=Change.CLEAR, onset=ONSET + timedelta(minutes=1), at=NOW)
     expect(page.locator(f'.card[data-id="{second}"]')).to_contain_text("Over, nobody looked at it")
     assert order(page) == [third, second, first]
-    page.mouse.move(1200, 700)
+    page.mouse.move(1200, 20)
     expect(page.locator(".card").last).to_have_attribute("data-id", second)
 
 

@@ -49,9 +49,12 @@ def test_a_corridor_shows_where_and_when_it_jams(console: Console) -> None:
         "60 minutes"
     )
     expect(page.locator(f'a[href="#/alert/{alert.id}"]')).to_contain_text("Traffic is jammed")
-    page.get_by_text("Show as table").click()
+    page.get_by_text("Show as table").first.click()
     row = page.locator(".as-table tbody tr").filter(has_text="19:00")
     expect(row.locator("td")).to_have_text(["100", "30", "100"])
+    page.get_by_text("Show as table").last.click()
+    times = page.get_by_role("region", name="Readings as a table")
+    expect(times.get_by_role("row")).to_have_count(1 + 24 * 4 + 1)
     calm(page)
     page.locator(".contour canvas").hover(position={"x": 300, "y": 40})
     expect(page.get_by_role("status").filter(has_text="km/h")).to_contain_text("Kilometre 2")
