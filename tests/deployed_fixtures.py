@@ -15,6 +15,7 @@ from services.embedded.database import EmbeddedDatabase
 from services.embedded.prefix import Prefix
 from services.embedded.processes import TetheredProcess, free_port
 from tests.deployment import DEPLOY, mosquitto_settings, postgres_settings
+from tests.edition_fixtures import edition_settings
 from tests.embedded_fixtures import memory
 from tests.waiting import PATIENCE_S, wait_until
 
@@ -103,6 +104,7 @@ def deployed_database(prefix: Prefix) -> Iterator[EmbeddedDatabase]:
     settings = {
         name: value for name, value in postgres_settings(text).items() if name not in PLACES
     }
+    settings |= edition_settings(prefix)
     with EmbeddedDatabase(within=memory(), settings=settings) as server:
         yield server
 

@@ -17,6 +17,7 @@ from services.embedded.broker import EmbeddedBroker
 from services.embedded.broker_configuration import DEVICE_USER
 from services.embedded.database import EmbeddedDatabase
 from services.embedded.prefix import Prefix, ensure_prefix
+from tests.edition_fixtures import community_database, edition_settings
 
 ALONE = {
     "max_connections": "200",
@@ -49,7 +50,8 @@ def prefix() -> Prefix:
 @pytest.fixture(scope="session")
 def database_server(prefix: Prefix) -> Iterator[EmbeddedDatabase]:
     """The database server that all tests share."""
-    with EmbeddedDatabase(unsafe=True, within=memory(), settings=ALONE) as server:
+    settings = {**ALONE, **edition_settings(prefix)}
+    with EmbeddedDatabase(unsafe=True, within=memory(), settings=settings) as server:
         yield server
 
 
@@ -99,8 +101,15 @@ def empty_database_url(database_server: EmbeddedDatabase, empty_template: str) -
 @pytest.fixture
 def own_database(prefix: Prefix) -> Iterator[EmbeddedDatabase]:
     """A durable database server for this test alone, to kill, pause or restart."""
-    with EmbeddedDatabase(within=memory()) as server:
+    with EmbeddedDatabase(within=memory(), settings=edition_settings(prefix)) as server:
         yield server
+
+
+@pytest.fixture
+def community_url(prefix: Prefix) -> Iterator[str]:
+    """A database of the Community edition with the store's schema; without such a server the test is skipped."""
+    with community_database(prefix, memory()) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

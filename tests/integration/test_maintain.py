@@ -20,18 +20,15 @@ from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.duplicates import DuplicatePolicy
 from services.domain.instant import to_us
 from services.domain.rejection import Rejection, RejectReason
-from services.embedded.database import EmbeddedDatabase
-from services.embedded.prefix import Prefix
 from services.store import rejected
 from services.store.connection import Connection, connect, transaction
 from services.store.maintain import Done, Step, chunks, maintain
 from services.store.maintain_settings import MaintainSettings
-from services.store.migrations import migrate
 from services.store.rejected import MessageState
 from services.store.telling import cap_messages
 from services.store.telling.cap_messages import CapKind, CapMessage
 from services.store.writing.readings import ReadingWriter
-from tests.embedded_fixtures import memory
+from tests.edition_fixtures import on_community
 
 NOW = datetime(2026, 11, 22, 1, tzinfo=UTC)
 AGES = (0, 10, 40, 100)
@@ -42,19 +39,6 @@ SENSORS = 5
 def conn(database_url: str) -> Iterator[Connection]:
     with connect(database_url, "test", autocommit=True) as connection:
         yield connection
-
-
-@pytest.fixture(scope="module")
-def community(prefix: Prefix) -> Iterator[str]:
-    """A database of the Community edition, with its schema."""
-    if not list(prefix.postgres("postgres").parents[1].glob("lib/timescaledb-tsl-*.so")):
-        pytest.skip("the Community edition's module is not among the embedded programs")
-    with EmbeddedDatabase(
-        unsafe=True, within=memory(), settings={"timescaledb.license": "timescale"}
-    ) as server:
-        url = server.create()
-        migrate(url)
-        yield url
 
 
 def batch(domain: Domain, at: datetime, value: float = 1.0, metric: str = "") -> ReadingBatch:
@@ -236,6 +220,7 @@ def _event(conn: Connection, name: str, *, over: bool = True) -> tuple[str, str]
     return row[0], event[0]
 
 
+@pytest.mark.skipif(on_community(), reason="of the Apache edition")
 def test_the_apache_edition_says_that_it_does_not_compress(conn: Connection) -> None:
     fill(conn)
     found = done(conn, compress_after_days={"water": 30}, retention_days={"traffic": 30})
@@ -243,8 +228,8 @@ def test_the_apache_edition_says_that_it_does_not_compress(conn: Connection) -> 
     assert found[Step.DROP].count == 2
 
 
-def test_late_readings_find_their_place_in_a_compressed_chunk(community: str) -> None:
-    with connect(community, "test", autocommit=True) as conn:
+def test_late_readings_find_their_place_in_a_compressed_chunk(community_url: str) -> None:
+    with connect(community_url, "test", autocommit=True) as conn:
         fill(conn)
         settings: dict[str, Any] = {"compress_after_days": {"water": 30}}
         assert done(conn, **settings)[Step.COMPRESS].count == 2

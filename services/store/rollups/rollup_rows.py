@@ -70,10 +70,10 @@ def roll(conn: Connection, domain: Domain, spans: Spans, finest: NDArray[np.int1
 
 
 def drop(conn: Connection, domain: Domain, before: datetime) -> None:
-    """Remove the rollups of readings that were dropped, in the caller's transaction. Continuous aggregates find out by
-    themselves at their next refresh.
+    """Remove the rollups of readings that were dropped, in the caller's transaction. Of a continuous aggregate, those
+    of the hypertable that holds it: its own refresh comes later, or never for times so long ago.
     """
     for level in Level:
-        row = conn.execute(statements.CONTINUOUS, (relation(domain, level),)).fetchone()
-        if row is not None and not row[0]:
-            conn.execute(statements.drop(domain, level), {"before": before})
+        name = relation(domain, level)
+        row = conn.execute(statements.MATERIALIZED, (name,)).fetchone() or ("public", name)
+        conn.execute(statements.drop(*row), {"before": before})

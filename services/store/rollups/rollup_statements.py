@@ -76,6 +76,10 @@ CONTINUOUS: Final[LiteralString] = """
     SELECT EXISTS (SELECT FROM timescaledb_information.continuous_aggregates
                     WHERE view_schema = 'public' AND view_name = %s)
 """
+MATERIALIZED: Final[LiteralString] = """
+    SELECT materialization_hypertable_schema, materialization_hypertable_name
+      FROM timescaledb_information.continuous_aggregates WHERE view_schema = 'public' AND view_name = %s
+"""
 REFRESH: Final[LiteralString] = (
     "CALL refresh_continuous_aggregate(%(name)s::text::regclass, %(start)s::timestamptz, %(end)s::timestamptz)"
 )
@@ -123,11 +127,9 @@ def before(domain: Domain) -> sql.Composed:
     return BEFORE.format(table=sql.Identifier(CATALOGUE[domain].table))
 
 
-def drop(domain: Domain, level: Level) -> sql.Composed:
-    """Take away what is older."""
-    return sql.SQL("DELETE FROM {} WHERE bucket < %(before)s").format(
-        sql.Identifier(relation(domain, level))
-    )
+def drop(schema: str, table: str) -> sql.Composed:
+    """Take away what is older, of the table that holds one level of a domain."""
+    return sql.SQL("DELETE FROM {} WHERE bucket < %(before)s").format(sql.Identifier(schema, table))
 
 
 @lru_cache(maxsize=64)
