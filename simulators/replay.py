@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import math
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,18 @@ from typing import Final
 import numpy as np
 
 from services.domain.catalogue import DOMAIN_OF_KIND, SensorKind
+from services.domain.csv_text import delimiter, text_of
 from services.domain.errors import InvalidInput
-from services.domain.instant import SECOND_US, parse_time
-from services.domain.recording import RECORDED_KINDS, RECORDED_METRICS, RECORDING_COLUMNS
+from services.domain.instant import SECOND_US, parse_written_time
+from services.domain.recording import (
+    RECORDED_KINDS,
+    RECORDING_COLUMNS,
+    metric_words,
+    recorded_metric,
+)
 from services.domain.sensor import Sensor, check_sensor_id
 from services.domain.sensor_file import BadRow
-from simulators.messages import UNITS, Message, single
+from simulators.messages import Message, single
 from simulators.reading import Reading
 
 _PLAUSIBLE_CADENCE_S: Final = 7 * 86400.0
@@ -56,15 +63,16 @@ def read_recording(path: Path) -> Recording:
     """
     try:
         raw = path.read_bytes()
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (OSError, EOFError, zlib.error) as error:
         raise InvalidInput("recording", str(path), f"a readable CSV file ({error})") from error
-    return parse_recording(text)
+    return parse_recording(text_of(raw, path.name))
 
 
 def parse_recording(text: str) -> Recording:
     """The readings of a recording's text; errors as in `read_recording`."""
-    reader = csv.reader(io.StringIO(text, newline=""))
+    first = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(first))
     header = [cell.strip() for cell in next(reader, [])]
     if sorted(header) != sorted(RECORDING_COLUMNS):
         raise InvalidInput("header", ",".join(header), f"the columns {','.join(RECORDING_COLUMNS)}")
@@ -81,7 +89,7 @@ def parse_recording(text: str) -> Recording:
             if len(row) != len(header):
                 raise InvalidInput("row", ",".join(row), f"{len(header)} cells")
             time, sensor_id, kind, metric, value = (row[index] for index in place)
-            observed_us = parse_time(time)
+            observed_us = parse_written_time(time)
             if observed_us < latest_us:
                 raise InvalidInput("time", time, "a file that is sorted by time")
             name, unit = _metric(kinds.setdefault(*_sensor(sensor_id, kind, kinds)), metric)
@@ -138,10 +146,11 @@ def _sensor(sensor_id: str, kind: str, kinds: dict[str, SensorKind]) -> tuple[st
 
 
 def _metric(kind: SensorKind, metric: str) -> tuple[str, str]:
-    name, unit = RECORDED_METRICS.get(metric, ("", ""))
-    if name not in UNITS[DOMAIN_OF_KIND[kind]]:
-        raise InvalidInput("metric", metric, f"a recorded metric of a {kind}")
-    return name, unit
+    domain = DOMAIN_OF_KIND[kind]
+    found = recorded_metric(domain, metric)
+    if found is None:
+        raise InvalidInput("metric", metric, f"one of {metric_words(domain)}")
+    return found[0].name, found[1]
 
 
 def _value(text: str) -> float:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from services.cli.output import make_room, write_file
 from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -27,13 +28,13 @@ def backtest(
     alerts: Path | None = typer.Option(
         None,
         help=(
-            "Write the alerts into this file (.jsonl), or for several cases into this folder as <case>.jsonl, "
+            "Write the alerts into this file (.jsonl), or for several cases into this folder as CASE.jsonl, "
             "instead of onto standard output."
         ),
     ),
     scores: Path | None = typer.Option(
         None,
-        help="Write the general anomaly score (0 to 1) of every reading: a .csv file, or a folder for <case>.csv.",
+        help="Write the general anomaly score (0 to 1) of every reading: a .csv file, or a folder for CASE.csv.",
     ),
     config: Path | None = typer.Option(
         None, help="Settings file (TOML) with the [detectors] table that the live service takes."
@@ -60,18 +61,22 @@ def backtest(
     Warm-up: of a folder everything before --from is run through the detectors; of the database `warm_days` of
     [detect] before it.
 
-    Lines of readings.csv that are not understood are left out and named; where they are the most, the file is refused.
+    A line of readings.csv is time, sensor_id, kind, metric, value. Kinds are those of `sensors import`. Metrics say
+    their unit: register_l, consumption_l, volume_l, flow_m3h, pressure_m, level_m; volume_veh, speed_kmh,
+    occupancy_pct; or a column of an export (flow_litres_per_h).
+
+    Lines that are not understood are left out and named; where they are the most, the file is refused.
     """
     from services.detect.detector_settings import DetectorSettings
     from services.detect.recorded.backtest import in_order, run_case
-    from services.domain.instant import parse_time
+    from services.domain.instant import parse_written_time
 
     sources = sources_of(config)
     from services.cli.settings import Section
 
     settings = sources.load(Section.DETECTORS, DetectorSettings)
-    start_us = None if from_ is None else _time("--from", from_, parse_time)
-    end_us = None if to is None else _time("--to", to, parse_time)
+    start_us = None if from_ is None else _time("--from", from_, parse_written_time)
+    end_us = None if to is None else _time("--to", to, parse_written_time)
     if start_us is not None and end_us is not None and end_us <= start_us:
         raise InvalidInput("--to", to, "a time after --from")
     if database:
@@ -94,16 +99,19 @@ def backtest(
         from services.detect.recorded.recordings import read_case
 
         begun = time.perf_counter()
+        told = None if alerts is None else _file(alerts, name, ".jsonl", several)
+        scored = None if scores is None else _file(scores, name, ".csv", several)
+        for option, path in (("--alerts", told), ("--scores", scored)):
+            if path is not None:
+                make_room(option, path)
         case = read_case(folder)
         _warn(case)
         lines = in_order(run_case(case, settings, start_us, end_us))
-        _write(lines, None if alerts is None else _file(alerts, name, ".jsonl", several))
-        if scores is not None:
+        _write(lines, told)
+        if scored is not None:
             from services.detect.recorded.scored import readings_of_file, write_scores
 
-            write_scores(
-                readings_of_file(folder), _file(scores, name, ".csv", several), start_us, end_us
-            )
+            write_scores(readings_of_file(folder), scored, start_us, end_us)
         _tell(name, lines, begun)
 
 
@@ -184,11 +192,7 @@ def _write(lines: list[dict[str, Any]], out: Path | None) -> None:
     if out is None:
         typer.echo(text, nl=False)
         return
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput("--alerts", str(out), f"a file that can be written ({error})") from error
+    write_file("--alerts", out, text)
 
 
 def _warn(case: RecordedCase) -> None:
@@ -200,6 +204,12 @@ def _warn(case: RecordedCase) -> None:
         )
     for name, count in sorted(case.unwatched.items()):
         typer.echo(f"{case.name}: no detector knows {name}: {count} lines", err=True)
+    if case.lines and not case.sensors:
+        from services.domain.catalogue import Domain
+        from services.domain.recording import metric_words
+
+        known = "; ".join(metric_words(domain) for domain in Domain)
+        typer.echo(f"{case.name}: no alert can come of it; metrics are {known}", err=True)
     if not case.lines:
         typer.echo(f"{case.name}: there are no readings", err=True)
 

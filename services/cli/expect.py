@@ -66,7 +66,7 @@ def add(
     ),
 ) -> None:
     """Say what to expect, where, when and why. It holds at once; its id is printed."""
-    from services.domain.instant import from_us, parse_time
+    from services.domain.instant import from_us, parse_written_time
     from services.store.alerting.expectations import Expectation, expect
     from services.store.connection import connect
 
@@ -76,8 +76,8 @@ def add(
         domain=domain,
         zone=zone,
         road=road,
-        starts_at=None if from_ is None else from_us(parse_time(from_)),
-        ends_at=from_us(parse_time(until)),
+        starts_at=None if from_ is None else from_us(parse_written_time(from_)),
+        ends_at=from_us(parse_written_time(until)),
         hours=[_hours(each) for each in hours],
         time_zone=time_zone,
         reason=reason,

@@ -121,12 +121,12 @@ def discard(
     Their readings stay counted as rejected.
     """
     from services.domain.errors import InvalidInput
-    from services.domain.instant import from_us, parse_time
+    from services.domain.instant import from_us, parse_written_time
     from services.store import rejected
     from services.store.connection import connect
 
     chosen = _reason(reason)
-    until = None if before is None else from_us(parse_time(before))
+    until = None if before is None else from_us(parse_written_time(before))
     if not (number or reason or sensor or before or everything):
         raise InvalidInput("number", None, "ids, --reason, --sensor, --before, or --all")
     with connect(database_url(), "citygauge-rejected", autocommit=True) as conn:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import typer
 
+from services.cli.output import write_sensors
 from services.cli.process import database_url, mqtt_url, start_log, stop_on_signals
-from services.cli.simulate import LAST_S, speed_of
+from services.cli.simulate import last_s, speed_of
 
 
 def replay(
@@ -38,6 +39,9 @@ def replay(
 ) -> None:
     """Publish recorded readings as their sensors would, at QoS 1.
 
+    Kinds are those of `sensors import`. Metrics say their unit: register_l, consumption_l, volume_l, flow_m3h,
+    pressure_m, level_m; volume_veh, speed_kmh, occupancy_pct; or a column of an export (flow_litres_per_h).
+
     Rows of one sensor and time become one message. Every bad row is named with its line; unless --skip-bad is
     given, nothing is sent then. Where nobody has subscribed yet, it waits for ingest: what it says it has published,
     somebody has heard. Ends with one JSON object: what the broker acknowledged.
@@ -59,10 +63,7 @@ def replay(
         raise typer.Exit(1)
     sensors = sensors_of(recording, time_zone)
     if sensors_out is not None:
-        from services.domain.sensor_file import to_csv, to_geojson
-
-        text = to_csv(sensors) if sensors_out.name.endswith(".csv") else to_geojson(sensors)
-        sensors_out.write_text(text, encoding="utf-8", newline="")
+        write_sensors("--sensors-out", sensors_out, sensors)
     if register:
         from services.store.connection import connect
         from services.store.sensors import SensorRepository
@@ -75,7 +76,7 @@ def replay(
     with Publisher(mqtt_url(mqtt), f"citygauge-replay-{file.name}", insists=True) as publisher:
         stream = messages(recording, split_metrics=split_metrics)
         pump(stream, publisher, Pace(pace_speed, first_us), stop=stop, seconds=for_)
-        done = publisher.flush(LAST_S if stop.is_set() else 60.0)
+        done = publisher.flush(last_s(stop, for_))
     result = {
         "readings": done.readings,
         "messages": done.messages,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from services.cli.output import make_room, write_file
 from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def score(
         help="Folder with truth.json and readings; or a folder with such folders below."
     ),
     alerts: Path = typer.Argument(
-        help="JSON lines as `citygauge backtest` writes them; or the folder of its <case>.jsonl."
+        help="JSON lines as `citygauge backtest` writes them; or the folder of its CASE.jsonl."
     ),
     html: Path | None = typer.Option(
         None, help="Write one page with a picture of each hit, miss and false alarm."
@@ -41,15 +42,16 @@ def score(
 
     from services.detect.scoring.case_files import cases_below, score_case
 
+    if html is not None:
+        make_room("--html", html)
+
     scored = [
         score_case(name, folder, path)
         for name, folder in cases_below(case)
         if (path := _alerts_of(name, alerts)) is not None
     ]
     if not scored:
-        raise InvalidInput(
-            "alerts", str(alerts), "a file of JSON lines, or a folder of <case>.jsonl"
-        )
+        raise InvalidInput("alerts", str(alerts), "a file of JSON lines, or a folder of CASE.jsonl")
     if as_json:
         typer.echo(json.dumps([_document(each) for each in scored], indent=1))
     else:
@@ -152,4 +154,4 @@ def _write_page(path: Path, scored: Sequence[Scored]) -> None:
     from services.detect.scoring.page import page
 
     text = page(scored, lambda case: DrawnSeries(read_recording(case.folder)))
-    path.write_text(text, encoding="utf-8")
+    write_file("--html", path, text)

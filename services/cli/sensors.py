@@ -7,7 +7,9 @@ from pathlib import Path
 
 import typer
 
+from services.cli.output import write_sensors
 from services.cli.process import database_url
+from services.domain.csv_text import text_of
 from services.domain.errors import InvalidInput
 
 app = typer.Typer(
@@ -62,23 +64,16 @@ def export(
     ),
 ) -> None:
     """Write every registered sensor to a file, which `import` reads back exactly."""
-    from services.domain.sensor_file import to_csv, to_geojson
+    from services.domain.sensor_file import to_csv
     from services.store.connection import connect
     from services.store.sensors import SensorRepository
 
-    name = "-.csv" if file is None else file.name.lower()
-    if not name.endswith((".csv", ".geojson", ".json")):
-        raise InvalidInput("file", str(file), "a name that ends in .csv or .geojson")
     with connect(database_url(), "citygauge-sensors") as conn:
         sensors = list(SensorRepository(conn).all())
-    text = to_csv(sensors) if name.endswith(".csv") else to_geojson(sensors)
     if file is None:
-        sys.stdout.write(text)
+        sys.stdout.write(to_csv(sensors))
         return
-    try:
-        file.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise InvalidInput("file", str(file), f"a place to write ({error.strerror})") from error
+    write_sensors("file", file, sensors)
     typer.echo(f"{len(sensors)} sensors written to {file}", err=True)
 
 
@@ -113,8 +108,7 @@ def list_(
 
 def _read(file: Path) -> str:
     try:
-        if str(file) == "-":
-            return sys.stdin.buffer.read().decode("utf-8")
-        return file.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput("file", str(file), f"a readable UTF-8 file ({error})") from error
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise InvalidInput("file", str(file), f"a file to read ({error.strerror})") from error
+    return text_of(raw, file.name)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from services.cli.output import make_room, write_file, write_sensors
 from services.cli.process import mqtt_url, start_log, stop_on_signals
 from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from simulators.city.models import City
+    from threading import Event
+
     from simulators.scenario import Scenario
 
 
@@ -106,7 +108,9 @@ def simulate(
     pace_speed, live_us = speed_of(speed), _live_us(chosen, start, speed)
     city = City(chosen, live_us)
     if sensors_out is not None:
-        _write_sensors(sensors_out, city)
+        write_sensors("--sensors-out", sensors_out, city.sensors)
+    if truth is not None:
+        make_room("--truth", truth)
     if publish:
         start_log()
         stop = stop_on_signals()
@@ -132,7 +136,7 @@ def simulate(
                 messages = stream.live(city, chosen)
                 pace = Pace(pace_speed, begin_us)
                 pump(messages, publisher, pace, stop=stop, seconds=for_, progress=report)
-            done = publisher.flush(LAST_S if stop.is_set() else 60.0)
+            done = publisher.flush(last_s(stop, for_))
             report.close(publisher)
         result = {"readings": done.readings, "messages": done.messages, "unheard": done.unheard}
         typer.echo(json.dumps(result))
@@ -140,7 +144,12 @@ def simulate(
         for _ in city.readings(live_us + round(chosen.duration_h * 3_600_000_000)):
             pass
     if truth is not None:
-        truth.write_text(json.dumps(city.truth(), indent=1) + "\n", encoding="utf-8")
+        write_file("--truth", truth, json.dumps(city.truth(), indent=1) + "\n")
+
+
+def last_s(stop: Event, seconds: float | None) -> float:
+    """How long what is on its way may take at the end: little where somebody or --for said to stop."""
+    return 60.0 if seconds is None and not stop.is_set() else LAST_S
 
 
 def scenario_of(what: Field, name: str | None, sensors: int | None, seed: int | None) -> Scenario:
@@ -158,19 +167,12 @@ def scenario_of(what: Field, name: str | None, sensors: int | None, seed: int | 
 
 
 def _live_us(scenario: Scenario, start: str | None, speed: str) -> int:
-    from services.domain.instant import parse_time, to_us
+    from services.domain.instant import parse_written_time, to_us
 
     if start is not None:
-        return parse_time(start)
+        return parse_written_time(start)
     if scenario.start is not None:
         return to_us(scenario.start)
     # At another speed than that of the clock, the live part must lie in the past to have room.
     back = timedelta(0) if speed == "1" else timedelta(hours=scenario.duration_h or 24 * 60)
     return to_us((datetime.now(UTC) - back).replace(microsecond=0))
-
-
-def _write_sensors(path: Path, city: City) -> None:
-    from services.domain.sensor_file import to_csv, to_geojson
-
-    text = to_csv(city.sensors) if path.name.endswith(".csv") else to_geojson(city.sensors)
-    path.write_text(text, encoding="utf-8", newline="")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from services.cli.backtest import folders_of, sources_of, stored_case
+from services.cli.output import make_room, write_file
 from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def tune(
         raise InvalidInput("--database", "with a case", "the database is the only case then")
     if limit and config:
         raise InvalidInput("--limit", "with --config", "one of the two")
+    if out is not None:
+        make_room("--out", out)
     prices = _prices(false_alarm_costs, miss_costs, hour_costs)
     with _histories(sources, cases or [], database, from_, to) as histories:
         several = _configurations(present, histories, limit or [], config or [])
@@ -102,13 +105,13 @@ def tune(
 def _histories(
     sources: Sources, cases: list[Path], database: bool, from_: str | None, to: str | None
 ) -> Iterator[list[Labelled]]:
-    from services.domain.instant import parse_time
+    from services.domain.instant import parse_written_time
 
     if not database:
         yield [_labelled(name, folder) for name, folder in folders_of(cases)]
         return
-    start_us = None if from_ is None else parse_time(from_)
-    end_us = None if to is None else parse_time(to)
+    start_us = None if from_ is None else parse_written_time(from_)
+    end_us = None if to is None else parse_written_time(to)
     with stored_case(sources, start_us, end_us) as found:
         from services.detect.recorded.tune import Labelled
         from services.detect.recorded.verdicts import judged_alerts, truth_of
@@ -190,8 +193,5 @@ def _prices(false_alarm: float | None, missed: float | None, hour: float | None)
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput("--out", str(path), f"a file that can be written ({error})") from error
+    write_file("--out", path, text + "\n")
     typer.echo(f"{path} written", err=True)

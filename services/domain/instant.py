@@ -26,6 +26,8 @@ _RFC3339: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):\d{2}:\d{2})(?:\.(\d{1,12}))?([Zz]|[+-]\d{2}:\d{2})",
     re.ASCII,
 )
+_WRITTEN_NUMBER: Final = re.compile(r"\d{9,17}(?:\.\d{1,9})?", re.ASCII)
+"""A shorter one is a date without marks (20260131) sooner than a time before 1973."""
 
 
 def to_us(moment: datetime) -> int:
@@ -60,6 +62,11 @@ def parse_time(value: object) -> int:
     if not _FIRST_US <= us <= _LAST_US:
         raise InvalidInput("time", value, TIME_RULE)
     return us
+
+
+def parse_written_time(text: str) -> int:
+    """Microseconds since 1970 of a cell or an option, where a number is text, too; errors as in `parse_time`."""
+    return parse_time(float(text) if _WRITTEN_NUMBER.fullmatch(text) else text)
 
 
 def _parse_number(value: object) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from services.domain.catalogue import SensorKind
+from services.domain.catalogue import CATALOGUE, Domain, Metric, SensorKind
+from services.domain.units import CONVERSIONS
 
 RECORDING_COLUMNS: Final = ("time", "sensor_id", "kind", "metric", "value")
 """Header of a recording; the order is free, further columns are an error of the reader."""
@@ -39,3 +40,25 @@ RECORDED_KINDS: Final[Mapping[str, SensorKind]] = {
     "lane": SensorKind.TRAFFIC_LANE,
 } | {kind.value: kind for kind in SensorKind}
 """Recorded kind -> kind of sensor; the catalogue's own words are understood as well."""
+
+
+def recorded_metric(domain: Domain, word: str) -> tuple[Metric, str] | None:
+    """The catalogue's metric of a recorded one and the UCUM code of its values; None where the domain has none.
+
+    The catalogue's own columns (`speed_km_per_h`) are understood as well.
+    """
+    table = CATALOGUE[domain]
+    own = table.by_column.get(word)
+    if own is not None:
+        return own, own.unit
+    name, unit = RECORDED_METRICS.get(word, ("", ""))
+    found = table.by_name.get(name)
+    if found is None or unit not in CONVERSIONS[found.quantity]:
+        return None
+    return found, unit
+
+
+def metric_words(domain: Domain) -> str:
+    """The recorded metrics of a domain, for a sentence."""
+    known = [word for word in RECORDED_METRICS if recorded_metric(domain, word)]
+    return f"{', '.join(known)}, or a column of an export ({CATALOGUE[domain].metrics[0].column})"

@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from services.domain.catalogue import SensorKind
+from services.domain.csv_text import A_NUMBER, delimiter
 from services.domain.errors import CitygaugeError, InvalidInput
 from services.domain.sensor import Sensor
 
@@ -69,7 +70,10 @@ def parse_csv(text: str) -> SensorFile:
     Raises:
         BadSensorFile: the header lacks a required column, repeats one, or has one that no sensor has.
     """
-    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    text = text.removeprefix("\ufeff")
+    reader = csv.reader(
+        io.StringIO(text, newline=""), strict=True, delimiter=delimiter(text.partition("\n")[0])
+    )
     collected = _Collector()
     try:
         header = [cell.strip() for cell in next(reader, [])]
@@ -184,7 +188,7 @@ def _number(name: str, cell: str, *, whole: bool) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InvalidInput(name, cell, "a whole number" if whole else "a number")
+        raise InvalidInput(name, cell, "a whole number" if whole else A_NUMBER)
     return value
 
 

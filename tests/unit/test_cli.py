@@ -87,6 +87,12 @@ def app_help(command: str) -> str:
     return (found.help or "").strip().splitlines()[0]
 
 
+def test_no_word_of_a_help_is_taken_for_markup() -> None:
+    """Help is Markdown: <case>.jsonl would be shown as .jsonl."""
+    shown_in_tables = (Path(__file__).parents[2] / "docs/cli.md").read_text()
+    assert re.findall(r"<\w+>", shown_in_tables) == []
+
+
 def test_version_is_shown() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", shown("--version"))
 

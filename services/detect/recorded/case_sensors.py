@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from services.domain.catalogue import CATALOGUE, DOMAIN_OF_KIND, Domain, Metric, SensorKind
+from services.domain.catalogue import DOMAIN_OF_KIND, Domain, Metric, SensorKind
 from services.domain.errors import InvalidInput
-from services.domain.recording import RECORDED_KINDS, RECORDED_METRICS
+from services.domain.recording import RECORDED_KINDS, recorded_metric
 from services.domain.sensor import Sensor
 from services.domain.units import Conversion, conversion
 
@@ -49,16 +49,9 @@ def kind_of(kind: str, metric: str) -> SensorKind | None:
 
 
 def meaning(kind: SensorKind, metric: str) -> tuple[Metric, Conversion] | None:
-    """The catalogue's metric in the kind's domain, and the way to its canonical unit; None where it has none.
-
-    The catalogue's own columns (`speed_km_per_h`) are understood as well.
-    """
-    table = CATALOGUE[DOMAIN_OF_KIND[kind]]
-    if metric in table.by_column:
-        return table.by_column[metric], Conversion(1.0)
-    name, unit = RECORDED_METRICS.get(metric, ("", ""))
-    found = table.by_name.get(name)
-    return None if found is None else (found, conversion(found.quantity, unit))
+    """The catalogue's metric in the kind's domain, and the way to its canonical unit; None where it has none."""
+    found = recorded_metric(DOMAIN_OF_KIND[kind], metric)
+    return None if found is None else (found[0], conversion(found[0].quantity, found[1]))
 
 
 class CaseSensors:

@@ -13,11 +13,13 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
+from services.domain.csv_text import A_NUMBER, delimiter
 from services.domain.errors import InvalidInput
-from services.domain.instant import OLDEST_US, parse_time
+from services.domain.instant import OLDEST_US, parse_written_time
 from services.domain.recording import RECORDING_COLUMNS
 
 NEWEST_US: Final = 4_102_444_800_000_000
@@ -107,7 +109,8 @@ def _open(path: Path) -> TextIO:
 
 
 def _parsed(path: Path, file: TextIO, bad: BadLines) -> Iterator[Line]:
-    reader = csv.reader(file)
+    first = file.readline()
+    reader = csv.reader(chain([first] if first else [], file), delimiter=delimiter(first))
     header = [cell.strip() for cell in next(reader, [])]
     if not header:
         return
@@ -153,7 +156,7 @@ def _parsed(path: Path, file: TextIO, bad: BadLines) -> Iterator[Line]:
             bad.add(reader.line_num, str(error))
             continue
         except ValueError:
-            bad.add(reader.line_num, str(InvalidInput("value", row[value_at], "a number")))
+            bad.add(reader.line_num, str(InvalidInput("value", row[value_at], A_NUMBER)))
             continue
         yield Line(
             when,
@@ -167,7 +170,7 @@ def _parsed(path: Path, file: TextIO, bad: BadLines) -> Iterator[Line]:
 
 
 def _instant(text: str, known: dict[str, int]) -> int:
-    us = parse_time(text)
+    us = parse_written_time(text)
     if not OLDEST_US <= us < NEWEST_US:
         raise InvalidInput("time", text, "a time from 2000 to 2099")
     if len(known) >= _TIMES_KEPT:
