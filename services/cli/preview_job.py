@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from services.domain.errors import CitygaugeError
 
-COMMAND: Final = "preview-job"
 _POLITE: Final = 10
 
 

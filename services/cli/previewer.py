@@ -18,7 +18,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from services.api.errors import PreviewFailed
-from services.cli.preview_job import COMMAND
+from services.cli.commands import PREVIEW_JOB
 from services.detect.detector_settings import DetectorSettings
 from services.domain.errors import InvalidInput
 
@@ -76,7 +76,7 @@ class ProcessPreviewer:
         order["memory_bytes"] = self.memory_bytes
         environment = {**os.environ, "DATABASE_URL": self.database_url}
         environment |= dict.fromkeys(_ONE_THREAD, "1")
-        command = [sys.executable, "-m", "services.cli", COMMAND]
+        command = [sys.executable, "-m", "services.cli", PREVIEW_JOB]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
         ) as process:

@@ -163,10 +163,10 @@ def _settings_page() -> Iterator[str]:
 def _commands_page() -> Iterator[str]:
     from typer.main import get_command
 
-    from services.cli import app
+    from services.cli.commands import application
 
     yield "# Commands"
-    command = get_command(app)
+    command = get_command(application())
     yield from ("", (command.help or "").strip())
     yield from _commands(command, "citygauge")
 

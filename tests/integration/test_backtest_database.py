@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli.commands import application
 from services.detect.recorded.backtest import in_order, run_case
 from services.detect.recorded.recordings import read_recording
 from services.domain.batch import ReadingBatch
@@ -60,7 +60,9 @@ def test_a_range_of_the_database_is_a_case(
     out = tmp_path / "alerts.jsonl"
 
     def run(*options: str) -> list[dict[str, object]]:
-        result = CliRunner().invoke(app, ["backtest", "--database", "--alerts", str(out), *options])
+        result = CliRunner().invoke(
+            application(), ["backtest", "--database", "--alerts", str(out), *options]
+        )
         assert result.exception is None, result.exception
         return [json.loads(line) for line in out.read_text().splitlines()]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli.commands import application
 from services.detect.recorded.backtest import run_case
 from services.detect.recorded.verdicts import judged_alerts, truth_of
 from services.domain.alert import DETECTOR, AlertEvent, EventKind, Verdict, alert_id
@@ -67,7 +67,7 @@ def test_verdicts_decide_what_counts(
 
     def run(*options: str) -> str:
         arguments = ["tune", "--database", "--limit", "continuous_min_h=12,60", *options]
-        result = CliRunner().invoke(app, arguments)
+        result = CliRunner().invoke(application(), arguments)
         if result.exception is not None:
             raise result.exception
         return result.stdout

@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli.commands import application
 from services.cli.demo_books import Lag, Snapshot
 from services.cli.settings import Sources
 from tests.waiting import PATIENCE_S
@@ -60,7 +60,7 @@ def run(
 
 def shown(*arguments: str) -> str:
     """What a command prints, run in this process."""
-    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "100"})
+    done = CliRunner().invoke(application(), arguments, env={"COLUMNS": "100"})
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -83,7 +83,7 @@ def test_every_command_explains_itself(command: str) -> None:
 
 def app_help(command: str) -> str:
     """The first sentence of a command's help."""
-    found = get_command(app).commands[command]
+    found = get_command(application()).commands[command]
     return (found.help or "").strip().splitlines()[0]
 
 
@@ -97,13 +97,30 @@ def test_version_is_shown() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", shown("--version"))
 
 
-def test_a_command_starts_without_loading_the_services() -> None:
-    code = (
-        "import sys, services.cli; heavy = {'numpy', 'fastapi', 'paho', 'psycopg', 'uvicorn', 'services.store'};"
-        "print(*sorted(heavy & set(sys.modules)))"
-    )
+def loaded(commands: str) -> set[str]:
+    """The modules that a process with these of the commands has loaded, before it runs one."""
+    code = f"import sys; from services.cli.commands import *; application({commands}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    return set(done.stdout.split())
+
+
+def test_a_command_starts_without_loading_the_services() -> None:
+    heavy = {"numpy", "fastapi", "paho", "psycopg", "uvicorn", "services.store"}
+    assert not heavy & loaded("COMMANDS")
+
+
+def test_a_command_starts_without_loading_the_others() -> None:
+    commands = {name for name in loaded("['detect']") if name.startswith("services.cli.")}
+    assert commands == {
+        f"services.cli.{name}" for name in ("commands", "process", "serve", "settings")
+    }
+
+
+@pytest.mark.parametrize("arguments", [["--version", "detect"], ["nothing"], ["--help"]])
+def test_every_command_is_known_where_none_is_asked_for(arguments: list[str]) -> None:
+    said = run(*arguments)
+    assert ("export" in said.stdout) == (arguments == ["--help"])
+    assert ("No such command 'nothing'" in said.stderr) == (arguments == ["nothing"])
 
 
 @pytest.mark.parametrize("command", ["migrate", "ingest", "detect", "notify", "api"])
@@ -274,7 +291,7 @@ def test_the_demo_ends_well_only_when_its_books_balance(
         for name in ("published", "stored", "duplicates", "rejected", "balanced")
     }
     monkeypatch.setattr("services.cli.demo._run", lambda *given: counts)
-    done = CliRunner().invoke(app, ["demo", "--for", "1", "--json"])
+    done = CliRunner().invoke(application(), ["demo", "--for", "1", "--json"])
     assert done.exit_code == status
     assert json.loads(done.stdout) == counts
     assert said in done.stderr

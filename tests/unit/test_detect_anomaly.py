@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli.commands import application
 from services.detect.anomaly.joint import JointScore
 from services.detect.anomaly.score import AnomalyScore
 from services.detect.recorded.recordings import read_case
@@ -211,7 +211,7 @@ def test_every_reading_of_any_kind_has_a_row_and_none_raises_an_alert(tmp_path: 
     case = write_case(tmp_path / "case", lines)
     out, alerts = tmp_path / "scores.csv", tmp_path / "alerts.jsonl"
     result = CliRunner().invoke(
-        app, ["backtest", str(case), "--alerts", str(alerts), "--scores", str(out)]
+        application(), ["backtest", str(case), "--alerts", str(alerts), "--scores", str(out)]
     )
     assert result.exit_code == 0, result.output
     assert alerts.read_text() == ""

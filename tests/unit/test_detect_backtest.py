@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli.commands import application
 from services.detect.recorded.backtest import run_case, write_alerts
 from services.domain.errors import InvalidInput, SettingError
 from services.domain.instant import DAY_US, HOUR_US, isoformat
@@ -109,7 +109,7 @@ def test_late_lines_are_judged_as_the_service_would(tmp_path: Path) -> None:
 
 
 def command(*arguments: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["backtest", *map(str, arguments)])
+    result = CliRunner().invoke(application(), ["backtest", *map(str, arguments)])
     if isinstance(result.exception, (InvalidInput, SettingError)):
         return 2, result.stdout, str(result.exception)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli.commands import application
 from services.detect.detector_settings import DetectorSettings
 from services.detect.recorded.outcomes import Kind, Outcome, halves, tally
 from services.detect.recorded.proposal import proposed, table
@@ -136,7 +136,7 @@ def test_a_configuration_that_helps_one_half_of_the_sensors_and_harms_the_other_
 
 
 def tuned(*arguments: object) -> tuple[str, str]:
-    result = CliRunner().invoke(app, ["tune", *map(str, arguments)])
+    result = CliRunner().invoke(application(), ["tune", *map(str, arguments)])
     assert result.exception is None, result.exception
     return result.stdout, result.stderr
 

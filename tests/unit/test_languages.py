@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.api.pages import find
-from services.cli import app
+from services.cli.commands import application
 from services.detect.detector_settings import DetectorSettings
 from services.domain.alert import EventKind, Verdict, Work
 from services.domain.catalogue import CATALOGUE as DOMAINS
@@ -159,7 +159,7 @@ def test_a_file_in_a_folder_is_a_language(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_command_lists_and_checks_languages(tmp_path: Path) -> None:
     path = tmp_path / "nl.json"
     path.write_text(json.dumps(WRONG))
-    run = CliRunner().invoke
+    app, run = application(), CliRunner().invoke
     assert run(app, ["languages"]).stdout.splitlines() == ["en\tEnglish", "es\tEspañol"]
     assert run(app, ["languages", str(FOLDER / "es.json")]).stdout == "complete\n"
     checked = run(app, ["languages", str(path)])
@@ -182,7 +182,7 @@ def test_a_file_that_is_no_language_stops_the_start(
 ) -> None:
     (tmp_path / f"{name}.json").write_text(text)
     monkeypatch.setenv("CITYGAUGE_LANGUAGES", str(tmp_path))
-    answer = CliRunner().invoke(app, ["languages"])
+    answer = CliRunner().invoke(application(), ["languages"])
     assert answer.exception is not None
     assert problem in str(answer.exception)
     assert set(LANGUAGES) == {"en", "es"}

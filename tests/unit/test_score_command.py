@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from services.cli import app
+from services.cli.commands import application
 from tests.unit.test_score_page import write_case
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["score", *map(str, arguments)], env={"COLUMNS": "100"})
+    done = CliRunner().invoke(
+        application(), ["score", *map(str, arguments)], env={"COLUMNS": "100"}
+    )
     return done.exit_code, done.stdout
 
 
