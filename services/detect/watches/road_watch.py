@@ -25,6 +25,7 @@ from services.detect.windows.presence import Presence
 from services.detect.windows.slots import SlotBaseline, same_hour
 from services.detect.windows.speed_estimate import SpeedEstimate
 from services.detect.windows.timed import TimedMean
+from services.detect.windows.vehicles import LONGEST_US, WHOLE, Vehicles, own_us
 from services.domain.condition import Condition
 from services.domain.instant import DAY_US, HOUR_US, SECOND_US
 from services.domain.sensor import Sensor
@@ -35,10 +36,6 @@ _DOUBTFUL = 0.1
 _REPEATED = 4
 """Equal readings in a row from which on a sensor is not compared with its neighbours."""
 _SPAN_US = 300 * SECOND_US
-_LONGEST_US = HOUR_US // 2
-"""A pause longer than this is a gap: no vehicles are counted over it and nothing is learned from it."""
-_WHOLE = 1.5
-"""Intervals since the last reading from which on one has been lost."""
 _MOST_VEH_PER_H, _LEAST_H = 60_000.0, 1 / 60
 """No road carries more; a count above it is no measurement."""
 _RESET_US = 7 * 24 * HOUR_US
@@ -55,6 +52,7 @@ class RoadWatch:
         self.recent = TimedMean(_SPAN_US)
         self.presence = Presence()
         self.estimate = SpeedEstimate()
+        self.vehicles = Vehicles()
         self.speeds = SlotBaseline(alpha=0.15, winsor=4.0, floor=2.0, shrink=1.0)
         self.flows = SlotBaseline(alpha=0.15, winsor=4.0, floor=30.0, shrink=1.0)
         self.last = Table(
@@ -80,6 +78,7 @@ class RoadWatch:
             "recent": self.recent.table,
             "presence": self.presence.table,
             "estimate": self.estimate.table,
+            "vehicles": self.vehicles.table,
             "speeds": self.speeds.table,
             "flows": self.flows.table,
         }
@@ -111,17 +110,18 @@ class RoadWatch:
                 return []
         count, flow, speed, occupancy = values
         cadence = self.last["cadence_us"][rows]
-        short = np.where((dt > 0) & (dt <= _LONGEST_US), dt, np.minimum(cadence, _LONGEST_US))
-        hours = short / HOUR_US
+        own = own_us(dt, cadence)
+        hours = own / HOUR_US
         vehicles = np.where(np.isfinite(count), count, flow * hours)
         most = _MOST_VEH_PER_H * np.maximum(hours, _LEAST_H)
         vehicles = np.where((vehicles >= 0) & (vehicles <= most), vehicles, np.nan)
-        broken = (dt > _LONGEST_US) & (dt > 4 * cadence)
+        broken = (dt > LONGEST_US) & (dt > 4 * cadence)
         speed = np.where((speed >= 0) & (speed <= 300.0), speed, np.nan)
         occupancy = np.where((occupancy >= 0) & (occupancy <= 100), occupancy, np.nan)
         subjects = Subjects(self.ids, rows)
         held = self.incident.episodes.active(rows)
-        self._count(rows, dt, cadence, count, flow, speed, occupancy, held)
+        self._count(rows, hours, count, flow, speed, occupancy, held | self._wrong(rows))
+        passed = self.vehicles.passed(rows, own, vehicles, speed, occupancy)
         slot = self.clock.slot(self.last["zone"][rows], at_us)
         places = same_hour(rows, slot)
         usual_flow, _ = self.flows.level(rows, slot, places)
@@ -131,8 +131,8 @@ class RoadWatch:
         out += self.fault.step(
             subjects,
             at_us,
-            np.where(dt <= _LONGEST_US, dt, 0),
-            vehicles,
+            own,
+            passed,
             speed,
             occupancy,
             usual_flow * hours,
@@ -173,11 +173,11 @@ class RoadWatch:
             moving,
             vehicles / np.where(hours > 0, hours, np.nan),
             occupancy,
-            np.where((dt > 0) & (dt <= _WHOLE * cadence), vehicles, np.nan),
+            np.where((dt > 0) & (dt <= WHOLE * cadence), vehicles, np.nan),
         )
-        share = np.where((dt > 0) & (dt <= _LONGEST_US) & ~(faulty | halted), hours, 0.0)
+        share = np.where((dt > 0) & (dt <= LONGEST_US) & ~(faulty | halted), hours, 0.0)
         self.flows.learn(
-            rows, slot, np.where(hours > 0, vehicles / np.maximum(hours, 1e-9), np.nan), share
+            rows, slot, np.where(hours > 0, passed / np.maximum(hours, 1e-9), np.nan), share
         )
         self.speeds.learn(rows, slot, mean, np.where(self.congestion.unusual(rows), 0.0, share))
         return out
@@ -215,29 +215,28 @@ class RoadWatch:
     def _count(
         self,
         rows: Rows,
-        dt: Array,
-        cadence: Array,
+        hours: Array,
         count: Array,
         flow: Array,
         speed: Array,
         occupancy: Array,
         held: Array,
     ) -> None:
-        """Add to the hour's counts: a count stands for one interval, and not for the readings lost before it."""
-        own = np.where((dt > 0) & (dt <= _WHOLE * cadence), dt, np.minimum(cadence, _LONGEST_US))
-        hours = own / HOUR_US
+        """Add to the hour's counts what passed in the (n,) hours that each reading stands for."""
         passed = np.where(np.isfinite(count), count, flow * hours)
         passed = np.where((passed >= 0) & (passed <= _MOST_VEH_PER_H * hours), passed, np.nan)
         slow = speed < SLOW_SHARE * self.incident.slowdown.table["free"][rows]
         self.fault.ratio.take(rows, hours, passed, slow | (occupancy >= SLOW_PCT) | held)
 
+    def _wrong(self, rows: Rows) -> Array:
+        """(n,) bool, a fault is told that the sensors show by themselves, without their neighbours."""
+        return np.asarray(self.stuck.episodes.active(rows) | self.fault.contradicts(rows))
+
     def _around(self) -> Around:
         n = len(self.ids)
         rows = np.arange(n)
         return Around(
-            self.stuck.episodes.active(rows)
-            | self.fault.contradicts(rows)
-            | (self.fault.table["jumps"][:n] > _DOUBTFUL),
+            self._wrong(rows) | (self.fault.table["jumps"][:n] > _DOUBTFUL),
             lambda some, at_us: self.clock.slot(self.last["zone"][some], at_us),
             self.flows.level,
         )
