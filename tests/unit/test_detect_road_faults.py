@@ -71,11 +71,14 @@ CASES: list[tuple[Fault, tuple[str, ...], Rule]] = [
     (ghost, ALL, Rule.SENSOR_FAULT),
     (dead, ALL, Rule.SENSOR_FAULT),
     (dead, ("count_veh",), Rule.SENSOR_FAULT),
+    (dead, ("speed_km_per_h", "occupancy_pct"), Rule.SENSOR_FAULT),
+    (dead, ("occupancy_pct",), Rule.SENSOR_FAULT),
+    (ghost, ("speed_km_per_h", "occupancy_pct"), Rule.SENSOR_FAULT),
     (noisy, ("speed_km_per_h",), Rule.SENSOR_FAULT),
     (doubled, ALL, Rule.SENSOR_FAULT),
     (doubled, ("count_veh", "occupancy_pct"), Rule.SENSOR_FAULT),
 ]
-SOUND = (ALL, ALL[:1], ALL[1:2], ALL[1:], ALL[:2])
+SOUND = (ALL, ALL[:1], ALL[1:2], ALL[1:], ALL[:2], ALL[::2], ALL[2:])
 
 
 def sensors(count: int, step_s: int) -> Core:
@@ -131,6 +134,26 @@ def test_every_fault_is_found_soon_at_every_cadence(step_s: int) -> None:
         assert rule in {c.rule for c in found}, name
         assert {c.rule for c in found} <= set(FAULTS), name
         assert 0 <= min(c.at_us for c in found) - begin_us <= limit_us, name
+
+
+@pytest.mark.parametrize(("fault", "readings"), [(frozen, 4), (noisy, 5)])
+@pytest.mark.parametrize("step_s", [300, 900])
+def test_where_readings_are_rare_those_that_all_metrics_prove_are_few(
+    fault: Fault, readings: int, step_s: int
+) -> None:
+    core = sensors(1, step_s)
+    warm = 2 if step_s < 900 else 5
+    told = [
+        condition
+        for d in range(warm + 1)
+        for condition in feed(
+            core, [day(step_s, 180, ALL, fault if d == warm else None, d)], step_s, MORNING_US + d * DAY_US
+        )
+    ]  # fmt: skip
+    begin_us = MORNING_US + warm * DAY_US + (60 * 60 // step_s) * step_s * SECOND_US
+    found = [c for c in told if c.change is Change.RAISE]
+    assert {c.rule for c in found} <= set(FAULTS)
+    assert 0 <= found[0].at_us - begin_us < readings * step_s * SECOND_US
 
 
 @pytest.mark.parametrize("step_s", [20, 60, 300, 900])

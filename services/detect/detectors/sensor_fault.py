@@ -5,7 +5,8 @@ Question: does one of these hold for long enough?
     zero in daytime: no vehicle and no occupancy for 15 min in which 30 vehicles are usual;
         (none of these three where an incident keeps all vehicles from passing, which ends a misfit too;)
     chatter: speed jumps of more than 35 km/h from reading to reading in 30 % of the last quarter of an hour,
-    or of some twenty readings where those come more rarely (a jam that arrives between two of them is no chatter);
+    or of some twenty readings where those come more rarely (a jam that arrives between two of them is no chatter;
+    but one that flow and occupancy, below 15 %, deny by a factor of 1.65 counts three times);
     misfit: occupancy x speed / flow, the length that a vehicle seems to have, is off its own habit by a factor of
     2 for 10 min (in free traffic, from 70 km/h and up to 15 % of occupancy: beside a queue on one lane alone the means
     over all lanes do not fit each other; lost or doubled counts; without a speed, occupancy / flow up to 8 %);
@@ -36,8 +37,9 @@ from services.domain.instant import SECOND_US
 _MINUTE = 60 * SECOND_US
 _GHOST, _LOCKED, _DEAD = 15 * _MINUTE, 10 * _MINUTE, 15 * _MINUTE
 _JUMP, _JUMPS, _CHATTER, _HALF_HOUR = 35.0, 0.3, 15 * _MINUTE, 30 * _MINUTE
-_LARGEST = 0.05
-"""The most that one reading counts among the jumps: where readings are rare, seven in a row must jump."""
+_LARGEST, _DENIED_LARGEST, _DENIED = 0.05, 0.15, 0.5
+"""The most that one reading counts among the jumps: where readings are rare, seven in a row must jump, or three of
+which occupancy and flow, whose ratio falls as speed rises, know nothing (by so much in logarithms)."""
 _MISFIT, _FACTOR, _FREE_KM_PER_H = 10 * _MINUTE, 2.0, 70.0
 _FIT_SHORT, _FIT_LONG, _FIT_KNOWN = 5 * _MINUTE, 24 * 60 * _MINUTE, 24
 _USUAL_VEHICLES = 30.0
@@ -65,6 +67,7 @@ class SensorFault:
                 "usual": Field("f8"),
                 "speed": Field("f8", np.nan),
                 "jumps": Field("f8"),
+                "thick": Field("f4", np.nan),
                 "chatter_us": Field("i8", NEVER),
                 "fit": Field("f8", np.nan),
                 "habit": Field("f8", np.nan),
@@ -130,7 +133,10 @@ class SensorFault:
         old = t["speed"][rows]
         known = np.isfinite(speed)
         jump = np.abs(speed - old) > _JUMP
-        share = np.minimum(dt_us / _CHATTER, _LARGEST)
+        largest = np.where(
+            jump & self._denies(rows, dt_us, vehicles, speed, occupancy), _DENIED_LARGEST, _LARGEST
+        )
+        share = np.minimum(dt_us / _CHATTER, largest)
         jumps = t["jumps"][rows]
         jumps = np.where(known & np.isfinite(old), jumps + share * (jump - jumps), jumps)
         t["jumps"][rows] = jumps
@@ -195,6 +201,18 @@ class SensorFault:
             self.rule, subjects, changes, at_us,
             np.where(active, onset, at_us - np.maximum(lasted, 0)), severity, np.full(len(rows), 0.9), evidence,
         )  # fmt: skip
+
+    def _denies(
+        self, rows: Rows, dt_us: Array, vehicles: Array, speed: Array, occupancy: Array
+    ) -> Array:
+        """(n,) bool, the speed has changed since the last reading, and occupancy for each vehicle did not follow."""
+        t = self.table
+        known = (vehicles >= 3) & (occupancy >= 0.5) & (occupancy <= _FREE_PCT) & (dt_us > 0)
+        thick = np.log(np.where(known, occupancy * dt_us / np.where(known, vehicles, 1.0), np.nan))
+        faster = np.log(np.maximum(speed, 1.0) / np.maximum(t["speed"][rows], 1.0))
+        off = np.abs(faster + thick - t["thick"][rows])
+        t["thick"][rows] = thick
+        return np.asarray(off > _DENIED)
 
     def _fit(
         self,

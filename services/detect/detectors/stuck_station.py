@@ -1,11 +1,13 @@
 """Does a traffic sensor repeat one and the same value? Its electronics hang.
 
 Question: has the value (speed; occupancy where there is no speed; the count where there is neither) been the same, and
-    not zero, for too long?
-Formula: the same value to the last digit for `stuck_traffic_min` minutes and eight readings. A count must be five
-    vehicles or more: small ones repeat by chance. Cleared by two other values.
-Units: that of the metric. Default: 15 min (ANCHORS section 4 proposes 30; eight readings and fifteen minutes are as
-    safe at half a minute and at five). Source: PeMS 'Constant', IRIS 'No Change'.
+    not zero, for too long to be chance?
+Formula: the same value to the last digit for `stuck_traffic_min` minutes, and proof += w at every repeat, >= 14. The
+    weight w is 2 for a speed or an occupancy and ln(2 sqrt(pi m)) for a count of m (two Poisson counts of mean m are
+    equal once in 2 sqrt(pi m)); metrics that repeat together add up. So it takes eight readings where one metric is
+    told and three or four where all hang. A count must be five vehicles or more: small ones repeat by chance. A whole
+    occupancy beside a count that moves is light traffic. Cleared by two other values.
+Units: that of the metric. Default: 15 min. Source: PeMS 'Constant', IRIS 'No Change'.
 Missing: a reading without value, and a speed of a time in which no vehicle passed, neither adds nor ends. Late readings
     do not enter. Irregular stamps: by time. A pause (over 30 min and four intervals) begins a new run.
 """
@@ -22,7 +24,7 @@ from services.detect.windows.presence import missing_share
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import SECOND_US
 
-_READINGS = 8
+_PROOF, _WEIGHT = 14.0, 2.0
 _LEAST_VEH = 5.0
 _COLUMNS = (("speed_km_per_h", "km/h"), ("occupancy_pct", "%"), ("count_veh", "{veh}"))
 
@@ -36,7 +38,14 @@ class StuckStation:
         self.limit_us = int(settings.stuck_traffic_min * 60 * SECOND_US)
         self.episodes = Episodes(off_delay_us=1)
         self.table = Table(
-            {"value": Field("f8", np.nan), "since_us": Field("i8", NEVER), "readings": Field("i4")}
+            {
+                "value": Field("f8", np.nan),
+                "since_us": Field("i8", NEVER),
+                "readings": Field("i4"),
+                "occupancy": Field("f4", np.nan),
+                "vehicles": Field("f4", np.nan),
+                "proof": Field("f4"),
+            }
         )
 
     @property
@@ -72,12 +81,13 @@ class StuckStation:
         known = np.isfinite(value)
         old, since = t["value"][rows], t["since_us"][rows]
         same = known & (value == old) & ~broken
+        same, proof = self._prove(rows, same, known, occupancy, vehicles, column)
         active, onset = self.episodes.active(rows), self.episodes.onset_us(rows)
         began = np.where(same | ~known, since, at_us)
         number = np.where(same, t["readings"][rows] + 1, np.where(known, 1, t["readings"][rows]))
         lasted = at_us - np.where(began == NEVER, at_us, began)
         moving = _moves(value)
-        bad = same & moving & (lasted >= self.limit_us) & (number >= _READINGS)
+        bad = same & moving & (lasted >= self.limit_us) & (proof >= _PROOF)
         severity = np.ones(len(rows), np.int8)
         since = self.episodes.table["since_us"][rows]  # of the values that move again
         changes = self.episodes.step(rows, at_us, bad, known & ~same, began, severity)
@@ -107,6 +117,32 @@ class StuckStation:
         t["since_us"][rows] = began
         t["readings"][rows] = number
         return out
+
+    def _prove(
+        self,
+        rows: Rows,
+        same: Array,
+        known: Array,
+        occupancy: Array,
+        vehicles: Array,
+        column: Array,
+    ) -> tuple[Array, Array]:
+        """(n,) bool, the value repeats where traffic would move it; (n,) what the run proves by now.
+
+        Args:
+            same, known: (n,) bool, the value repeats, there is one; column: (n,) of it.
+        """
+        t = self.table
+        told = np.isfinite(vehicles)
+        counts = told & (vehicles.astype(np.float32) == t["vehicles"][rows])
+        covers = (occupancy > 0) & (occupancy.astype(np.float32) == t["occupancy"][rows])
+        same = same & ~((column == 1) & told & ~counts & (np.mod(occupancy, 1.0) == 0))
+        many = np.where(counts & (vehicles >= _LEAST_VEH), vehicles, 0.0)
+        gain = np.where(many > 0, np.log(2 * np.sqrt(np.pi * np.maximum(many, 1.0))), 0.0)
+        gain = gain + _WEIGHT * ((column < 2).astype(np.int8) + ((column == 0) & covers))
+        proof = np.where(same, t["proof"][rows] + gain, np.where(known, 0.0, t["proof"][rows]))
+        t["proof"][rows], t["occupancy"][rows], t["vehicles"][rows] = proof, occupancy, vehicles
+        return same, proof
 
 
 def _moves(value: Array) -> Array:
