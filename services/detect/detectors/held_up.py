@@ -7,6 +7,9 @@ Formula, at each half minute (E = r q(u) is what should arrive at d, with the le
     Storage: stored += (.88 E - q(d)) dt, never below 0, and 0 while d is not free (85 % of slow(d), 60 km/h).
         Starved: stored >= 25 + sqrt(.02 E) vehicles and q(d) <= .78 E, where the station beyond d also sees less
         (left <= .85) or v(u) has fallen by 15 km/h, and no pair beside lacks vehicles: d or u alone may miscount.
+        The first station of a road has no pair above. There v(u) must have fallen, or the flow at d by more than that
+        at u has risen: means of 7 over those of 20 min, their product at most .85 (a counter that begins to count too
+        much raises the one and leaves the other). At the last station, v(u) must have fallen.
         It counts where d is empty too, if u is jammed or the emptiness reaches the station beyond d later than d
         (left <= .5).
     Surplus: vehicles in minus out against the habit of the pair (`segment_count.py`), while both speak, d is free and
@@ -97,7 +100,8 @@ class HeldUp:
         beyond = road.downstream[safe]
         there = (beyond >= 0) & ~road.doubtful[np.where(beyond >= 0, beyond, 0)]
         after = np.where(there, beyond, safe)
-        less = (self.arrivals.left(after) <= _BEYOND_LEFT) | (slow - v >= _FELT_KM_PER_H)
+        felt = slow - v >= _FELT_KM_PER_H
+        less = (self.arrivals.left(after) <= _BEYOND_LEFT) | felt
         there &= self.closure.speaks(after, pairs.end_us, road.cadence_us[after])
         denied = self.closure.denied(safe, after, there, self.arrivals)
         proven = (jam & ~denied) | self.closure.travels(safe, after, there, self.arrivals)
@@ -108,6 +112,7 @@ class HeldUp:
         some = np.flatnonzero(starved & ~empty)
         if some.size:
             starved[some] &= ~self._lack(rows[some], safe[some], road, stored[some])
+            starved[some] &= self._vouched(rows[some], safe[some], road, felt[some])
         calm = counts & ~empty & ~told & (v >= FREE_SHARE * slow)
         crowd = self._surplus(pairs, road, there, free & pairs.fit, told)
         self.arrivals.learn(rows, safe, pairs.dt_s, calm)
@@ -159,3 +164,9 @@ class HeldUp:
         above = road.upstream[rows]
         over = (above >= 0) & self.segments.lacks(above, vehicles)
         return np.asarray(over | self.segments.lacks(safe, vehicles))
+
+    def _vouched(self, rows: Rows, safe: Rows, road: Road, felt: Array) -> Array:
+        """(n,) bool, at the ends of a road, where no pair beside proves a counter, something else does; True within."""
+        first, last = road.upstream[rows] < 0, road.downstream[safe] < 0
+        lately = self.arrivals.lately(rows) * self.arrivals.lately(safe) <= _BEYOND_LEFT
+        return np.asarray(felt | (~last & (~first | lately)))

@@ -62,6 +62,11 @@ class Arrivals:
         flow, mid, long = (t[name][rows] for name, _ in _FLOWS)
         return np.asarray(flow / np.maximum(np.fmax(mid, long), 1.0))
 
+    def lately(self, rows: Rows) -> Array:
+        """(n,) mean flow of the last 7 minutes over that of 20; NaN not known."""
+        t = self.table
+        return np.asarray(t["mid_flow"][rows] / np.maximum(t["long_flow"][rows], 1.0))
+
     def usual(self, rows: Rows) -> Array:
         """(n,) veh/h of the last 7 or 20 minutes, whichever is more; NaN not known."""
         return np.asarray(np.fmax(self.table["mid_flow"][rows], self.table["long_flow"][rows]))
