@@ -26,7 +26,7 @@ export default class CityMap {
     this.cases = cases;
     if (query.show) this.#shown = new Set(query.show.split(",").filter((name) => STATES.includes(name)));
     this.redraw = seldom(() => { if (!this.gone) this.#count(); }, 400);
-    this.moved = later(() => { if (!this.gone) this.#rows(); }, 120);
+    this.moved = later(() => this.#rest(), 120);
     this.repaint = () => { this.areas.layer.redraw(); this.dots.redraw(); this.#key(); this.#count(); };
   }
 
@@ -53,7 +53,7 @@ export default class CityMap {
     const { L } = window;
     const map = (this.map = L.map(this.holder, { fadeAnimation: false, zoomControl: false, minZoom: 2, maxZoom: 19, attributionControl: false }));
     L.control.zoom({ position: "topright", zoomInTitle: t("map.closer"), zoomOutTitle: t("map.further") }).addTo(map);
-    L.control.scale({ metric: preferences.speed === "kmh", imperial: preferences.speed === "mph" }).addTo(map);
+    L.control.scale({ metric: preferences.speed === "kmh", imperial: preferences.speed === "mph", updateWhenIdle: true }).addTo(map);
     for (const [pane, height] of [["areas", "440"], ["dots", "450"]]) Object.assign(map.createPane(pane).style, { zIndex: height, pointerEvents: "none" });
     const [lat, lon, zoom] = (this.query.at ?? "").split(",").map(Number);
     const placed = this.town.lon.flatMap((each, i) => (each === null ? [] : [[this.town.lat[i], each]]));
@@ -65,15 +65,18 @@ export default class CityMap {
     this.dots = new Dots(map);
     this.tip = L.tooltip({ className: "map-name", direction: "top", offset: [0, -6] });
     this.#lines();
-    map.on("moveend", () => {
-      if (this.gone || here().name !== "map") return; // Leaflet tells of a resize a moment later
-      const { lat: y, lng: x } = map.getCenter();
-      keep({ at: `${y.toFixed(5)},${x.toFixed(5)},${map.getZoom()}` });
-      this.moved();
-    });
+    map.on("moveend", this.moved);
     map.on("click", ({ latlng }) => this.#pick(this.dots.near(latlng), latlng));
     map.on("mousemove", ({ latlng }) => { if (!map.dragging.moving()) this.#point(latlng); });
     map.on("mouseout", () => this.tip.remove());
+  }
+
+  // The map rests where it was moved to; by then a person may be elsewhere.
+  #rest() {
+    if (this.gone || here().name !== "map") return;
+    const { lat, lng } = this.map.getCenter();
+    keep({ at: `${lat.toFixed(5)},${lng.toFixed(5)},${this.map.getZoom()}` });
+    this.#rows();
   }
 
   // Zones and roads beneath the sensors, named where there are few; each opens its page.
