@@ -10,8 +10,8 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const TABLE_ROWS = 1000;
 const MARKS = { began: "chart.began", told: "chart.told", ended: "chart.ended" };
 
-// series: {metric, unit, times (s), values, derived}; extras: limit, usual (in series.unit), marks (s), band, beside, alerts, range, onZoom.
-export function figure(series, { zone, limit = null, usual = null, marks = {}, band = null, beside = null, alerts = [], range = null, daily = false, onZoom = null }) {
+// series: {metric, unit, times (s), values, derived}; extras: limit, usual (in series.unit), marks (s), band, beside, alerts, range, fromZero, onZoom.
+export function figure(series, { zone, limit = null, usual = null, marks = {}, band = null, beside = null, alerts = [], range = null, daily = false, fromZero = false, onZoom = null }) {
   const scale = factor(series.unit);
   const unit = say("units", unitShown(series.unit));
   const mine = (values) => values.map((value) => (value === null ? null : value * scale));
@@ -38,7 +38,7 @@ export function figure(series, { zone, limit = null, usual = null, marks = {}, b
     Object.keys(marks).map((mark) => h("li", { class: `k-${mark}` }, h("i"), t(MARKS[mark]))),
     alerts.length ? h("li", { class: `k-alert ${worst(alerts)}` }, h("i"), t("chart.alerts")) : null,
     readout);
-  what.low = least(filled, [what.band?.low, what.beside?.values]);
+  what.low = least(fromZero ? [0, ...filled] : filled, [what.band?.low, what.beside?.values]);
   what.high = -least(filled.map((value) => -value), [what.band?.high, what.beside?.values].map((values) => values?.map((value) => (value === null ? null : -value))));
   holder.setAttribute("role", "img");
   holder.setAttribute("aria-label", t("chart.label", { metric: name, low: number(extreme(filled, Math.min)), high: number(extreme(filled, Math.max)), unit, count: filled.length }));

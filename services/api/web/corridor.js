@@ -88,7 +88,7 @@ export default class Corridor {
     const last = delays.findLastIndex((value) => value !== null);
     const tile = (name, value, more = "") => h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, sized(value)), more ? h("dd", { class: "small soft" }, more) : null);
     this.time = figure({ metric: "travel_time_s", unit: "min", times: columns.time.map((time) => Date.parse(time) / 1000), values: minutes("travel_time_s"), derived: false },
-      { zone: this.zone, usual: free ?? null });
+      { zone: this.zone, usual: free ?? null, fromZero: true });
     this.body.replaceChildren(
       h("dl", { class: "tiles" }, tile(t("corridor.length"), amount(way.length_m / 1000, "km")), tile(t("corridor.free"), tenths(free)),
         tile(t("corridor.now"), tenths(minutes("travel_time_s")[last]), last < 0 ? "" : clock(columns.time[last], this.zone)),
