@@ -16,6 +16,9 @@ from services.domain.catalogue import Domain, SensorKind
 from services.domain.condition import Rule, Severity
 from services.domain.subject import SubjectKind
 
+SAME_AS_DATA = (
+    "The same as data, to be filled into GET /v1/sentences; null where no template says it."
+)
 _NEXT = "Cursor of the following page, to be sent back as `after`; null on the last page."
 _MORE = "Whether there is a following page."
 

@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 
 from services.domain.access import Scope
 from services.domain.errors import CitygaugeError
+from services.domain.sentences.problem import problem
 
 _LONGEST: Final = 100
 
@@ -87,7 +88,7 @@ class PreviewsFull(CitygaugeError):
 
     def __init__(self, most: int) -> None:
         self.most = most
-        super().__init__(f"{most} previews are waiting already; try again when some are done")
+        super().__init__(problem("previews_full", most=most))
 
 
 class NeighbourMissing(CitygaugeError):

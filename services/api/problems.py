@@ -21,6 +21,8 @@ from starlette.exceptions import HTTPException
 
 from services.api import errors as api
 from services.domain import errors as domain
+from services.domain.sentences.bounds import bound_of
+from services.domain.sentences.problem import said_of
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 5
@@ -64,6 +66,11 @@ class Problem(BaseModel):
     field: str | None = Field(None, description="The parameter or field that is wrong (422).")
     value: Any = Field(None, description="What was sent for it, shortened (422).")
     allowed: str | None = Field(None, description="What would do instead (422).")
+    said: dict[str, Any] | None = Field(
+        None,
+        description="`allowed`, or else `detail`, as data, to be filled into GET /v1/sentences; absent where no "
+        "template says it.",
+    )
     errors: list[FieldProblem] | None = Field(
         None, description="Every wrong field, where there are several (422)."
     )
@@ -164,6 +171,8 @@ def problem(
         "detail": detail,
         "instance": instance,
     }
+    said = said_of(str(more.get("allowed") or detail))
+    body |= {} if said is None else {"said": said}
     body |= {name: value for name, value in more.items() if value is not None}
     headers = dict(headers or {})
     if kind.status is HTTPStatus.SERVICE_UNAVAILABLE:
@@ -286,11 +295,11 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 def _allowed(error: Mapping[str, Any]) -> str:
+    if (bound := bound_of(error)) is not None:
+        return bound
     match error["type"]:
         case "extra_forbidden":
             return "no such parameter; check its spelling"
-        case "missing":
-            return "it is required"
         case "json_invalid":
             return "a body of valid JSON"
     return str(error["msg"]).removeprefix("Value error, ")

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from services.domain.errors import CitygaugeError
+from services.domain.sentences.problem import problem
 
 _POLITE: Final = 10
 
@@ -29,7 +30,7 @@ def preview_job() -> None:
         _say({"result": _previewed(order)})
     except MemoryError:
         megabytes = order["memory_bytes"] // 1_000_000
-        _say({"problem": f"it needs more than {megabytes} MB of memory; choose fewer sensors"})
+        _say({"problem": problem("preview_memory", megabytes=megabytes)})
     except CitygaugeError as error:
         _say({"problem": str(error)})
 

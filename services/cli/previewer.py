@@ -21,6 +21,8 @@ from services.api.errors import PreviewFailed
 from services.cli.commands import PREVIEW_JOB
 from services.detect.detector_settings import DetectorSettings
 from services.domain.errors import InvalidInput
+from services.domain.sentences.bounds import bound_of
+from services.domain.sentences.problem import problem
 
 _LOOK_S: Final = 0.5
 _ONE_THREAD: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -56,10 +58,11 @@ class ProcessPreviewer:
             try:
                 DetectorSettings.model_validate({**self.present.model_dump(), name: value})
             except ValidationError as error:
-                rule = error.errors()[0]["msg"].removeprefix("Input should be ")
+                first = error.errors()[0]
+                rule = bound_of(first) or first["msg"].removeprefix("Input should be ")
                 raise InvalidInput(name, value, rule) from None
         if self._changed(changes) == self.present:
-            raise InvalidInput("changes", dict(changes), "at least one other value than now")
+            raise InvalidInput("changes", dict(changes), problem("other_value"))
 
     def run(
         self, asked: Mapping[str, Any], report: Callable[[float], bool]
@@ -98,16 +101,12 @@ class ProcessPreviewer:
         share, rest = 0.0, b""
         while report(share):
             if time.monotonic() > until:
-                raise PreviewFailed(
-                    f"it took longer than {self.seconds:g} s; choose a shorter time or fewer sensors"
-                )
+                raise PreviewFailed(problem("preview_slow", seconds=f"{self.seconds:g}"))
             if not select.select([process.stdout], [], [], _LOOK_S)[0]:
                 continue
             piece = os.read(process.stdout.fileno(), 1 << 20)
             if not piece:
-                raise PreviewFailed(
-                    "its process ended early, perhaps for want of memory; the log has the cause"
-                )
+                raise PreviewFailed(problem("preview_ended"))
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
                 said = json.loads(line)

@@ -15,6 +15,7 @@ from services.domain.alert_event import MACHINES, SYSTEM, AlertEvent, EventKind,
 from services.domain.condition import Rule, Severity
 from services.domain.errors import InvalidInput, InvalidTransition
 from services.domain.facts import choice_of, mapping_of, moment_of, number_of, text_of
+from services.domain.sentences.problem import problem
 
 _OF_MEASUREMENT: Final = frozenset({EventKind.UPDATED, EventKind.ESCALATED, EventKind.CLEARED})
 _OF_PEOPLE: Final = (
@@ -120,7 +121,7 @@ def _changed(alert: Alert, event: AlertEvent) -> Alert:
         case EventKind.SHELVED:
             until, reason = moment_of(data, "until"), text_of(data, "reason")
             if until <= event.at:
-                raise InvalidInput("until", until.isoformat(), "a time in the future")
+                raise InvalidInput("until", until.isoformat(), problem("future"))
             return replace(alert, shelved_until=until, shelved_reason=reason)
         case EventKind.UNSHELVED:
             return replace(alert, shelved_until=None, shelved_reason=None)

@@ -17,6 +17,7 @@ from services.domain.alert import Alert
 from services.domain.catalogue import Domain
 from services.domain.condition import Rule
 from services.domain.errors import InvalidInput
+from services.domain.sentences.problem import problem
 
 LONGEST: Final = timedelta(days=3 * 366)
 
@@ -105,11 +106,11 @@ class Suppression:
         ):
             raise InvalidInput("zone", self.zone, "works are somewhere: subjects, a zone or a road")
         if self.ends_at <= self.starts_at:
-            raise InvalidInput("ends_at", self.ends_at.isoformat(), "a time after starts_at")
+            raise InvalidInput("ends_at", self.ends_at.isoformat(), problem("after_start"))
         if self.ends_at - self.starts_at > LONGEST:
-            raise InvalidInput("ends_at", self.ends_at.isoformat(), "at most three years ahead")
+            raise InvalidInput("ends_at", self.ends_at.isoformat(), problem("three_years"))
         if not self.reason.strip():
-            raise InvalidInput("reason", self.reason, "why, in words")
+            raise InvalidInput("reason", self.reason, problem("in_words"))
         for each in self.hours:
             if not each.days or not set(each.days) <= set(range(1, 8)):
                 raise InvalidInput(

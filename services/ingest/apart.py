@@ -12,6 +12,7 @@ import psycopg
 
 from services.domain.errors import Unavailable
 from services.domain.rejection import RejectReason
+from services.domain.sentences.rejected import of_fault
 from services.ingest.blocks import Refusal
 from services.ingest.intake import Intake
 from services.ingest.messages import Messages
@@ -35,8 +36,7 @@ def store_apart(conn: Connection, worker: str, intake: Intake, messages: Message
     except Exception as error:
         if len(messages) == 1:
             log.exception("ingest fault: message kept and rejected")
-            detail = f"{type(error).__name__}: {error}"[:200]
-            refusal = Refusal(0, RejectReason.DECODER_ERROR, detail)
+            refusal = Refusal(0, RejectReason.DECODER_ERROR, of_fault(error))
             kept = intake.assembler.kept(messages, refusal)
             return write(conn, worker, intake.assembler, Prepared(messages, [], [kept]))
     middle = len(messages) // 2

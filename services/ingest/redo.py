@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from services.domain.instant import to_us
 from services.domain.rejection import RejectReason
+from services.domain.sentences.rejected import of_database
 from services.ingest.intake import Intake
 from services.ingest.messages import Messages
 from services.ingest.parts import assembler_of
@@ -86,8 +87,7 @@ def _replay(
     except POISON as error:
         result.stay += 1
         result.reasons[RejectReason.REFUSED_BY_DATABASE] += 1
-        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-        explain_again(conn, message.id, RejectReason.REFUSED_BY_DATABASE, detail)
+        explain_again(conn, message.id, RejectReason.REFUSED_BY_DATABASE, of_database(error))
 
 
 def _replay_locked(

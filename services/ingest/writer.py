@@ -20,6 +20,7 @@ from services.domain.batch import ReadingBatch
 from services.domain.duplicates import DuplicatePolicy
 from services.domain.quality import Quality
 from services.domain.rejection import RejectReason
+from services.domain.sentences.rejected import of_database
 from services.ingest.assemble import Assembler
 from services.ingest.blocks import WHOLE, Refusal
 from services.ingest.keep import keep
@@ -174,8 +175,7 @@ def _refused(assembler: Assembler, part: Prepared, error: psycopg.Error) -> Prep
     rows = part.rows[0]
     position, element = int(rows.message[0]), int(rows.element[0])
     body = None if element == WHOLE else assembler.bodies(part.messages, position, [element])[0]
-    detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-    refusal = Refusal(position, RejectReason.REFUSED_BY_DATABASE, detail, None, body)
+    refusal = Refusal(position, RejectReason.REFUSED_BY_DATABASE, of_database(error), None, body)
     return Prepared(part.messages, [], [assembler.kept(part.messages, refusal)])
 
 

@@ -83,7 +83,7 @@ def cap_message(
     add(info, "language", route.language if own else message.language)
     for category in _categories(message):
         add(info, "category", category)
-    add(info, "event", one_line(message.rule.replace("_", " "), 100))
+    add(info, "event", one_line(message.rule_words, 100))
     add(info, "responseType", "AllClear" if kind is CapKind.CANCEL else "Assess")
     over = kind is CapKind.CANCEL
     add(info, "urgency", "Past" if over else _URGENCIES[message.severity])
@@ -106,7 +106,7 @@ def cap_message(
     _parameter(info, "subject", message.subject)
     _parameter(info, "alert", str(message.alert_id))
     area = ElementTree.SubElement(info, "area")
-    add(area, "areaDesc", one_line(message.site.words or message.subject) or "unknown")
+    add(area, "areaDesc", one_line(message.place or message.subject) or "unknown")
     if message.site.lat is not None and message.site.lon is not None:
         circle = f"{message.site.lat:.6f},{message.site.lon:.6f} {route.radius_km:g}"
         add(area, "circle", circle)

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.domain.errors import Unavailable
+from services.domain.sentences.problem import problem
 from services.notify.channels import Send
 from services.notify.digest import DigestMessage, Told
 from services.notify.due import needless
@@ -148,7 +149,8 @@ class Courier:
             _LOG.exception(
                 "a message cannot be made or sent: route=%s message=%s", name, message.message_id
             )
-            self._failed(items, one_line(f"{type(error).__name__}: {error}", 500))
+            fault = one_line(f"{type(error).__name__}: {error}", 450)
+            self._failed(items, problem("fault", fault=fault))
         else:
             self.patience.took()
             self._sent(items, receipt)

@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Final
 
 from services.domain.alert import Alert
+from services.domain.sentences.problem import problem
 from services.notify.message import GROWING
 from services.notify.routing import hidden
 from services.store.connection import Connection
 from services.store.telling import outbox
 from services.store.telling.delivery import Due, Reason
 
-_OVER: Final = "over before it was due"
+_OVER: Final = problem("was_over")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,12 @@ def needless(
     event, alert = item.event.event, item.alert
     if hidden(event, alert, now):
         until = alert.shelved_until if item.reason is Reason.REPEATED else None
-        why = "shelved" if alert.hidden(now) else "suppressed"
-        return Needless(f"{why} before it was told", until)
+        why = "was_shelved" if alert.hidden(now) else "was_suppressed"
+        return Needless(problem(why), until)
     if event.kind not in GROWING:
         asks = in_hours or item.reason is not Reason.ROUTED
         if asks and not outbox.told_before(conn, item):
-            return Needless("the route was not told of its beginning")
+            return Needless(problem("not_begun"))
         return None
     if item.reason is Reason.ROUTED:
         return None
@@ -51,14 +52,14 @@ def needless(
     if taken is not None and not (taken is _OVER and outbox.group_waits(conn, item)):
         return Needless(taken)
     if item.reason is Reason.REPEATED and outbox.told_worse(conn, item):
-        return Needless("a worse turn of the alert was told since")
+        return Needless(problem("told_worse"))
     return None
 
 
 def _taken(alert: Alert) -> str | None:
     """Why nobody else needs to be called: it is over, closed, or somebody has it."""
     if alert.resolved_at is not None:
-        return "resolved before it was due"
+        return problem("was_resolved")
     if alert.acknowledged_at is not None:
-        return "acknowledged before it was due"
+        return problem("was_acknowledged")
     return None if alert.active else _OVER

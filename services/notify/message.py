@@ -16,6 +16,7 @@ from typing import Final
 from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.condition import Severity
 from services.domain.sentences.language import ENGLISH, LANGUAGES, in_language, language_of
+from services.notify.note import note_of
 from services.notify.template import filled
 from services.store.telling.delivery import Reason
 from services.store.telling.sites import NOWHERE, Site
@@ -30,6 +31,11 @@ GROWING: Final = frozenset(
     }
 )
 """Kinds that say that something burns, and how badly; all others say what became of it."""
+ITSELF: Final = frozenset({"detector", "citygauge"})
+"""Actors that are no person."""
+TEST: Final = "test"
+"""What a test has for a rule."""
+_FEW_ZONES: Final = 3
 _TITLE_LENGTH: Final = 160
 _TEXT_LENGTH: Final = 4000
 _NONE: Final = uuid.UUID(int=0)
@@ -44,7 +50,8 @@ class Message:
             event's id, each repetition has another one.
         at: when it happened, aware UTC; started_at: when the event began in the data.
         sentence: what the detector said of it, in `language` (which the other words are in, too); said: the same as
-            data, where there is such; detail: what a person added (comment, reason, verdict), if anything.
+            data, where there is such; detail: what a person added (comment, reason, verdict), if anything; note: the
+            same as data, where the words are ours.
         group_id: the alert with which the same event was first told.
         site: where it is; link: the alert's address in the console.
         round: 0, or the how-manieth repetition it is; reason: why it is told.
@@ -75,6 +82,7 @@ class Message:
     title_template: str | None = None
     text_template: str | None = None
     said: Mapping[str, object] | None = None
+    note: Mapping[str, object] | None = None
     language: str = ENGLISH
 
     def __post_init__(self) -> None:
@@ -106,6 +114,19 @@ class Message:
         return one_line(f"[{severity}] {mark}{self.what}: {self.sentence}", _TITLE_LENGTH)
 
     @property
+    def rule_words(self) -> str:
+        """The rule as people call it."""
+        key = "message.test_subject" if self.rule == TEST else f"rule.{self.rule}"
+        return self._word(key) if key in LANGUAGES[ENGLISH].sentences else one_line(self.rule)
+
+    @property
+    def place(self) -> str:
+        """Where it is: name, road and direction, zones as far as a few; the subject where nothing is known."""
+        count = len(self.site.zones)
+        zones = self._word("place.zones", count=str(count)) if count > _FEW_ZONES else None
+        return self.site.words(zones)
+
+    @property
     def text(self) -> str:
         """A few lines of plain text."""
         mark = self._word("message.test") + "\n" if self.test else ""
@@ -117,7 +138,7 @@ class Message:
             "",
             self._word(
                 "message.alert",
-                rule=words["rule"],
+                rule=self.rule_words,
                 subject=words["subject"],
                 severity=words["severity"],
             ),
@@ -152,11 +173,13 @@ class Message:
             "sentence": one_line(self.sentence, _TEXT_LENGTH),
             "rule": one_line(self.rule),
             "subject": one_line(self.subject),
-            "place": one_line(self.site.words),
+            "place": one_line(self.place),
             "started": _moment(self.started_at),
             "at": _moment(self.at),
-            "actor": one_line(self.actor),
-            "note": one_line(self.detail or "", _TEXT_LENGTH),
+            "actor": "Citygauge" if self.actor in ITSELF else one_line(self.actor),
+            "note": one_line(
+                in_language(self.note, self.language) or self.detail or "", _TEXT_LENGTH
+            ),
             "alert_id": str(self.alert_id),
             "link": self.link or "",
         }
@@ -202,14 +225,7 @@ class Message:
 def message_of(event: AlertEvent, alert: Alert) -> Message:
     """The message of an event of `alert`: its own sentence and severity where it has them, else the alert's."""
     data = event.data
-    notes = (data.get(name) for name in ("comment", "reason", "verdict"))
-    detail = next((note for note in notes if isinstance(note, str)), None)
-    whole = data.get("group_over")
-    if isinstance(whole, Mapping):
-        detail = (
-            f"With this the whole event is over: {whole.get('alerts')} alerts, "
-            f"the first since {whole.get('started_at')}."
-        )
+    detail, note = note_of(event)
     sentence, said, evidence = data.get("sentence"), data.get("said"), data.get("evidence")
     own = isinstance(sentence, str)
     kept = said if own else alert.said
@@ -223,6 +239,7 @@ def message_of(event: AlertEvent, alert: Alert) -> Message:
         sentence=str(sentence) if own else alert.sentence,
         said=kept if isinstance(kept, Mapping) else None,
         detail=detail,
+        note=note,
         started_at=alert.started_at,
         at=event.at,
         actor=event.actor,

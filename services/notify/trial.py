@@ -14,7 +14,7 @@ from services.domain.condition import Severity
 from services.domain.errors import SettingError
 from services.domain.sentences.language import ENGLISH, LANGUAGES, language_of
 from services.notify.channels import sender
-from services.notify.message import Message
+from services.notify.message import TEST, Message
 from services.notify.settings import NotifySettings
 from services.store.connection import Connection
 
@@ -40,8 +40,8 @@ def send_test(
         event_id=uuid.uuid4(),
         kind=EventKind.RAISED,
         alert_id=uuid.uuid4(),
-        rule="test",
-        subject="test",
+        rule=TEST,
+        subject=LANGUAGES[language].words("message.test_subject"),
         severity=Severity.INFO,
         sentence=LANGUAGES[language].words("message.trial", route=route),
         language=language,

@@ -9,15 +9,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, LiteralString
 
+from services.domain.sentences.problem import problem
 from services.store.connection import Connection
 
 ALIVE: Final = timedelta(minutes=1)
 """A worker that has said nothing for so long has lost its job."""
 MOST_LOSSES: Final = 3
-PROBLEM: Final = (
-    "The service ended three times while it worked on this, so it is not tried again. "
-    "Ask for less: fewer sensors, or fewer days."
-)
+PROBLEM: Final = problem("lost")
 
 
 def let_go(conn: Connection, table: LiteralString) -> None:

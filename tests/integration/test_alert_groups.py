@@ -80,7 +80,7 @@ def test_a_queue_over_three_stations_is_told_once_and_its_end_once(street: Stree
     street.say(Change.CLEAR, "S1", third)
     assert street.told() == [(EventKind.CLEARED, "S1")]
     over = message_of(last_event(street, third), street.alerts.get(third.id))
-    began = from_us(BASE_US + MINUTE_US).isoformat()
+    began = f"{from_us(BASE_US + MINUTE_US):%a %-d %b %H:%M}"
     assert over.detail == f"With this the whole event is over: 3 alerts, the first since {began}."
     assert last_event(street, first).data["told"] is False  # the log says that nobody was told
 

@@ -43,7 +43,7 @@ def test_every_delivery_is_shown_with_its_attempts(
     assert found["crew"]["state"] == "given_up"
     assert [each["attempt"] for each in found["crew"]["failures"]] == [2, 1]
     assert (found["head"]["state"], found["head"]["reason"]) == ("needless", "escalated")
-    assert found["head"]["problem"] == "acknowledged before it was due"
+    assert found["head"]["problem"] == "somebody acknowledged it before it was due"
     one = {"state": "needless", "event": str(raised.id)}
     assert [each["route"] for each in reader.get("/v1/deliveries", params=one).json()["items"]] == ["head"]  # fmt: skip
     nothing = reader.get("/v1/deliveries", params={"alert": str(uuid.uuid4())}).json()

@@ -106,16 +106,16 @@ def test_any_answer_but_a_yes_is_a_failure_that_says_what_came(
 def test_a_silent_server_costs_the_timeout_and_no_more(endpoint: Endpoint) -> None:
     endpoint.hold = threading.Event()
     try:
-        with pytest.raises(Unavailable, match="imed"):
+        with pytest.raises(Unavailable, match="did not answer in time"):
             sender(hook(endpoint.url("/"), timeout_s=0.2))(MESSAGE)
     finally:
         endpoint.hold.set()
 
 
 def test_nobody_at_the_address(closed_port: int) -> None:
-    with pytest.raises(Unavailable, match="webhook hook"):
+    with pytest.raises(Unavailable, match=r"webhook hook.*nobody answers"):
         sender(hook(f"http://127.0.0.1:{closed_port}/"))(MESSAGE)
-    with pytest.raises(Unavailable, match="e-mail ops"):
+    with pytest.raises(Unavailable, match=r"e-mail ops.*nobody answers"):
         sender(mail_route(closed_port))(MESSAGE)
 
 

@@ -96,9 +96,9 @@ def test_what_has_no_coordinates_is_filed_by_its_words(endpoint: Endpoint) -> No
         (b"", "cannot be read"),
         (b"<html>", "cannot be read"),
         (b'<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>', "entities"),
-        (b"<service_requests/>", "neither number nor token"),
+        (b"<service_requests/>", "neither a number nor a token"),
         (b"[]", "cannot be read"),
-        (b'[{"service_request_id": ""}]', "neither number nor token"),
+        (b'[{"service_request_id": ""}]', "neither a number nor a token"),
         (b"\xff\xfe", "cannot be read"),
     ],
 )

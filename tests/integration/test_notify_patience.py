@@ -66,7 +66,7 @@ def test_who_takes_it_spares_the_next_route_the_beginning_and_the_end(
     assert keys(endpoint, "/head") == []
     assert keys(endpoint, "/crew") == [str(raised.id), str(over.id)]
     left = {each.channel: each for each in state(database_url, raised.id)}["head"]
-    assert (left.needless, left.last_error) == (True, "acknowledged before it was due")
+    assert (left.needless, left.last_error) == (True, "somebody acknowledged it before it was due")
     assert left.reason is Reason.ESCALATED
 
 

@@ -130,7 +130,7 @@ def test_an_alert_that_is_shelved_before_it_could_be_told_is_not_told(
     assert len(endpoint.requests) == 1
     [left] = state(database_url, raised.id)
     assert left.given_up_at is not None
-    assert left.last_error == "shelved before it was told"
+    assert left.last_error == "hidden by a person before it was told"
 
 
 def test_a_failure_is_visible_and_tried_again_with_the_same_id(

@@ -82,7 +82,17 @@ def test_every_template_is_said_by_something() -> None:
     rules = {f"rule.{rule.value}" for rule in Rule}
     assert kinds | rules <= LANGUAGES[ENGLISH].sentences.keys()
     assert {f"domain.{domain.value}" for domain in Domain} <= LANGUAGES[ENGLISH].sentences.keys()
-    elsewhere = ("message.", "severity.", "held.", "detail.", "part.", "remedy.")
+    elsewhere = (
+        "message.",
+        "severity.",
+        "verdict.",
+        "place.",
+        "held.",
+        "detail.",
+        "problem.",
+        "part.",
+        "remedy.",
+    )
     named = {key for key in called if key.startswith(elsewhere)}
     assert called <= kinds | rules | named | {"first"}
 

@@ -193,13 +193,13 @@ def silent_feed(subject: str, silent: float, change: Change = Change.RAISE) -> s
 def test_a_feed_and_a_gateway_that_fell_silent() -> None:
     assert silent_feed("feed/water", 1234) == (
         "Water readings no longer come: all 1,234 sensors are silent since Mon 13 Jul 22:05 (26 hours), when the "
-        "last reading came. They are not reported one by one while this lasts. First: check broker, link and "
-        "gateways, and that ingest runs; not the single sensors."
+        "last reading came. They are not reported one by one while this lasts. First: check the network, the "
+        "gateways and the message server, and that Citygauge takes readings in; not the single sensors."
     )
     assert silent_feed("gateway/GW-7", 900) == (
         "Readings no longer come through gateway GW-7: 900 of 1,234 sensors are silent since Mon 13 Jul 22:05 "
         "(26 hours); the others speak, the last reading is of Tue 14 Jul 00:05. They are not reported one by one "
-        "while this lasts. First: check the gateway's power and its link to the broker, not the meters or stations."
+        "while this lasts. First: check the gateway's power and its network link, not the meters or stations."
     )
     assert silent_feed("feed/water", 34, Change.CLEAR) == (
         "Over at Wed 15 Jul 00:05: water readings come again, from 1,200 of 1,234 sensors, after 26 hours (since "

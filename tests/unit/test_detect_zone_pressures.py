@@ -93,7 +93,7 @@ def test_a_leak_that_the_pressures_confirm_is_told_earlier_surer_and_placed(at: 
     assert found.evidence.numbers["confidence_1"] >= 0.8 > 0.75 > alone.score
     told = {k: v for k, v in found.evidence.numbers.items() if k.endswith("_beyond_model_kpa")}
     assert min(told, key=lambda name: told[name]) == f"P{at}_beyond_model_kpa"
-    assert f"at pressure logger P{at} (" in sentence(found, SENSORS[0])
+    assert f"at pressure logger P{at} it is " in sentence(found, SENSORS[0])
     assert "% sure" in sentence(found, SENSORS[0])
 
 

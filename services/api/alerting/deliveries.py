@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -11,13 +11,14 @@ from pydantic import Field
 
 from services.api.access import read
 from services.api.answers import Answer
-from services.api.documents import Document, Page
+from services.api.documents import SAME_AS_DATA, Document, Page, SaidDocument
 from services.api.parameters import Cursor, Parameters, Words
 from services.api.problems import documented
 from services.domain.alert import EventKind
 from services.domain.condition import Rule
+from services.domain.sentences.problem import said_of
 from services.store.telling.delivery import Reason
-from services.store.telling.delivery_page import DeliveryState, delivery_page
+from services.store.telling.delivery_page import DeliveryRecord, DeliveryState, delivery_page
 
 router = APIRouter(tags=["alerts"], dependencies=[Depends(read)])
 
@@ -28,6 +29,7 @@ class FailureDocument(Document):
     attempt: int = Field(description="Which one it was, from 1.")
     at: datetime = Field(description="When.")
     problem: str = Field(description="What went wrong.")
+    problem_said: SaidDocument | None = Field(description=SAME_AS_DATA)
 
 
 class DeliveryDocument(Document):
@@ -54,9 +56,11 @@ class DeliveryDocument(Document):
     sent_at: datetime | None = Field(description="When the other side had taken it.")
     given_up_at: datetime | None = Field(description="When it was given up.")
     problem: str | None = Field(description="What went wrong last, or why nobody needed it.")
+    problem_said: SaidDocument | None = Field(description=SAME_AS_DATA)
     receipt: str | None = Field(
         description="What the other side answered: the number of a service request, say."
     )
+    receipt_said: SaidDocument | None = Field(description=SAME_AS_DATA)
     digest_id: UUID | None = Field(description="The digest that told it.")
     failures: list[FailureDocument] = Field(
         description="The failed attempts, the newest first, at most 20."
@@ -100,4 +104,26 @@ def deliveries(request: Request, chosen: Annotated[DeliveryParameters, Query()])
             state=chosen.state,
             after=chosen.after,
         )
-    return Answer({"items": page.items, "next": page.next, "has_more": page.next is not None})
+    items = [_document(each) for each in page.items]
+    return Answer({"items": items, "next": page.next, "has_more": page.next is not None})
+
+
+_FIELDS: Final = tuple(name for name in DeliveryRecord.__dataclass_fields__ if name != "failures")
+
+
+def _document(delivery: DeliveryRecord) -> dict[str, object]:
+    failures = [
+        {
+            "attempt": each.attempt,
+            "at": each.at,
+            "problem": each.problem,
+            "problem_said": said_of(each.problem),
+        }
+        for each in delivery.failures
+    ]
+    return {
+        **{name: getattr(delivery, name) for name in _FIELDS},
+        "problem_said": said_of(delivery.problem),
+        "receipt_said": said_of(delivery.receipt),
+        "failures": failures,
+    }

@@ -13,6 +13,7 @@ from typing import Final
 from services.api.errors import PreviewFailed
 from services.api.neighbours import Previewer
 from services.domain.errors import Unavailable
+from services.domain.sentences.problem import problem
 from services.store.connection import connect
 from services.store.previews import Preview, PreviewRepository
 
@@ -80,8 +81,7 @@ class PreviewRunner:
             raise
         except Exception:
             _LOG.exception("preview failed id=%s", preview.id)
-            problem = "something went wrong on our side; the log has the cause"
-            repository.fail(preview.id, self._worker, problem)
+            repository.fail(preview.id, self._worker, problem("internal"))
         else:
             if result is not None:
                 repository.finish(preview.id, self._worker, result)

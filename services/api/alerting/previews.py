@@ -16,13 +16,14 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from services.api.access import Principal, operate, read
 from services.api.answers import Answer
-from services.api.documents import Document
+from services.api.documents import SAME_AS_DATA, Document, SaidDocument
 from services.api.errors import NeighbourMissing, PreviewsFull
 from services.api.parameters import Body, Instant, Parameters, SensorId, Words
 from services.api.problems import documented
 from services.domain.alert import Verdict
 from services.domain.condition import Rule, Severity
 from services.domain.errors import InvalidInput
+from services.domain.sentences.problem import problem, said_of
 from services.store.past import newest_time
 from services.store.previews import Preview, PreviewRepository, PreviewState, extent
 
@@ -134,6 +135,7 @@ class PreviewDocument(Document):
     progress: float = Field(description="0 to 1.")
     result: PreviewResult | None = Field(description="The answer, once it is done; not in lists.")
     problem: str | None = Field(description="Why it failed, and what to do.")
+    problem_said: SaidDocument | None = Field(description=SAME_AS_DATA)
     finished_at: datetime | None = Field(description="When it ended.")
 
 
@@ -173,7 +175,7 @@ def create(
     with state.database.connection() as connection:
         end = order.end or newest_time(connection)
         if end is None:
-            raise InvalidInput("end", None, "a city with stored readings")
+            raise InvalidInput("end", None, problem("stored"))
         start = order.start or end - timedelta(days=order.days)
         if not timedelta(0) < end - start <= _LONGEST:
             raise InvalidInput("start", start.isoformat(), "a time before end, at most 366 days")
@@ -185,9 +187,8 @@ def create(
             state.settings.preview_readings,
         )
         if readings > most:
-            allowed = (
-                f"a shorter time or fewer sensors: {sensors} sensors send about {readings:,.0f} readings in it, and a "
-                f"preview reads at most {most:,}"
+            allowed = problem(
+                "preview_large", sensors=sensors, readings=f"{readings:,.0f}", most=f"{most:,}"
             )
             raise InvalidInput("start", start.isoformat(), allowed)
         full = order.model_copy(update={"start": start, "end": end})
@@ -251,4 +252,8 @@ def cancel(request: Request, preview_id: PreviewId) -> Response:
 
 def document(preview: Preview) -> dict[str, object]:
     """The preview as it is served."""
-    return {name: getattr(preview, name) for name in PreviewDocument.model_fields}
+    known = {name: getattr(preview, name) for name in _FIELDS}
+    return {**known, "problem_said": said_of(preview.problem)}
+
+
+_FIELDS: Final = tuple(name for name in PreviewDocument.model_fields if name != "problem_said")

@@ -17,9 +17,10 @@ from pydantic import Field
 
 from services.api.access import operate, read
 from services.api.answers import Answer
-from services.api.documents import Document
+from services.api.documents import SAME_AS_DATA, Document, SaidDocument
 from services.api.errors import UnknownRoute
 from services.api.problems import documented
+from services.domain.sentences.problem import said_of
 from services.store.telling.route_state import RouteFares, route_fares
 
 router = APIRouter(tags=["alerts"], dependencies=[Depends(read)])
@@ -90,6 +91,7 @@ class RouteDocument(Document):
     last_sent_at: datetime | None = Field(description="The last message that was taken.")
     last_failed_at: datetime | None = Field(description="The last attempt that was not taken.")
     last_problem: str | None = Field(description="What went wrong then.")
+    last_problem_said: SaidDocument | None = Field(description=SAME_AS_DATA)
     can_test: bool = Field(description="Whether a test can be sent by it from here.")
 
 
@@ -105,6 +107,7 @@ class TestDocument(Document):
     route: str = Field(description="The route.")
     sent_at: datetime = Field(description="When it was taken.")
     receipt: str | None = Field(description="What the other side answered, if that is kept.")
+    receipt_said: SaidDocument | None = Field(description=SAME_AS_DATA)
 
 
 @router.get(
@@ -147,7 +150,8 @@ def send_test(
     if in_force is None or name not in {each.name for each in in_force.facts}:
         raise UnknownRoute(name)
     receipt = in_force.send_test(name)
-    return Answer({"route": name, "sent_at": datetime.now(UTC), "receipt": receipt})
+    told = {"route": name, "sent_at": datetime.now(UTC), "receipt": receipt}
+    return Answer({**told, "receipt_said": said_of(receipt)})
 
 
 def _document(
@@ -167,6 +171,7 @@ def _document(
         "last_sent_at": fares and fares.last_sent_at,
         "last_failed_at": fares and fares.failed_at,
         "last_problem": fares and fares.problem,
+        "last_problem_said": said_of(fares.problem if fares else None),
         "can_test": facts is not None,
     }
 

@@ -86,6 +86,7 @@ PREVIEW_WAITING: Final[dict[str, Any]] = {
     "progress": 0.0,
     "result": None,
     "problem": None,
+    "problem_said": None,
     "finished_at": None,
 }
 _RIGHT: Final[dict[str, Any]] = {"told": 1, "right": 1, "wrong": 0, "unjudged": 0}

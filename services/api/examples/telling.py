@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from services.api.examples.alerts import ALERT, EVENT
+from services.domain.sentences.problem import problem, said_of
 
 _AT: Final = "2026-01-01T02:20:03Z"
+_PROBLEM: Final = problem("answered", answer="503 Service Unavailable: ")
 ROUTES: Final[dict[str, Any]] = {
     "items": [
         {
@@ -22,7 +24,8 @@ ROUTES: Final[dict[str, Any]] = {
             "given_up_day": 0,
             "last_sent_at": _AT,
             "last_failed_at": "2026-01-01T02:20:01Z",
-            "last_problem": "HTTP 503",
+            "last_problem": _PROBLEM,
+            "last_problem_said": said_of(_PROBLEM),
             "can_test": True,
         }
     ]
@@ -31,6 +34,7 @@ TEST: Final[dict[str, Any]] = {
     "route": "duty",
     "sent_at": "2026-01-01T08:00:00Z",
     "receipt": None,
+    "receipt_said": None,
 }
 DELIVERIES: Final[dict[str, Any]] = {
     "items": [
@@ -51,9 +55,18 @@ DELIVERIES: Final[dict[str, Any]] = {
             "sent_at": _AT,
             "given_up_at": None,
             "problem": None,
+            "problem_said": None,
             "receipt": None,
+            "receipt_said": None,
             "digest_id": None,
-            "failures": [{"attempt": 1, "at": "2026-01-01T02:20:01Z", "problem": "HTTP 503"}],
+            "failures": [
+                {
+                    "attempt": 1,
+                    "at": "2026-01-01T02:20:01Z",
+                    "problem": _PROBLEM,
+                    "problem_said": said_of(_PROBLEM),
+                }
+            ],
         }
     ],
     "next": None,

@@ -140,7 +140,7 @@ function assigning(draft, alert = {}) {
 
 function progressing(draft, alert = {}) {
   return {
-    nodes: [picks(t("acts.how_far"), "work", WORKS.map((key) => [key, say("works", key)]), draft.work ?? alert.work), textarea("done", t("acts.done"), draft)],
+    nodes: [picks(t("acts.how_far"), "work", WORKS.filter((key) => key !== alert.work).map((key) => [key, say("works", key)]), draft.work), textarea("done", t("acts.done"), draft)],
     keep: (form) => ({ work: form.elements.work.value, done: form.elements.done.value }),
     missing: (form) => (form.elements.work.value ? "" : t("acts.choose_work")),
     body: (form) => ({ work: form.elements.work.value, ...comment(form, "done") }),

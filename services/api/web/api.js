@@ -1,8 +1,9 @@
 // Talks to the API. A refusal becomes a Problem with a sentence for people; nothing is retried silently. How many answers
 // are awaited stands at the document (data-asking).
 
+import { spoken } from "./said.js";
 import { heard } from "./server-time.js";
-import { t } from "./words.js";
+import { knows, say, t } from "./words.js";
 
 export class Problem extends Error {
   constructor(sentence, status, body = {}) {
@@ -20,10 +21,22 @@ const SENTENCES = {
 export function sentenceOf(status, body) {
   if (status === 422) {
     if (body.type?.endsWith("change-not-allowed")) return t("errors.no_longer");
-    const field = body.field ? `${String(body.field).replaceAll("_", " ")}: ` : "";
-    return t("errors.check", { what: field + (body.allowed ?? body.detail ?? t("errors.entered")) });
+    return t("errors.check", { what: [fieldOf(body), whyOf(body, body.allowed ?? body.detail) ?? (body.field ? null : t("errors.entered"))].filter(Boolean).join(": ") });
   }
-  return SENTENCES[status] ? t(SENTENCES[status]) : body.detail ?? t(SENTENCES[500]);
+  const why = whyOf(body);
+  return why ? `${why.charAt(0).toUpperCase()}${why.slice(1)}.` : t(SENTENCES[status] ?? SENTENCES[500]);
+}
+
+// What the service says of it: from its template, or else in English and so marked.
+export function whyOf({ said }, english = null) {
+  const told = spoken({ said, sentence: english ?? "" });
+  return !said && !english ? null : told.mine ? told.sentence : t("errors.in_english", { words: told.sentence });
+}
+
+// The field as its form calls it: a limit of a rule, or one of the few that people fill in.
+function fieldOf({ field }) {
+  const [name] = String(field ?? "").split(".");
+  return !name ? null : knows("limits", name) ? say("limits", name) : say("fields", name);
 }
 
 let asking = 0;

@@ -1,9 +1,10 @@
 // Messages: how each route fares, with a real test, and what was told to whom, with every attempt that failed.
 
-import { get, send } from "./api.js";
+import { get, send, whyOf } from "./api.js";
 import { address, keep } from "./address.js";
 import { h, icon, later } from "./dom.js";
 import { me } from "./me.js";
+import { spoken } from "./said.js";
 import { empty, failed, loading } from "./states.js";
 import { ago, clock, stamp } from "./times.js";
 import { number, placeOf, say, t } from "./words.js";
@@ -46,7 +47,7 @@ export default class Messages {
         const [tone, sign] = HEALTH[route.health];
         return h("tr", {}, h("th", { scope: "row" }, route.name, h("div", { class: "soft small" }, route.channel ? t("messages.by", { channel: say("channels", route.channel), severity: say("severities", route.from_severity).toLowerCase() }) : t("messages.unknown"))),
           h("td", {}, h("span", { class: `chip ${tone}` }, icon(sign, 16), t(`messages.h_${route.health}`)),
-            route.last_problem && route.health !== "good" ? h("div", { class: "small any" }, h("span", { lang: "en" }, route.last_problem), " ", h("span", { class: "soft" }, ago(route.last_failed_at))) : null),
+            route.last_problem && route.health !== "good" ? h("div", { class: "small any" }, because(route.last_problem_said, route.last_problem), " ", h("span", { class: "soft" }, ago(route.last_failed_at))) : null),
           h("td", {}, route.last_sent_at ? h("span", {}, stamp(route.last_sent_at, null), ` · ${ago(route.last_sent_at)}`) : t("messages.never")),
           h("td", { class: "num" }, number(route.waiting)), h("td", { class: "num" }, number(route.sent_day)), h("td", { class: "num" }, number(route.given_up_day)),
           h("td", {}, this.#test(route)));
@@ -62,9 +63,9 @@ export default class Messages {
       note.textContent = t("acts.sending");
       let said;
       try {
-        const { receipt } = await send("POST", `/v1/routes/${encodeURIComponent(route.name)}/test`);
-        said = receipt ? t("messages.took_receipt", { receipt }) : t("messages.took");
-      } catch (problem) { said = problem.status === 503 && problem.body.detail ? t("messages.refused_by", { why: problem.body.detail }) : problem.message; }
+        const { receipt, receipt_said } = await send("POST", `/v1/routes/${encodeURIComponent(route.name)}/test`);
+        said = receipt ? t("messages.took_receipt", { receipt: spoken({ said: receipt_said, sentence: receipt }).sentence }) : t("messages.took");
+      } catch (problem) { said = problem.status === 503 && problem.body.detail ? t("messages.refused_by", { why: whyOf(problem.body, problem.body.detail) }) : problem.message; }
       this.#tested.set(route.name, said);
       note.textContent = said;
       button.disabled = false;
@@ -115,6 +116,12 @@ export default class Messages {
   destroy() { clearInterval(this.timer); }
 }
 
+// Why it did not work, in the reader's language; words of the other side, and those of earlier versions, as they came.
+function because(said, problem) {
+  const { sentence, lang } = spoken({ said, sentence: problem });
+  return h("span", { lang }, sentence);
+}
+
 const TONES = { sent: "good", waiting: "", given_up: "critical", needless: "" };
 
 function row(each) {
@@ -124,7 +131,7 @@ function row(each) {
     h("td", {}, h("a", { href: address("alert", each.alert_id) }, `${say("rules", each.rule)}, ${placeOf(each)}`), h("div", { class: "soft small" }, say("events", each.event), each.round || each.reason === "escalated" ? " · " : "", each.round ? t("messages.round", { count: each.round }) : each.reason === "escalated" ? t("messages.escalated") : "")),
     h("td", {}, each.route),
     h("td", {}, h("span", { class: `chip ${TONES[each.state]}` }, t(`messages.s_${each.state}`)), when ? h("div", { class: "soft small" }, when) : null, why ? h("div", { class: "soft small" }, why) : null,
-      each.receipt ? h("div", { class: "soft small any" }, t("messages.receipt", { receipt: each.receipt })) : null),
+      each.receipt ? h("div", { class: "soft small any" }, t("messages.receipt", { receipt: spoken({ said: each.receipt_said, sentence: each.receipt }).sentence })) : null),
     h("td", { class: "num" }, number(each.attempts), each.failures.length ? h("details", { class: "left" }, h("summary", {}, t("messages.failed", { count: each.failures.length })),
-      h("ol", { class: "plain" }, each.failures.map((failure) => h("li", { class: "small any" }, stamp(failure.at, null), " ", h("span", { lang: "en" }, failure.problem))))) : each.problem && each.state !== "sent" ? h("div", { class: "soft small any left", lang: "en" }, each.problem) : null));
+      h("ol", { class: "plain" }, each.failures.map((failure) => h("li", { class: "small any" }, stamp(failure.at, null), " ", because(failure.problem_said, failure.problem))))) : each.problem && each.state !== "sent" ? h("div", { class: "soft small any left" }, because(each.problem_said, each.problem)) : null));
 }

@@ -6,7 +6,7 @@ import { h, icon } from "./dom.js";
 import { now } from "./server-time.js";
 import { empty } from "./states.js";
 import { day } from "./times.js";
-import { amount, number, say, share, t } from "./words.js";
+import { amount, nameOf, number, say, share, t } from "./words.js";
 
 const hours = (value) => (value === null ? "–" : value < 2 ? amount(value * 60, "min", 2) : amount(value, "h", 3));
 const minutes = (value) => (value === null ? "–" : value < 120 ? amount(value, "min", 2) : amount(value / 60, "h", 3));
@@ -67,5 +67,5 @@ function rules(rows) {
 function frequent(rows) {
   if (!rows.length) return h("p", { class: "soft" }, t("performance.none"));
   return h("div", { class: "table-wrap tall", tabIndex: 0 }, h("table", {}, h("thead", {}, h("tr", {}, [t("performance.r_rule"), t("performance.r_subject"), t("performance.r_told")].map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, rows.slice(0, 10).map((row) => h("tr", {}, h("th", { scope: "row" }, say("rules", row.rule)), h("td", {}, row.subject.includes("/") ? row.name ?? row.subject : h("a", { href: address("sensor", row.subject) }, row.name ?? row.subject)), h("td", {}, number(row.told)))))));
+    h("tbody", {}, rows.slice(0, 10).map((row) => h("tr", {}, h("th", { scope: "row" }, say("rules", row.rule)), h("td", {}, row.subject.includes("/") ? nameOf(row) : h("a", { href: address("sensor", row.subject) }, nameOf(row))), h("td", {}, number(row.told)))))));
 }

@@ -1,6 +1,6 @@
 // One rule: what it asks, its limits, and what other values would have told over the readings that are stored.
 
-import { get, send } from "./api.js";
+import { get, send, whyOf } from "./api.js";
 import { keep } from "./address.js";
 import { city, roadsOf, zonesOf } from "./city.js";
 import { byId, h, icon } from "./dom.js";
@@ -98,7 +98,7 @@ export default class Rule {
       for (const [name, value] of Object.entries(asked.changes)) if (this.boxes?.has(name)) this.boxes.get(name).value = String(value);
     }
     const about = h("p", { class: "soft small" }, t("tried.about", { place: asked.sensor_id ?? asked.zone ?? asked.road ?? t("tried.everywhere"), from: clock(asked.start), to: clock(asked.end), name: preview.asked_by }));
-    const changes = h("ul", { class: "chips" }, Object.entries(asked.changes).map(([name, value]) => h("li", { class: "chip" }, `${name} = ${written(name, value)}`)));
+    const changes = h("ul", { class: "chips" }, Object.entries(asked.changes).map(([name, value]) => h("li", { class: "chip" }, h("code", {}, name), ` = ${written(name, value)}`)));
     if (preview.state === "done") { this.answer.replaceChildren(...compared(preview, about)); return; }
     const cancel = h("button", { type: "button", onclick: async () => {
       cancel.disabled = true;
@@ -107,7 +107,7 @@ export default class Rule {
     const running = RUNNING.has(preview.state);
     this.answer.replaceChildren(h("section", { class: "panel" }, h("h2", {}, t(`tried.state_${preview.state}`)), about, changes,
       running ? h("progress", { max: "1", value: String(preview.progress), "aria-label": t("tried.progress") }) : null, running ? h("p", { class: "soft small num" }, share(preview.progress)) : null,
-      preview.problem ? h("p", { class: "wrong", role: "alert", lang: "en" }, preview.problem) : null, running && me.may ? h("div", { class: "acts" }, cancel) : null));
+      preview.problem ? h("p", { class: "wrong", role: "alert" }, whyOf({ said: preview.problem_said }, preview.problem)) : null, running && me.may ? h("div", { class: "acts" }, cancel) : null));
   }
 
   destroy() { this.asked = null; clearTimeout(this.timer); }

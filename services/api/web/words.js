@@ -78,17 +78,19 @@ export function stateOf(alert, time) {
   return t("states.waiting");
 }
 
-// A feed or a gateway in words; nothing for a sensor.
-function manyOf(alert) {
-  const name = String(alert.subject ?? "").replace(/^[^/]*\//, "");
-  if (alert.subject_kind === "feed") return knows("domains", name) ? say("subjects", name) : t("subjects.feed", { name });
-  if (alert.subject_kind === "flood") return knows("domains", name) ? say("subjects", name) : name;
-  if (alert.subject_kind === "flood") return t("subjects.flood", { name: say("domains", name) });
-  return alert.subject_kind === "gateway" ? t("subjects.gateway", { name }) : null;
+// A feed, a gateway or a flood in words; nothing for a sensor.
+function manyOf(subject) {
+  const [, kind, name] = /^(feed|gateway|flood)\/(.*)$/.exec(subject ?? "") ?? [];
+  if (!kind) return null;
+  if (kind === "gateway") return t("subjects.gateway", { name });
+  return knows("domains", name) ? say("subjects", name) : kind === "feed" ? t("subjects.feed", { name }) : name;
 }
 
+// What people call it: {subject, name} of a row, or an alert with its place.
+export const nameOf = ({ subject, name, place }) => manyOf(subject) ?? place?.name ?? name ?? subject;
+
 export function placeOf(alert) {
-  const many = manyOf(alert);
+  const many = manyOf(alert.subject);
   if (many) return many;
   const place = alert.place ?? alert;
   const parts = [place.name ?? alert.subject ?? alert.id];

@@ -7,7 +7,7 @@ import { h, icon, sized } from "./dom.js";
 import { period } from "./period.js";
 import { empty, failed, loading } from "./states.js";
 import { clock, day, stamp } from "./times.js";
-import { amount, number, say, share, stateOf, t } from "./words.js";
+import { amount, nameOf, number, say, share, stateOf, t } from "./words.js";
 import { factor, unitShown } from "./units.js";
 
 const DAY_MS = 82800e3; // the shortest local day has 23 hours
@@ -75,7 +75,7 @@ export default class Zone {
       h("section", { class: "panel" }, h("h2", {}, t("zone.table")), this.#table(balance, night, whole)),
       h("section", { class: "panel" }, h("h2", {}, t("zone.alerts")), alerts.length ? h("div", { class: "mini" }, alerts.slice(0, 12).map((alert) => h("a", { href: address("alert", alert.id) },
         h("span", { class: `chip ${alert.active ? alert.severity : "good"}` }, icon(alert.active ? alert.severity : "good", 16), say("rules", alert.rule)),
-        h("span", { class: "soft small" }, `${alert.place?.name ?? alert.subject} · `, stamp(alert.started_at, this.zone), " · ", stateOf(alert, (value) => clock(value, this.zone)))))) : h("p", { class: "soft" }, t("corridor.no_alerts"))));
+        h("span", { class: "soft small" }, `${nameOf(alert)} · `, stamp(alert.started_at, this.zone), " · ", stateOf(alert, (value) => clock(value, this.zone)))))) : h("p", { class: "soft" }, t("corridor.no_alerts"))));
   }
 
   #table(balance, night, whole) {

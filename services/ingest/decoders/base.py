@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from services.domain.catalogue import Domain
 from services.domain.rejection import RejectReason
+from services.domain.sentences.rejected import of_fault
 from services.ingest.blocks import Decoded, Measurement, Refusal, block_of
 from services.ingest.decoders.json_document import Refused
 from services.ingest.decoders.native_rules import UnitOf
@@ -87,8 +88,7 @@ def guarded(position: int, decoded: Decoded, read: Callable[[], T]) -> T | None:
         )
     except Exception as error:
         log.exception("decoder fault: message kept and rejected")
-        detail = f"{type(error).__name__}: {error}"[:200]
-        decoded.refusals.append(Refusal(position, RejectReason.DECODER_ERROR, detail))
+        decoded.refusals.append(Refusal(position, RejectReason.DECODER_ERROR, of_fault(error)))
     return None
 
 

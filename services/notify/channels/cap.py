@@ -12,6 +12,7 @@ from typing import Final
 
 from services.domain.alert import EventKind
 from services.domain.errors import SettingError, Unavailable
+from services.domain.sentences.problem import problem
 from services.notify.cap_document import cap_message, identifier_of
 from services.notify.digest import DigestMessage, Told
 from services.notify.message import GROWING, Message
@@ -46,7 +47,7 @@ def channel(
 
     def send(message: Told) -> str:
         if isinstance(message, DigestMessage):
-            raise Unavailable(f"cap {route.name}", "a digest is no CAP message")
+            raise Unavailable(f"cap {route.name}", problem("digest_cap"))
 
         def write(before: Sequence[CapMessage]) -> CapMessage | None:
             kind = kind_of(message, before)

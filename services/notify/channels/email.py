@@ -13,8 +13,8 @@ from email.utils import format_datetime
 from typing import Final
 
 from services.domain.errors import Unavailable
+from services.notify.channels.faults import why
 from services.notify.digest import Told
-from services.notify.message import one_line
 from services.notify.route import tls_context
 from services.notify.settings import EmailRoute
 
@@ -57,8 +57,7 @@ def channel(route: EmailRoute) -> Callable[[Told], str | None]:
                     smtp.login(route.user, route.password.get_secret_value())
                 refused = smtp.send_message(mail, route.sender, list(route.to))
         except (OSError, ValueError, smtplib.SMTPException) as error:
-            problem = one_line(f"{type(error).__name__}: {error}")
-            raise Unavailable(f"e-mail {route.name}", problem) from error
+            raise Unavailable(f"e-mail {route.name}", why(error)) from error
         for address in refused:
             _LOG.warning(
                 "a reader was refused by the mail server: route=%s address=%s message=%s",

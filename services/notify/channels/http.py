@@ -9,6 +9,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from services.domain.errors import Unavailable
+from services.domain.sentences.problem import problem
+from services.notify.channels.faults import why
 from services.notify.message import one_line
 from services.notify.route import tls_context
 
@@ -30,7 +32,7 @@ class HttpAnswer:
     def words(self) -> str:
         """The answer on one line, for people."""
         said = one_line(self.body.decode("utf-8", "replace"), 120)
-        return f"it answered {self.status} {one_line(self.reason, 60)}: {said}"
+        return problem("answered", answer=f"{self.status} {one_line(self.reason, 60)}: {said}")
 
 
 def post(
@@ -93,4 +95,4 @@ def ask(
         finally:
             connection.close()
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise Unavailable(who, one_line(f"{type(error).__name__}: {error}")) from error
+        raise Unavailable(who, why(error)) from error

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
 from services.domain.errors import Unavailable
+from services.domain.sentences.problem import problem
 from services.notify.channels.http import HttpAnswer, ask, post
 from services.notify.digest import DigestMessage, Told
 from services.notify.message import Message, one_line
@@ -40,7 +41,7 @@ def request_of(message: Message, route: Open311Route) -> list[tuple[str, str]]:
     if site.lat is not None and site.lon is not None:
         fields += [("lat", f"{site.lat:.6f}"), ("long", f"{site.lon:.6f}")]
     else:
-        fields.append(("address_string", one_line(site.words or message.subject)))
+        fields.append(("address_string", one_line(message.place or message.subject)))
     fields.append(("description", f"{message.title}\n\n{message.text}"[:_DESCRIPTION]))
     if route.email is not None:
         fields.append(("email", route.email))
@@ -54,7 +55,7 @@ def channel(route: Open311Route) -> Callable[[Told], str]:
 
     def send(message: Told) -> str:
         if isinstance(message, DigestMessage):
-            raise Unavailable(who, "a digest is no service request")
+            raise Unavailable(who, problem("digest_open311"))
         answer = post(
             f"{route.url}/requests.{route.form}",
             urlencode(request_of(message, route)).encode(),
@@ -85,7 +86,7 @@ def receipt_of(answer: HttpAnswer, who: str) -> str:
     for name, words in (("service_request_id", _NUMBER), ("token", PENDING)):
         if value := _words(facts, name):
             return f"{words}{value}"
-    raise Unavailable(who, f"it gave neither number nor token: {answer.words}")
+    raise Unavailable(who, problem("no_number", answer=answer.words))
 
 
 def number_for(receipt: str, route: Open311Route) -> str | None:
@@ -127,7 +128,7 @@ def _facts(answer: HttpAnswer, who: str) -> dict[str, Any]:
     try:
         return _first(answer.body)
     except (ValueError, ElementTree.ParseError, RecursionError) as error:
-        raise Unavailable(who, f"its answer cannot be read: {one_line(str(error))}") from error
+        raise Unavailable(who, problem("unreadable", fault=one_line(str(error)))) from error
 
 
 def _first(body: bytes) -> dict[str, Any]:

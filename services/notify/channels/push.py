@@ -12,6 +12,8 @@ from typing import Final
 
 from services.domain.condition import Severity
 from services.domain.errors import Unavailable
+from services.domain.sentences.problem import problem
+from services.notify.channels.faults import why
 from services.notify.digest import Told
 from services.notify.message import one_line
 from services.notify.public_routes import AppriseRoute, plugin
@@ -44,9 +46,10 @@ def channel(route: AppriseRoute) -> Callable[[Told], None]:
             except (
                 Exception
             ) as error:  # a plugin for each of a hundred services: whatever it raises
-                raise Unavailable(who, one_line(f"{type(error).__name__}: {error}")) from error
-            problem = one_line(said.getvalue()) or "the service did not take it and did not say why"
+                raise Unavailable(who, why(error)) from error
+            answer = one_line(said.getvalue())
         if not taken:
-            raise Unavailable(who, problem)
+            reason = problem("answered", answer=answer) if answer else problem("no_reason")
+            raise Unavailable(who, reason)
 
     return send

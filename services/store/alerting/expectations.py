@@ -14,6 +14,7 @@ from services.domain.buckets import zone_of
 from services.domain.catalogue import Domain
 from services.domain.condition import Rule
 from services.domain.errors import InvalidInput, UnknownSensor
+from services.domain.sentences.problem import problem
 from services.domain.subject import SubjectKind, kind_of_subject
 from services.domain.suppression import Suppression, SuppressionKind, WeeklyHours
 from services.store.alerting.alert_watch import watch
@@ -72,7 +73,7 @@ def expect(
         created_by=by,
     )
     if made.ends_at <= now:
-        raise InvalidInput("ends_at", made.ends_at.isoformat(), "a time in the future")
+        raise InvalidInput("ends_at", made.ends_at.isoformat(), problem("future"))
     SuppressionRepository(conn).create(made)
     watch(conn, now, now)
     return made
@@ -106,13 +107,13 @@ def _time_zones(conn: Connection, asked: Expectation) -> list[str]:
             try:
                 zones.append(sensors.get(subject).time_zone)
             except UnknownSensor:
-                allowed = "the id of a registered sensor, feed/water, or gateway/ and a name"
+                allowed = problem("subject")
                 raise InvalidInput("subjects", subject, allowed) from None
     if not zones and (asked.zone or asked.road):
         some = sensors.page(limit=1, zone=asked.zone, road=asked.road).items
         if not some:
             field, value = ("zone", asked.zone) if asked.zone else ("road", asked.road)
-            raise InvalidInput(field, value, "one that a registered sensor has")
+            raise InvalidInput(field, value, problem("registered"))
         zones = [some[0].time_zone]
     if asked.time_zone is not None:
         zone_of(asked.time_zone)

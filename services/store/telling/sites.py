@@ -55,14 +55,15 @@ class Site:
     road: str | None = None
     direction: str | None = None
 
-    @property
-    def words(self) -> str:
-        """The place in words: name, road and direction, zones as far as a few; the subject where nothing is known."""
+    def words(self, zones: str | None = None) -> str:
+        """The place: name, road and direction, zones; the subject where nothing is known.
+
+        Args:
+            zones: in so many words, where there are too many to name.
+        """
         road = " ".join(part for part in (self.road, self.direction) if part)
-        zones = (
-            ", ".join(sorted(self.zones)) if len(self.zones) <= 3 else f"{len(self.zones)} zones"
-        )
-        return ", ".join(part for part in (self.name, road, zones) if part) or self.subject
+        named = ", ".join(sorted(self.zones)) if zones is None else zones
+        return ", ".join(part for part in (self.name, road, named) if part) or self.subject
 
 
 NOWHERE: Final = Site("")
