@@ -43,7 +43,7 @@ def test_a_rule_is_tried_with_other_values_before_anyone_changes_it(
         limit = page.get_by_label("Least time without a pause")
         limit.fill("300")
         ask.click()
-        expect(page.get_by_role("alert")).to_contain_text("continuous min h")
+        expect(page.get_by_role("alert")).to_contain_text("Least time without a pause: at most 72")
         limit.fill("30")
         page.get_by_label("Time without a pause after which").fill("30")
         page.get_by_label("Over").select_option(label="Last 7 days")
