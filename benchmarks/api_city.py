@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 import numpy as np
 from psycopg import sql
 
+from benchmarks.api_kept import Kept
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import CATALOGUE, Domain, SensorKind
-from services.domain.instant import DAY_US, HOUR_US, from_us, to_us
+from services.domain.instant import DAY_US, HOUR_US, from_us, isoformat, to_us
 from services.domain.sensor import Sensor
 from services.store import feed
 from services.store.connection import Connection, transaction
@@ -30,6 +32,8 @@ END_US = to_us(datetime(2026, 6, 1, tzinfo=UTC))
 MINUTE_US = HOUR_US // 60
 _TOLD_SHARE, _TOLD_S = 0.05, 30.0
 """How often progress is printed: by share of the load, by seconds of the rolling up."""
+GENERATION = 1
+"""Of the made readings: a kept database with others is not used."""
 ROAD, DIRECTION = "M-30", "north"
 
 
@@ -52,6 +56,11 @@ class City:
         stations = STATIONS - self.year_stations
         minutes = stations * self.station_days + self.year_stations * 365
         return minutes * 1440 + METERS * self.meter_days * 24
+
+    @property
+    def fingerprint(self) -> dict[str, object]:
+        """All that its readings depend on."""
+        return {**asdict(self), "generation": GENERATION, "end": isoformat(END_US)}
 
 
 def city_of(rows: int) -> City:
@@ -85,52 +94,68 @@ def sensors() -> list[Sensor]:
     return stations + meters
 
 
-def load(conn: Connection, city: City) -> float:
-    """Write the city into an empty, migrated database; returns readings a second of COPY."""
+def load(conn: Connection, city: City, kept: Kept) -> None:
+    """Write what is missing of the city into a migrated database."""
+    if kept.progress().loaded:
+        return
     repository = SensorRepository(conn)
     repository.upsert(sensors()[:STATIONS])
     repository.upsert(sensors()[STATIONS:])
-    began, written = time.perf_counter(), 0
-    told = 0.0
-    for batch in batches(city):
-        if (share := written / city.readings) >= told + _TOLD_SHARE:
-            told = share
-            rate = written / (time.perf_counter() - began)
-            print(f"  loading: {share:.0%}, {rate:,.0f} readings/s", flush=True)
+    _copy(conn, city, kept)
+    with transaction(conn):
+        for domain, first, number in (
+            (Domain.TRAFFIC, 1, STATIONS),
+            (Domain.WATER, STATIONS + 1, METERS),
+        ):
+            at = np.array([END_US - MINUTE_US])
+            newest = _rows(domain, np.arange(first, first + number), at, 9)
+            ReadingWriter(conn).write(newest)
+            feed.append(conn, newest)
+        kept.loaded()
+    conn.execute("ANALYZE")
+
+
+def _copy(conn: Connection, city: City, kept: Kept) -> None:
+    """The batches that are not in yet, each with its mark in one transaction."""
+    begun = kept.progress().batches
+    told = written = 0
+    began = time.perf_counter()
+    for batch in islice(batches(city), begun, None):
         statement = COPY.format(
             table=sql.Identifier(CATALOGUE[batch.domain].table),
             metrics=sql.SQL(", ").join(map(sql.Identifier, batch.metrics)),
         )
-        with transaction(conn), conn.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(copy_stream(batch))
-        written += len(batch)
-    speed = written / (time.perf_counter() - began)
-    for domain, first, number in (
-        (Domain.TRAFFIC, 1, STATIONS),
-        (Domain.WATER, STATIONS + 1, METERS),
-    ):
-        newest = _rows(domain, np.arange(first, first + number), np.array([END_US - MINUTE_US]), 9)
+        stream, began_one = copy_stream(batch), time.perf_counter()
         with transaction(conn):
-            ReadingWriter(conn).write(newest)
-            feed.append(conn, newest)
-    conn.execute("ANALYZE")
-    return speed
+            with conn.cursor() as cursor, cursor.copy(statement) as copy:
+                copy.write(stream)
+            kept.batch(time.perf_counter() - began_one)
+        written += len(batch)
+        if written >= told + _TOLD_SHARE * city.readings:
+            told = written
+            rate = written / (time.perf_counter() - began)
+            print(
+                f"  loading: {isoformat(int(batch.observed_us[0]))}, {rate:,.0f} readings/s",
+                flush=True,
+            )
 
 
-def roll_up(conn: Connection) -> float:
-    """Let the keeper do all that it finds; returns seconds."""
-    began = time.perf_counter()
+def roll_up(conn: Connection, kept: Kept) -> None:
+    """Let the keeper do all that it finds."""
+    if kept.progress().rolled:
+        return
     keeper = Rollups(conn)
     keeper.claim()
-    rounds, told = 0, began
+    rounds, told = 0, time.perf_counter()
     while keeper.round(from_us(END_US) + timedelta(hours=2)).any:
         rounds += 1
-        if (now := time.perf_counter()) >= told + _TOLD_S:
-            told = now
-            print(f"  rolling up: {rounds:,} rounds, {now - began:,.0f} s", flush=True)
+        if (spent := time.perf_counter() - told) >= _TOLD_S:
+            kept.rolled(spent, complete=False)
+            told += spent
+            print(f"  rolling up: {rounds:,} rounds, {kept.progress().roll_s:,.0f} s", flush=True)
     keeper.release()
     conn.execute("ANALYZE")
-    return time.perf_counter() - began
+    kept.rolled(time.perf_counter() - told, complete=True)
 
 
 def batches(city: City) -> Iterator[ReadingBatch]:

@@ -37,6 +37,7 @@ from benchmarks.api_city import (
     roll_up,
 )
 from benchmarks.api_http import Client, Latency, timed
+from benchmarks.api_kept import Kept
 from services.domain.catalogue import CATALOGUE, Domain
 from services.domain.instant import DAY_US, isoformat
 from services.embedded.database import EmbeddedDatabase
@@ -46,9 +47,6 @@ from services.store.migrations import migrate
 
 POINTS = 10_000
 _KEY = "bench"
-_LOADED = (
-    "SELECT EXISTS (SELECT FROM traffic_reading), (SELECT count(*)::bigint FROM rollup_sensor)"
-)
 _COPY = "COPY (SELECT time, sensor, quality, {metrics} FROM {table}) TO '/dev/null' (FORMAT binary)"
 _EXPORTS = 3
 """Rounds of COPY and export, the best of each counts; one of more than `_MANY` rows."""
@@ -174,7 +172,7 @@ class Bench:
             self.note(f"{POINTS:,} points, {name}, and its CPU over Arrow's", aim, *cells)
         return best["JSON by columns"]
 
-    def export(self, city: City, copied: float | None) -> None:
+    def export(self, city: City) -> None:
         """All readings of the larger table to Parquet, through the command, against COPY of the same columns."""
         domain = Domain.WATER if city.meter_days > 60 else Domain.TRAFFIC
         found: list[Exported] = []
@@ -189,7 +187,7 @@ class Bench:
         peak = max(one.peak_mb for one in found)
         self.facts["export"] = {
             **asdict(best), "rows_s": best.rows / best.seconds, "copy_rows_s": best.rows / min(copy_s), "peak_mb": peak,
-            "loaded_rows_s": copied, "rounds": [(copy, one.seconds) for copy, one in zip(copy_s, found, strict=True)],
+            "rounds": [(copy, one.seconds) for copy, one in zip(copy_s, found, strict=True)],
         }  # fmt: skip
         self.note(
             f"export of {best.rows:,} rows to Parquet, MB of memory", "< 300",
@@ -264,31 +262,33 @@ def main(arguments: list[str]) -> int:
         "--rows", type=int, default=100_000_000, help="readings, at least 2.2 million"
     )
     parser.add_argument("--requests", type=int, default=200, help="of each question")
-    parser.add_argument("--folder", type=Path, help="keeps the database, and uses what is there")
+    parser.add_argument(
+        "--keep", type=Path, help="a folder: keeps the database, uses what is there, and goes on"
+    )
+    parser.add_argument("--load", action="store_true", help="only load and roll up")
     options = parser.parse_args(arguments)
     city = city_of(options.rows)
     settings = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
-    with EmbeddedDatabase(options.folder, unsafe=True, settings=settings) as server:
+    with EmbeddedDatabase(options.keep, unsafe=True, settings=settings) as server:
         url = server.create()
         migrate(url)
         with connect(url, "citygauge-bench", autocommit=True) as conn:
+            kept = Kept(conn, city.fingerprint)
+            load(conn, city, kept)
+            roll_up(conn, kept)
+            progress = kept.progress()
+            took = f"loaded in {progress.load_s:,.0f} s, rolled up in {progress.roll_s:,.0f} s"
+            print(f"  {city.readings:,} readings: {took}")
+            if options.load:
+                return 0
             bench = Bench(conn, url)
-            copied = rolled = None
-            loaded = conn.execute(_LOADED).fetchone()
-            assert loaded is not None
-            if not loaded[0]:
-                copied = load(conn, city)
-                rolled = roll_up(conn)
-                print(
-                    f"  loaded {city.readings:,} readings, {copied:,.0f}/s; rolled up in {rolled:,.0f} s"
-                )
             raise_alerts(conn)
             bench.ask(options.requests)
-            bench.export(city, copied)
+            bench.export(city)
     head = ["", "aim", "p50 ms", "p99 ms", "CPU ms", "figure"]
     print(report.table(f"The API on {city.readings:,} readings", head, bench.rows))
     report.write(
-        "api", {**asdict(city), "readings": city.readings, "rolled_s": rolled, **bench.facts}
+        "api", {**asdict(city), "readings": city.readings, **asdict(progress), **bench.facts}
     )
     return 0
 

@@ -8,35 +8,32 @@ the readings themselves. It refuses long transactions (the feed's readers would 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.domain.batch import CorruptBatch, ReadingBatch
 from services.domain.catalogue import Domain
-from services.domain.instant import DAY_US, HOUR_US, SECOND_US, from_us, to_us
+from services.domain.instant import DAY_US, HOUR_US, from_us
 from services.store.connection import Connection, transaction
 from services.store.feed import FeedReader
 from services.store.query.columns import Spans
 from services.store.rollups import rollup_statements as statements
+from services.store.rollups.building import MOST, Building, Pace
+from services.store.rollups.marks import Keys, Marks, keys_of, of_keys
 from services.store.rollups.rollup_level import CONSUMER, FINEST_OF_KIND, Level, finest_of, relation
 from services.store.rollups.rollup_rows import mark, roll
 from services.store.wire import Integers, Smallints, Times, columnar
 
-Keys = NDArray[np.int64]
 SETTLES: Final = timedelta(minutes=2)
 """An hour is rolled up when it has been over for so long; until then its readings answer."""
 _READINGS_AT_ONCE: Final = 200_000
 _HOURS_AT_ONCE: Final = 500
-_ROWS_AT_ONCE: Final = 15_000
-"""Readings of one transaction that builds: under a tenth of a second."""
 _SENSORS_AT_ONCE: Final = 2_000
-_BUILD_US: Final = 7 * DAY_US
-_USUAL_CADENCE_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +54,21 @@ class Work:
 class Rollups:
     """The rollups' keeper, over one connection in autocommit mode."""
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Connection, most: float = MOST) -> None:
+        """At most so many readings are rolled up in one transaction that builds the past."""
         self._conn = conn
+        self._pace = Pace(most)
         self._reader = FeedReader(conn, CONSUMER)
         row = conn.execute(statements.CONTINUOUS, (relation(Domain.WATER, Level.HOUR),)).fetchone()
         self._continuous = bool(row and row[0])
         self._claimed = False
-        self._marked: dict[Domain, Keys] = {domain: np.empty(0, np.int64) for domain in Domain}
+        self._start()
+
+    def _start(self) -> None:
+        """Know nothing of what another keeper may have changed."""
+        self._marks = Marks()
+        self._building = Building(self._conn, self._marks, self._pace)
+        self._begun = -1  # the revision of the register up to which all sensors are begun
 
     def claim(self) -> bool:
         """Become the only keeper until the connection ends; False where there is another, or one that was killed
@@ -76,6 +81,7 @@ class Rollups:
         """Give up what `claim` took."""
         self._reader.release()
         self._claimed = False
+        self._start()
 
     def round(self, now: datetime) -> Work:
         """A little of everything that waits: call it again at once while it finds something. `claim` comes first.
@@ -114,21 +120,17 @@ class Rollups:
             touched = [(d, self._touched(d, [r.batch for r in rows])) for d in Domain]
             with transaction(self._conn):
                 for domain, keys in touched:
-                    mark(self._conn, domain, *_of_keys(keys))
+                    mark(self._conn, domain, *of_keys(keys))
                 self._reader.advance()
             for domain, keys in touched:
-                self._marked[domain] = np.union1d(self._marked[domain], keys)
+                self._marks.add(domain, keys)
         return len(rows)
 
     def _touched(self, domain: Domain, batches: Sequence[ReadingBatch]) -> Keys:
         """Hours of sensors in these batches that are not marked already."""
-        keys = [
-            _keys(each.sensor, each.observed_us // HOUR_US)
-            for each in batches
-            if each.domain is domain
-        ]
+        keys = [keys_of(each.sensor, each.observed_us) for each in batches if each.domain is domain]
         found = np.unique(np.concatenate(keys)) if keys else np.empty(0, np.int64)
-        return np.setdiff1d(found, self._marked[domain], assume_unique=True)
+        return self._marks.new(domain, found)
 
     def _begin_anew(self) -> int:
         """A damaged batch may have touched anything: nothing is trusted until it has been built again."""
@@ -136,10 +138,15 @@ class Rollups:
             self._conn.execute(statements.DISTRUST)
             self._reader.skip()
             self._reader.advance()
-        self._marked = {domain: np.empty(0, np.int64) for domain in Domain}
+        self._start()
         return 1
 
     def _begin(self, now: datetime) -> int:
+        """Whoever has registered, or is of another kind, since the last time."""
+        row = self._conn.execute(statements.REVISION).fetchone()
+        assert row is not None
+        if row[0] == self._begun:
+            return 0
         finest = json.dumps({kind.value: int(level) for kind, level in FINEST_OF_KIND.items()})
         found = self._conn.execute(
             statements.TO_BEGIN, {"finest": finest, "limit": _SENSORS_AT_ONCE}
@@ -155,6 +162,10 @@ class Rollups:
                 }
                 with columnar(self._conn) as cursor:
                     cursor.execute(statements.begin(domain), values)
+        if found:
+            self._building.forget()
+        if len(found) < _SENSORS_AT_ONCE:
+            self._begun = row[0]
         return len(found)
 
     def _settle(self, now: datetime) -> int:
@@ -170,56 +181,22 @@ class Rollups:
                 if not self._continuous:
                     roll(self._conn, domain, done, finest)
                 cursor.execute(statements.CLEAN, values)
-            self._marked[domain] = np.setdiff1d(
-                self._marked[domain], _keys(sensors, hours // HOUR_US)
-            )
+            self._marks.remove(domain, keys_of(sensors, hours))
         return sum(len(row[1]) for row in found)
 
     def _build(self) -> int:
-        """Some weeks of sensors that are not rolled up to their beginning, the newest first."""
-        chosen = self._to_build()
-        if not chosen:
+        """A piece of what is not rolled up to its beginning."""
+        piece = self._building.next()
+        if piece is None:
             return 0
-        domain = Domain(chosen[0][0])
-        sensors = np.array([row[1] for row in chosen], np.int32)
-        since = np.array([to_us(row[3]) for row in chosen], np.int64)
-        with columnar(self._conn) as cursor:
-            values = {"sensors": Integers(sensors), "since": Times(since)}
-            older: dict[int, datetime | None] = dict(
-                cursor.execute(statements.before(domain), values).fetchall()
-            )
-        over = [int(each) for each in sensors if older[int(each)] is None]
-        left = np.array([older[int(each)] is not None for each in sensors])
-        newest = np.array(
-            [to_us(each) for each in map(older.get, sensors.tolist()) if each], np.int64
-        )
-        end = (newest // DAY_US + 1) * DAY_US
-        spans = Spans(sensors[left], end - _BUILD_US, end)
-        finest = np.array([row[2] for row in chosen], np.int16)[left]
-        self._refresh(domain, spans)
-        with transaction(self._conn), columnar(self._conn) as cursor:
-            if len(spans):
-                if not self._continuous:
-                    roll(self._conn, domain, spans, finest)
-                built = {"sensors": Integers(spans.sensor), "since": Times(spans.start_us)}
-                cursor.execute(statements.BUILT, {"domain": domain.value, **built})
-            cursor.execute(statements.COMPLETE, {"domain": domain.value, "sensors": over})
-        # what was touched in these weeks before was not marked: from now on it must be
-        marked = self._marked[domain]
-        self._marked[domain] = marked[~np.isin(marked >> 32, sensors)]
-        return len(chosen)
-
-    def _to_build(self) -> Sequence[Sequence[Any]]:
-        """Sensors of one domain whose next weeks hold as many readings as one transaction may."""
-        found = self._conn.execute(statements.TO_BUILD, {"limit": _SENSORS_AT_ONCE}).fetchall()
-        rows = 0.0
-        chosen: list[Sequence[Any]] = []
-        for row in found:
-            rows += _BUILD_US / SECOND_US / (row[4] or _USUAL_CADENCE_S)
-            if row[0] != found[0][0] or (chosen and rows > _ROWS_AT_ONCE):
-                break
-            chosen.append(row)
-        return chosen
+        self._refresh(piece.domain, piece.spans)
+        began = time.perf_counter()
+        with transaction(self._conn):
+            if not self._continuous:
+                roll(self._conn, piece.domain, piece.spans, piece.finest)
+            self._building.built(piece)
+        self._building.took(piece, time.perf_counter() - began)
+        return len(piece.spans)
 
     def _refresh(self, domain: Domain, spans: Spans) -> None:
         """On the Community edition: the continuous aggregates, for the time of these spans, outside transactions."""
@@ -235,12 +212,3 @@ class Rollups:
 def _settled(now: datetime) -> datetime:
     """Hours that begin before this have been over for long enough."""
     return now - SETTLES - timedelta(hours=1)
-
-
-def _keys(sensor: NDArray[np.int32], hour: NDArray[np.int64]) -> Keys:
-    """One number for each sensor and hour since 1970."""
-    return sensor.astype(np.int64) << 32 | hour
-
-
-def _of_keys(keys: Keys) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    return (keys >> 32).astype(np.int32), (keys & (2**32 - 1)) * HOUR_US

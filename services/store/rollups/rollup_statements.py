@@ -30,6 +30,7 @@ BEGIN: Final = sql.SQL("""
              ON true
     ON CONFLICT (domain, sensor) DO UPDATE SET finest = excluded.finest, since = excluded.since
 """)
+REVISION: Final[LiteralString] = "SELECT coalesce(max(revision), 0)::bigint FROM sensor"
 # Those of a changed kind begin again when it wants a finer level.
 TO_BEGIN: Final[LiteralString] = """
     SELECT s.domain, s.number, s.kind FROM sensor AS s
@@ -38,13 +39,17 @@ TO_BEGIN: Final[LiteralString] = """
      ORDER BY s.number LIMIT %(limit)s
 """
 TO_BUILD: Final[LiteralString] = """
-    SELECT r.domain, r.sensor, r.finest, r.since, s.cadence_s FROM rollup_sensor AS r
-      LEFT JOIN sensor AS s ON s.number = r.sensor
-     WHERE r.since > '-infinity' ORDER BY r.since DESC, r.domain, r.sensor LIMIT %(limit)s
+    SELECT domain, array_agg(sensor), array_agg(finest), array_agg(since), array_agg(cadence_s)
+      FROM (SELECT r.domain, r.sensor, r.finest, r.since, coalesce(s.cadence_s, 60) AS cadence_s
+              FROM (SELECT * FROM rollup_sensor WHERE since > '-infinity'
+                     ORDER BY since DESC, domain, sensor LIMIT %(limit)s) AS r
+              LEFT JOIN sensor AS s ON s.number = r.sensor
+             ORDER BY r.domain, r.sensor) AS waiting
+     GROUP BY domain ORDER BY domain
 """
 BEFORE: Final = sql.SQL("""
-    SELECT wanted.sensor, older.time
-      FROM unnest(%(sensors)s, %(since)s) AS wanted (sensor, since)
+    SELECT array_agg(coalesce(older.time, '0001-01-01') ORDER BY wanted.ordinal)
+      FROM unnest(%(sensors)s, %(since)s) WITH ORDINALITY AS wanted (sensor, since, ordinal)
       LEFT JOIN LATERAL (
            SELECT time FROM {table} WHERE sensor = wanted.sensor AND time < wanted.since ORDER BY time DESC LIMIT 1)
            AS older ON true
