@@ -23,6 +23,7 @@ from services.domain.sensor import Sensor
 from services.domain.statistic import OF_VALUES, Statistic
 from services.store import feed
 from services.store.connection import Connection, connect, transaction
+from services.store.edition import Edition, edition
 from services.store.maintain import maintain
 from services.store.maintain_settings import MaintainSettings
 from services.store.query.pieces import pieces_of, snapshot
@@ -71,9 +72,9 @@ def store(conn: Connection, rows: list[Row]) -> None:
         feed.append(conn, written.accepted)
 
 
-def keep_up(conn: Connection, now_us: int) -> Rollups:
+def keep_up(conn: Connection, now_us: int, most: int = 5_000) -> Rollups:
     """A keeper that has nothing left to do."""
-    keeper = Rollups(conn)
+    keeper = Rollups(conn, most)
     wait_until(keeper.claim, what="the keeper before to be gone")
     for _ in range(200):
         if not keeper.round(from_us(now_us)).any:
@@ -169,7 +170,7 @@ def test_answers_are_those_of_the_readings(
 ) -> None:
     clear(conn)
     describe(conn)
-    keeper = Rollups(conn)
+    keeper = Rollups(conn, most=200)
     assert keeper.claim()
     start, end = (T0 + hours * HOUR_US + offset for hours in span)
     asked = question(start, end, buckets, exclude=exclude)
@@ -270,6 +271,86 @@ def test_what_was_there_before_the_keeper_is_built(conn: Connection) -> None:
     days = question(T0, T0 + 22 * DAY_US, FixedBuckets(86_400))
     assert rolled_rows(conn, days, Level.DAY) == 21
     check(conn, days)
+
+
+def contents(conn: Connection) -> dict[Level, list[tuple[object, ...]]]:
+    """All rollups of water, to the last bit."""
+    return {
+        level: conn.execute(
+            f"SELECT * FROM {relation(Domain.WATER, level)} ORDER BY sensor, bucket"
+        ).fetchall()
+        for level in Level
+    }
+
+
+def test_what_is_built_is_what_would_have_been_kept(conn: Connection) -> None:
+    """To the last bit: by a keeper that was there, in one piece afterwards, and in many."""
+    if edition(conn) is Edition.COMMUNITY:
+        pytest.skip("continuous aggregates are TimescaleDB's own work")
+    clear(conn)
+    describe(conn)
+    random = np.random.default_rng(5)
+    rows = [
+        (sensor, at + int(random.integers(0, 9)), 0, {FLOW: random.normal(), PRESSURE: random.normal()})
+        for sensor in (1, 2, 3)
+        for _, at, _, _ in every_ten_minutes(9, sensor)
+    ]  # fmt: skip
+    for hour in range(0, 9 * 24, 27):
+        span = T0 + hour * HOUR_US, T0 + (hour + 27) * HOUR_US
+        store(conn, [row for row in rows if span[0] <= row[1] < span[1]])
+        keep_up(conn, span[1])
+    now = T0 + 10 * DAY_US
+    keep_up(conn, now)
+    kept = contents(conn)
+    assert [len(kept[level]) for level in Level] == [0, 2 * 9 * 24, 3 * 9]
+    for most in (500, 1_000_000):
+        conn.execute("DELETE FROM rollup_sensor")
+        for level in Level:
+            conn.execute(f"DELETE FROM {relation(Domain.WATER, level)}")
+        keep_up(conn, now, most)
+        assert contents(conn) == kept
+
+
+def test_what_comes_between_two_pieces_is_rolled_up(conn: Connection) -> None:
+    """Late readings of sensors that are planned but whose turn has not come, older and newer than all that they had."""
+    clear(conn)
+    describe(conn)
+    ReadingWriter(conn).write(
+        batch_of(Domain.WATER, every_ten_minutes(10, 1) + every_ten_minutes(10, 2))
+    )
+    now = T0 + 40 * DAY_US
+    keeper = Rollups(conn, most=200)
+    assert keeper.claim()
+    while not keeper.round(from_us(now)).built:
+        pass
+    assert keeper.waiting(from_us(now))[1] > 1
+    days = question(T0 - 30 * DAY_US, T0 + 40 * DAY_US, FixedBuckets(86_400))
+    for value, late in (
+        (7, (-20, 9, 30)),
+        (8, (-20, 9)),
+    ):  # twice: what needed no mark may need one now
+        at = {day: T0 + day * DAY_US + value for day in late}
+        store(conn, [(s, at[day], 0, {FLOW: float(value)}) for s in (1, 2) for day in late])
+        for _ in range(2):
+            while not keeper.round(from_us(now)).built:
+                pass
+    while keeper.round(from_us(now)).any:
+        pass
+    assert rolled_rows(conn, days, Level.DAY) == 2 * 12
+    check(conn, days)
+
+
+def test_an_idle_keeper_does_not_ask_the_whole_register(conn: Connection) -> None:
+    """Who is new is asked when the register has changed, and then at once."""
+    clear(conn)
+    describe(conn)
+    keeper = keep_up(conn, T0)
+    conn.execute(
+        "DELETE FROM rollup_sensor WHERE sensor = 1"
+    )  # nobody but the keeper may: it shows who asks
+    assert not keeper.round(from_us(T0)).any
+    SensorRepository(conn).upsert([Sensor("m-4", SensorKind.PRESSURE, cadence_s=600.0)])
+    assert keeper.round(from_us(T0)).begun == 2
 
 
 def test_a_damaged_batch_of_the_feed_makes_nothing_wrong(conn: Connection) -> None:
