@@ -19,13 +19,13 @@ from services.store.connection import Connection
 from services.store.query.columns import Spans
 from services.store.rollups import rollup_statements as statements
 from services.store.rollups.marks import Marks
+from services.store.rollups.pace import Pace
 from services.store.wire import Integers, Times, columnar
 
 _PLANNED: Final = 20_000
 """Sensors of one plan."""
-_PIECE_S: Final = 0.2
 _FIRST, _LEAST, MOST = 30_000, 5_000, 5_000_000
-"""Readings of a piece: at first, and within which bounds it becomes what takes so long."""
+"""Readings of a piece, at first and within which bounds."""
 _MOST_DAYS: Final = 7
 _TOGETHER: Final = 100
 """Sensors of a piece, if so many wait: readings lie by time, so one page holds some of many sensors."""
@@ -55,28 +55,14 @@ class Piece:
         return Piece(self.domain, spans, self.finest[part], self.expected[part])
 
 
-class Pace:
-    """How many readings a piece may hold, learned from how long the pieces took; never more than `most`."""
-
-    def __init__(self, most: float = MOST) -> None:
-        self._most = most
-        self.readings = min(_FIRST, most)
-
-    def took(self, readings: float, seconds: float) -> None:
-        """A piece of so many readings took so long; a small one says nothing of larger ones, unless it was slow."""
-        change = min(max(_PIECE_S / max(seconds, 1e-6), 0.5), 2.0)
-        if change < 1.0 or readings > self.readings / 2:
-            self.readings = min(max(self.readings * change, _LEAST), self._most)
-
-
 class Building:
     """The pieces that are planned, and how large they are cut."""
 
-    def __init__(self, conn: Connection, marks: Marks, pace: Pace) -> None:
+    def __init__(self, conn: Connection, marks: Marks, most: int) -> None:
         self._conn = conn
         self._marks = marks
         self._planned: list[Piece] = []
-        self._pace = pace
+        self._pace = Pace(min(_FIRST, most), min(_LEAST, most), most)
 
     def forget(self) -> None:
         """Sensors began anew: what is planned may not be what waits."""
@@ -87,7 +73,7 @@ class Building:
         while not self._planned:
             if not self._plan():
                 return None
-        piece, rest = self._planned.pop().split(self._pace.readings)
+        piece, rest = self._planned.pop().split(self._pace.amount)
         if rest is not None:
             self._planned.append(rest)
         return piece
@@ -119,7 +105,7 @@ class Building:
             left = ~over
             if left.any():
                 expected = DAY_US / SECOND_US / cadence_s[left]
-                days = _days(expected, self._pace.readings)
+                days = _days(expected, self._pace.amount)
                 start = (newest[left] // DAY_US + 1 - days) * DAY_US
                 # not only to the newest reading: others may come before the piece's turn, and are not marked
                 spans = Spans(sensors[left], start, -(-since[left] // DAY_US) * DAY_US)

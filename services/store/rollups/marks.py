@@ -5,6 +5,8 @@ It may forget what is marked, which costs a statement; it refuses to claim a mar
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,8 @@ from services.domain.catalogue import Domain
 from services.domain.instant import HOUR_US
 
 Keys = NDArray[np.int64]
+MOST: Final = 1_000_000
+"""Hours of a domain that are known at once, 8 bytes each: years of history that arrive are a hundred times more."""
 
 
 def keys_of(sensor: NDArray[np.int32], hour_us: NDArray[np.int64]) -> Keys:
@@ -25,24 +29,36 @@ def of_keys(keys: Keys) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
 
 
 class Marks:
-    """Keys of marked hours by domain."""
+    """Keys of marked hours by domain, sorted; so many of each, at most."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
         self._known: dict[Domain, Keys] = {domain: np.empty(0, np.int64) for domain in Domain}
 
     def new(self, domain: Domain, keys: Keys) -> Keys:
-        """Those of the keys (sorted, each once) that are not known to be marked."""
-        return np.setdiff1d(keys, self._known[domain], assume_unique=True)
+        """Those of the keys that are not known to be marked."""
+        return keys[~_among(keys, self._known[domain])]
 
     def add(self, domain: Domain, keys: Keys) -> None:
         """They are marked, or need not be: their sensors are not rolled up so far back."""
-        self._known[domain] = np.union1d(self._known[domain], keys)
+        known = np.union1d(self._known[domain], keys)
+        self._known[domain] = known if len(known) <= self._most else np.empty(0, np.int64)
 
     def remove(self, domain: Domain, keys: Keys) -> None:
         """They are rolled up, and marked no more."""
-        self._known[domain] = np.setdiff1d(self._known[domain], keys)
+        known = self._known[domain]
+        self._known[domain] = known[~_among(known, np.unique(keys))]
 
     def forget(self, domain: Domain, sensors: NDArray[np.int32]) -> None:
         """These sensors are rolled up further back than before: what need not be marked then must be from now on."""
         known = self._known[domain]
-        self._known[domain] = known[~np.isin(known >> 32, sensors)]
+        self._known[domain] = known[~_among(known >> 32, np.unique(sensors).astype(np.int64))]
+
+
+def _among(keys: Keys, ordered: Keys) -> NDArray[np.bool_]:
+    """(n,) which of the keys are among the ordered ones, of which each is there once. Sorts nothing."""
+    if not len(ordered):
+        return np.zeros(len(keys), np.bool_)
+    place = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
+    found: NDArray[np.bool_] = ordered[place] == keys
+    return found

@@ -23,8 +23,9 @@ from services.store.connection import Connection, transaction
 from services.store.feed import FeedReader
 from services.store.query.columns import Spans
 from services.store.rollups import rollup_statements as statements
-from services.store.rollups.building import MOST, Building, Pace
+from services.store.rollups.building import MOST, Building
 from services.store.rollups.marks import Keys, Marks, keys_of, of_keys
+from services.store.rollups.pace import Pace
 from services.store.rollups.rollup_level import CONSUMER, FINEST_OF_KIND, Level, finest_of, relation
 from services.store.rollups.rollup_rows import mark, roll
 from services.store.wire import Integers, Smallints, Times, columnar
@@ -32,7 +33,8 @@ from services.store.wire import Integers, Smallints, Times, columnar
 SETTLES: Final = timedelta(minutes=2)
 """An hour is rolled up when it has been over for so long; until then its readings answer."""
 _READINGS_AT_ONCE: Final = 200_000
-_HOURS_AT_ONCE: Final = 500
+_HOURS_AT_ONCE: Final = (500, 100, 10_000)
+"""Hours of one transaction that settles: at first, at least, at most."""
 _SENSORS_AT_ONCE: Final = 2_000
 
 
@@ -54,10 +56,11 @@ class Work:
 class Rollups:
     """The rollups' keeper, over one connection in autocommit mode."""
 
-    def __init__(self, conn: Connection, most: float = MOST) -> None:
+    def __init__(self, conn: Connection, most: int = MOST) -> None:
         """At most so many readings are rolled up in one transaction that builds the past."""
         self._conn = conn
-        self._pace = Pace(most)
+        self._most = most
+        self._pace = Pace(*_HOURS_AT_ONCE)
         self._reader = FeedReader(conn, CONSUMER)
         row = conn.execute(statements.CONTINUOUS, (relation(Domain.WATER, Level.HOUR),)).fetchone()
         self._continuous = bool(row and row[0])
@@ -67,7 +70,7 @@ class Rollups:
     def _start(self) -> None:
         """Know nothing of what another keeper may have changed."""
         self._marks = Marks()
-        self._building = Building(self._conn, self._marks, self._pace)
+        self._building = Building(self._conn, self._marks, self._most)
         self._begun = -1  # the revision of the register up to which all sensors are begun
 
     def claim(self) -> bool:
@@ -169,18 +172,19 @@ class Rollups:
         return len(found)
 
     def _settle(self, now: datetime) -> int:
+        values = {"before": _settled(now), "limit": int(self._pace.amount)}
         with columnar(self._conn) as cursor:
-            found = cursor.execute(
-                statements.SETTLED, {"before": _settled(now), "limit": _HOURS_AT_ONCE}
-            ).fetchall()
+            found = cursor.execute(statements.SETTLED, values).fetchall()
         for name, sensors, hours, finest in found:
             domain, done = Domain(name), Spans(sensors, hours, hours + HOUR_US)
             self._refresh(domain, done)
-            values = {"domain": name, "sensors": Integers(sensors), "hours": Times(hours)}
+            clean = {"domain": name, "sensors": Integers(sensors), "hours": Times(hours)}
+            began = time.perf_counter()
             with transaction(self._conn), columnar(self._conn) as cursor:
                 if not self._continuous:
                     roll(self._conn, domain, done, finest)
-                cursor.execute(statements.CLEAN, values)
+                cursor.execute(statements.CLEAN, clean)
+            self._pace.took(len(hours), time.perf_counter() - began)
             self._marks.remove(domain, keys_of(sensors, hours))
         return sum(len(row[1]) for row in found)
 

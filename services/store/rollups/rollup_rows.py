@@ -45,28 +45,33 @@ def roll(conn: Connection, domain: Domain, spans: Spans, finest: NDArray[np.int1
         for source, chosen in ((None, finest == level), (level - 1, finest < level)):
             if not chosen.any():
                 continue
-            unit = level.unit_us
-            pieces = np.unique(
-                np.stack(
-                    [
-                        spans.sensor[chosen].astype(np.int64),
-                        spans.start_us[chosen] // unit * unit,
-                        -(-spans.end_us[chosen] // unit) * unit,
-                    ]
-                ),
-                axis=1,
-            )
+            pieces = _units(spans, chosen, level.unit_us)
             values = {
-                "sensors": Integers(pieces[0]),
-                "starts": Times(pieces[1]),
-                "ends": Times(pieces[2]),
-                "start": from_us(int(pieces[1].min())),
-                "end": from_us(int(pieces[2].max())),
+                "sensors": Integers(pieces.sensor),
+                "starts": Times(pieces.start_us),
+                "ends": Times(pieces.end_us),
+                "start": from_us(int(pieces.start_us.min())),
+                "end": from_us(int(pieces.end_us.max())),
             }
             below = None if source is None else Level(source)
             with columnar(conn) as cursor:
                 cursor.execute(statements.remove(domain, level), values)
                 cursor.execute(statements.roll(domain, level, below), values)
+
+
+def _units(spans: Spans, chosen: NDArray[np.bool_], unit_us: int) -> Spans:
+    """The chosen spans, widened to whole units; those of a sensor that meet or overlap are one."""
+    sensor = spans.sensor[chosen]
+    start = spans.start_us[chosen] // unit_us * unit_us
+    end = -(-spans.end_us[chosen] // unit_us) * unit_us
+    order = np.lexsort((end, start, sensor))
+    sensor, start, end = sensor[order], start[order], end[order]
+    # spans are of one length, or of different sensors: the last of those that meet ends last
+    begins = np.flatnonzero(
+        np.concatenate([[True], (sensor[1:] != sensor[:-1]) | (start[1:] > end[:-1])])
+    )
+    lasts = np.append(begins[1:], len(sensor)) - 1
+    return Spans(sensor[begins], start[begins], end[lasts])
 
 
 def drop(conn: Connection, domain: Domain, before: datetime) -> None:

@@ -63,10 +63,19 @@ DISTRUST: Final[LiteralString] = "DELETE FROM rollup_sensor"
 COMPLETE: Final[LiteralString] = """
     UPDATE rollup_sensor SET since = '-infinity' WHERE domain = %(domain)s AND sensor = ANY(%(sensors)s)
 """
+# With an old hour come the others of its day, so that the day is made once for all of them.
 SETTLED: Final[LiteralString] = """
     SELECT d.domain, array_agg(d.sensor), array_agg(d.hour), array_agg(coalesce(r.finest, 2::int2))
-      FROM (SELECT * FROM rollup_dirty WHERE hour < %(before)s ORDER BY hour, domain, sensor LIMIT %(limit)s) AS d
-      LEFT JOIN rollup_sensor AS r USING (domain, sensor)
+      FROM (SELECT d.*
+              FROM (SELECT DISTINCT domain, sensor, date_trunc('day', hour, 'UTC') AS day
+                      FROM (SELECT * FROM rollup_dirty WHERE hour < %(before)s
+                             ORDER BY hour, domain, sensor LIMIT %(limit)s) AS oldest) AS chosen
+             CROSS JOIN LATERAL (
+                   SELECT * FROM rollup_dirty AS d
+                    WHERE d.domain = chosen.domain AND d.sensor = chosen.sensor AND d.hour < %(before)s
+                      AND d.hour >= chosen.day AND d.hour < chosen.day + interval '1 day' LIMIT 24) AS d
+             LIMIT %(limit)s) AS d
+      LEFT JOIN rollup_sensor AS r ON r.domain = d.domain AND r.sensor = d.sensor
      GROUP BY d.domain
 """
 CLEAN: Final[LiteralString] = """
