@@ -52,7 +52,7 @@ def test_where_readings_become_denser_few_are_read_twice(
 
     def counted(*args: Any, **more: Any) -> Any:
         piece = ask(*args, **more)
-        read.append(len(piece))
+        read.append(0 if piece is None else len(piece))
         return piece
 
     monkeypatch.setattr(export_rows, "_piece", counted)
@@ -107,3 +107,41 @@ def test_a_moment_with_more_readings_than_a_piece_is_one_piece(database_url: str
     sizes = [len(piece) for piece in found]
     assert [size for size in sizes if size] == [12, 12, 12]
     assert all(a.end_us == b.start_us for a, b in pairwise(found))
+
+
+@pytest.mark.parametrize("readers", [1, 2])
+def test_columns_without_values_are_not_sent_until_there_are_some(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, readers: int
+) -> None:
+    """Pressure begins in the middle of the range, and later stops again; level never comes."""
+    number = register(database_url, [METER])[METER.id]
+    values = {
+        "flow_litres_per_h": [float(i) for i in range(1000)],
+        "pressure_kpa": [float(i) if 500 <= i < 600 else float("nan") for i in range(1000)],
+    }
+    times = [START + timedelta(minutes=i) for i in range(1000)]
+    store(database_url, METER, number, times, **values)
+    sent: list[int] = []
+    ask = export_rows._piece
+
+    def counted(conn: Any, asked: Asked, *args: Any, **more: Any) -> Any:
+        piece = ask(conn, asked, *args, **more)
+        sent.append(len(asked.metrics) - len(asked.empty))
+        return piece
+
+    monkeypatch.setattr(export_rows, "_piece", counted)
+    asked = Asked(Domain.WATER, ("flow_litres_per_h", "pressure_kpa", "level_m"))
+    start, end = (round(t.timestamp() * 1e6) for t in (START, START + timedelta(days=1)))
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(connect(database_url, "test", autocommit=True))
+            for _ in range(readers)
+        ]
+        found = list(pieces(connections, asked, None, start, end, most_rows=50))
+    for name, expected in values.items():
+        got = np.concatenate([piece.values[name] for piece in found])
+        np.testing.assert_array_equal(got, expected)
+    assert np.isnan(np.concatenate([piece.values["level_m"] for piece in found])).all()
+    assert sent[0] == 3
+    assert sent.count(3) <= 2 * readers + 1
+    assert sent[-1] == 2

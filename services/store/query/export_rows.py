@@ -49,6 +49,10 @@ ONLY: Final = sql.SQL("AND r.sensor = ANY(%(sensors)s)")
 BOUNDS: Final = sql.SQL(
     "SELECT min(time), max(time) FROM {table} WHERE time >= %(start)s AND time < %(end)s"
 )
+_VALUE: Final = sql.SQL("coalesce(r.{0}, 'NaN') AS {0}")
+_MAYBE: Final = sql.SQL("r.{0}")
+_ARRAY: Final = sql.SQL("array_agg({})")
+_ANY: Final = sql.SQL("array_agg({0}) FILTER (WHERE {0} IS NOT NULL)")
 _COMMA: Final = sql.SQL(", ")
 _OR: Final = sql.SQL(" OR ")
 
@@ -88,12 +92,13 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What of the readings: columns, and the quality bits that keep one out."""
+    """What of the readings: columns, the quality bits that keep one out, and the metrics that have had no value yet."""
 
     domain: Domain
     metrics: tuple[str, ...]
     exclude: int = 0
     stamps: tuple[str, ...] = ()
+    empty: frozenset[str] = frozenset()
 
 
 def pieces(
@@ -113,6 +118,7 @@ def pieces(
         most_rows: how many a piece is meant to hold; at most twice as many, unless one moment alone has more.
     """
     window = _SHORTEST_US * 60
+    found: set[str] = set()
     ahead = deque([_Window(start_us, end_us)] if start_us < end_us else [])
     free = list(connections)
     with ThreadPoolExecutor(len(free), thread_name_prefix="export-reader") as threads:
@@ -141,6 +147,9 @@ def pieces(
             if piece.end_us < first.end_us:
                 ahead.appendleft(_Window(piece.end_us, first.end_us))
             window = _following_us(piece, most_rows, window)
+            if len(piece):
+                found |= {name for name, each in piece.values.items() if not np.isnan(each).all()}
+                asked = replace(asked, empty=frozenset(asked.metrics) - found)
             ask()
             yield piece
 
@@ -186,12 +195,16 @@ def _cut_piece(
 ) -> Piece:
     """The piece; where it has more than `most` rows a shorter one, or what comes before the last moment of so many.
 
-    What lies in the order of time is cut in the middle of the rows that came; else the window is halved about.
+    What lies in the order of time is cut in the middle of the rows that came; else the window is halved about. Columns
+    in which nothing has been found yet are looked at and not sent: sensors of one kind leave most of them empty.
     """
     start_us, end_us = between
     while True:
         ordered = end_us - start_us <= _SHORTEST_US
         piece = _piece(conn, asked, sensors, (start_us, end_us), most + 1, ordered=ordered)
+        if piece is None:
+            asked = replace(asked, empty=frozenset())
+            continue
         if len(piece) <= most:
             return piece
         if not ordered:
@@ -212,7 +225,8 @@ def _piece(
     most: int,
     *,
     ordered: bool,
-) -> Piece:
+) -> Piece | None:
+    """At most so many rows; None where one of the empty metrics has a value after all."""
     parameters: dict[str, Any] = {
         "start": from_us(between[0]),
         "end": from_us(between[1]),
@@ -227,16 +241,16 @@ def _piece(
         row = cursor.execute(statement, parameters).fetchone()
     assert row is not None, "an aggregate without GROUP BY always returns a row"
     sensor, time, quality, *rest = row
-    numbers = rest[: len(asked.metrics)]
+    numbers = dict(zip(asked.metrics, rest, strict=False))
+    if any(numbers[name] is not None for name in asked.empty):
+        return None
+    missing = np.full(0 if sensor is None else len(sensor), np.nan)
     piece = Piece(
         *between,
         _column(sensor, np.int32),
         _column(time, np.int64),
         _column(quality, np.int16),
-        {
-            name: _column(each, np.float64)
-            for name, each in zip(asked.metrics, numbers, strict=True)
-        },
+        {name: missing if each is None else each for name, each in numbers.items()},
         {
             name: _column(each, np.int64)
             for name, each in zip(asked.stamps, rest[len(numbers) :], strict=True)
@@ -253,10 +267,16 @@ def query(asked: Asked, *, some: bool, ordered: bool = False) -> sql.Composed:
     """The statement of one piece; some: of some sensors only; ordered: the first ones by time."""
     metrics = [sql.Identifier(name) for name in asked.metrics]
     stamps = [sql.Identifier(name) for name in asked.stamps]
-    values = [sql.SQL("coalesce(r.{0}, 'NaN') AS {0}").format(each) for each in metrics]
+    values = [
+        (_MAYBE if m in asked.empty else _VALUE).format(sql.Identifier(m)) for m in asked.metrics
+    ]
+    arrays = [
+        (_ANY if m in asked.empty else _ARRAY).format(sql.Identifier(m))
+        for m in (*asked.metrics, *asked.stamps)
+    ]
     return PIECE.format(
         table=sql.Identifier(CATALOGUE[asked.domain].table),
-        aggregates=_COMMA.join(sql.SQL("array_agg({})").format(each) for each in metrics + stamps),
+        aggregates=_COMMA.join(arrays),
         values=_COMMA.join(values + [sql.SQL("r.{}").format(each) for each in stamps]),
         present=_OR.join(sql.SQL("r.{} IS NOT NULL").format(each) for each in metrics),
         sound=SOUND if asked.exclude else sql.SQL(""),
