@@ -1,9 +1,10 @@
 """The query API on a city's history: questions of a traffic engineer, forms, live lists and exports, with their limits.
 
-make bench-api [BENCH_ARGS="--rows 20000000 --folder DIR"]  ->  build/bench/api.json
+make bench-api [BENCH_ARGS="--rows 20000000 --keep DIR [--load]"]  ->  build/bench/api.json
 
-It loads the readings into an embedded database (100 million by default: 13 GB, about 10 minutes on two idle cores; a
-folder keeps them for the next run), lets the keeper roll them up, and asks the API over HTTP, one worker, warm. Beside
+It loads the readings into an embedded database (100 million by default: 16 GB), lets the keeper roll them up, and asks
+the API over HTTP, one worker, warm. With a folder that keeps the database, loading and measuring are apart: a load
+that was ended goes on, one that is complete is used again, and a folder with other readings is refused. Beside
 milliseconds stands the processor time of API and database together: that one hardly depends on who else works here.
 """
 
