@@ -95,7 +95,8 @@ def test_ten_are_told_and_the_eleventh_begins_a_flood(storm: Storm) -> None:
     assert flood is not None
     assert flood.started_at == minutes(0)
     assert flood.sentence.startswith(
-        "Flood of alerts: 1 more water alerts in 10 minutes are not told one by one: 1 silent; 1 North."
+        "Flood of alerts: 1 more water alerts in 10 minutes are not told one by one: "
+        "1 \u00d7 silent sensor; 1 \u00d7 North."
     )
     folded = storm.alerts.open_alert(Rule.SILENT, "m-10")
     assert folded is not None
