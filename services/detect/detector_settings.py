@@ -22,13 +22,14 @@ class DetectorSettings(BaseModel):
     continuous_early_litres_per_h: float = Field(
         9.0,
         gt=0,
-        description="a run is told before `continuous_vendor_h` only if it never falls below",
+        description="a run is told before five sixths of `continuous_vendor_h` only if it never falls below",
     )
     continuous_vendor_h: float = Field(
-        22.0,
+        24.0,
         ge=12,
         le=240,
-        description="hours without a pause after which a modest chance is enough",
+        description="hours without a pause after which a modest chance is enough; after five sixths of them "
+        "`continuous_chance` is, however small the flow",
     )
     continuous_vendor_chance: float = Field(
         1e-3, gt=0, lt=1, description="the modest chance; it mutes homes that never sleep"

@@ -3,13 +3,17 @@
 Question: would this meter, as it has been learned, go so long without a single hour of no use?
 Formula: over a run of blocks (about an hour each) without a pause, chance = product of (1 - p0(slot)), p0 being the
     learned chance of a block with a pause at that hour of the week; a pause is a block of no use, or, where readings
-    are finer, a stretch of it so long that no leak can have run (`windows/blocks.py`). Raised when the run lasts
-    `continuous_min_h` and chance <= `continuous_chance`, or when it lasts `continuous_vendor_h` and chance <=
+    are finer, a stretch of it so long that no leak can have run (`windows/blocks.py`). Holidays, guests and a day off
+    are lived like another day of the week: chance_busy takes for p0 the second lowest of that hour on the seven days,
+    where it is lower. Raised when the run lasts `continuous_min_h` with a flow of `continuous_early_litres_per_h` and
+    chance <= `continuous_chance`; when it lasts 5/6 of `continuous_vendor_h` and chance_busy <= `continuous_chance`;
+    or when it lasts `continuous_vendor_h`, has been through each hour of the day, and chance_busy <=
     `continuous_vendor_chance`. The leak is the least rate of the last 12 to 24 hours, bounded by what finer readings
     allow; told again when it has grown by half, and by 2 L/h, since it was last told. Cleared by two blocks with a
     pause one after the other.
 Units: L, L/h, hours; chance is a probability.
-Defaults: 12 h, 1e-4 and never below 9 L/h or two steps of the register; 22 h, 1e-3. At least half of a run is heard.
+Defaults: 12 h, 1e-4 and never below 9 L/h or two steps of the register; 20 h, 1e-4; 24 h, 1e-3. At least half of a
+    run is heard.
 Source: the vendors' rule of 24 hours without a zero (Neptune, BEACON), with the chance of a pause learned, so that
     sparse homes are told early and homes that never sleep (p0 near 0) are left to `night_flow`.
 Missing: a gap counts neither as use nor as a pause; one of 12 h begins the run anew. Late and duplicate readings do
@@ -38,6 +42,8 @@ _HALF_DAY_H: Final = 12.0
 _GAP_H: Final = 12.0
 _LONGEST_H: Final = 72.0
 """The chance is that of at most so many hours: else a small chance of a pause would add up over months."""
+_ALMOST: Final = 5 / 6
+"""Of a day without a pause: the rest would be told again by hours that it has seen."""
 _GROWN: Final = 1.5
 _GROWN_LITRES_PER_H: Final = 2.0
 _OFF_US: Final = int(0.8 * HOUR_US)
@@ -58,6 +64,7 @@ class ContinuousFlow:
                 "hours": Field("f8"),
                 "gap_hours": Field("f8"),
                 "log_chance": Field("f8"),
+                "log_busy": Field("f8"),
                 "least": Field("f8", np.inf),
                 "earlier_least": Field("f8", np.inf),
                 "least_hours": Field("f8"),
@@ -79,10 +86,7 @@ class ContinuousFlow:
     def suspicious(self, rows: Array) -> Array:
         """(n,) bool: a run is long enough that nothing should be learned from it."""
         hours = self.table["hours"][rows]
-        told = self.table["log_chance"][rows] * np.minimum(
-            1.0, _LONGEST_H / np.maximum(hours, 1e-9)
-        )
-        rare: Array = told < np.log(0.01)
+        rare: Array = _bounded(self.table["log_chance"][rows], hours) < np.log(0.01)
         return rare & (hours >= 6)
 
     def step(
@@ -90,13 +94,14 @@ class ContinuousFlow:
         subjects: Subjects,
         blocks: Blocks,
         chance_of_pause: Array,
+        on_a_busy_day: Array,
         coarse: Array,
         resolution: Array,
     ) -> list[Condition]:
         """Take one finished block of each of n meters.
 
         Args:
-            chance_of_pause: (n,) as learned for its hour.
+            chance_of_pause: (n,) as learned for its hour; on_a_busy_day: (n,) the same as if it were another day.
             coarse: (n,) bool: the meter is read too seldom to show pauses; its blocks end every run.
             resolution: (n,) L, of the registers: one step an hour says nothing early, two do.
         """
@@ -106,7 +111,14 @@ class ContinuousFlow:
         lost = blocks.gap & ~zero & ~active & (blocks.hours > _GAP_H)
         if lost.any():  # pauses may have been overlooked: the run begins after the gap
             t["start_us"][rows[lost]] = NEVER
-            for name in ("hours", "gap_hours", "log_chance", "litres", "least_hours"):
+            for name in (
+                "hours",
+                "gap_hours",
+                "log_chance",
+                "log_busy",
+                "litres",
+                "least_hours",
+            ):
                 t[name][rows[lost]] = 0.0
             t["least"][rows[lost]] = np.inf
             t["earlier_least"][rows[lost]] = np.inf
@@ -116,9 +128,8 @@ class ContinuousFlow:
         counted = ~zero & ~blocks.gap
         hours = t["hours"][rows] + np.where(counted, blocks.hours, 0.0)
         gap_hours = t["gap_hours"][rows] + np.where(blocks.gap & ~zero & ~fresh, blocks.hours, 0.0)
-        log_chance = t["log_chance"][rows] + np.where(
-            counted, np.log1p(-clip(chance_of_pause, 0.002, 0.98)), 0.0
-        )
+        log_chance = t["log_chance"][rows] + _log_of_none(chance_of_pause, counted)
+        log_busy = t["log_busy"][rows] + _log_of_none(on_a_busy_day, counted)
         # the least rate of the last 12 to 24 hours: a run that grows shows
         half_day, least_before = t["least_hours"][rows], t["least"][rows]
         turned = half_day >= _HALF_DAY_H
@@ -129,15 +140,22 @@ class ContinuousFlow:
         least = np.minimum(newest, earlier)
         litres = t["litres"][rows] + np.where(zero, 0.0, blocks.litres)
         seen, number = self.seen.add(rows, blocks.seen_hours, blocks.readings, fresh)
-        told = log_chance * np.minimum(1.0, _LONGEST_H / np.maximum(hours, 1e-9))
+        told, told_busy = _bounded(log_chance, hours), _bounded(log_busy, hours)
         heard = hours >= gap_hours  # of a run that was mostly silence nobody knows the pauses
         early = (
             (hours >= s.continuous_min_h)
             & (least >= np.maximum(s.continuous_early_litres_per_h, 2.0 * resolution))
             & (told <= np.log(s.continuous_chance))
         )
-        late = (hours >= s.continuous_vendor_h) & (told <= np.log(s.continuous_vendor_chance))
-        bad = ~zero & heard & (early | late)
+        almost_h = _ALMOST * s.continuous_vendor_h
+        almost = (hours >= almost_h) & (told_busy <= np.log(s.continuous_chance))
+        late = (hours >= s.continuous_vendor_h) & (told_busy <= np.log(s.continuous_vendor_chance))
+        bad = ~zero & heard & (early | almost | late)
+        needed_h = np.where(
+            early, s.continuous_min_h, np.where(almost, almost_h, s.continuous_vendor_h)
+        )
+        limit = np.where(early | almost, s.continuous_chance, s.continuous_vendor_chance)
+        chance = np.exp(np.where(early, told, told_busy))
         leak = np.where(np.isfinite(least), least, 0.0)
         lost_litres = np.where(
             active,
@@ -166,9 +184,9 @@ class ContinuousFlow:
                     window_us / 1e6, int(number[i]), missing_share(float(seen[i]), window_us),
                     {
                         "hours_without_pause_h": round(float(hours[i]), 2),
-                        "needed_h": s.continuous_min_h if early[i] else s.continuous_vendor_h,
-                        "chance_by_habit_1": float(np.exp(told[i])),
-                        "chance_limit_1": s.continuous_chance if early[i] else s.continuous_vendor_chance,
+                        "needed_h": round(float(needed_h[i]), 2),
+                        "chance_by_habit_1": float(chance[i]),
+                        "chance_limit_1": float(limit[i]),
                         "litres_so_far": round(float(lost_litres[i]), 1),
                         "litres_per_day": round(float(24 * leak[i]), 1),
                         "told_litres_per_h": round(float(last_told[i] if active[i] else leak[i]), 2),
@@ -176,7 +194,7 @@ class ContinuousFlow:
                     },
                 )  # fmt: skip
 
-            score = 1.0 - 0.5 * np.exp(told) / s.continuous_vendor_chance
+            score = 1.0 - 0.5 * chance / s.continuous_vendor_chance
             out = emit(
                 self.rule, subjects, changes, blocks.end_us,
                 np.where(active, onset, start), severity, score, evidence,
@@ -186,9 +204,20 @@ class ContinuousFlow:
         over = zero & ended
         for name, value, empty in (
             ("start_us", start, NEVER), ("hours", hours, 0.0), ("gap_hours", gap_hours, 0.0),
-            ("log_chance", log_chance, 0.0), ("least", newest, np.inf),
+            ("log_chance", log_chance, 0.0), ("log_busy", log_busy, 0.0), ("least", newest, np.inf),
             ("earlier_least", earlier, np.inf), ("least_hours", least_hours, 0.0), ("litres", litres, 0.0),
             ("lost", lost_litres, 0.0),
         ):  # fmt: skip
             t[name][rows] = np.where(over, empty, value)
         return out
+
+
+def _log_of_none(chance_of_pause: Array, counted: Array) -> Array:
+    """(n,) log of the chance that there is no pause; 0 where a block does not count."""
+    return np.where(counted, np.log1p(-clip(chance_of_pause, 0.002, 0.98)), 0.0)
+
+
+def _bounded(log_chance: Array, hours: Array) -> Array:
+    """(n,) log of the chance of a run of (n,) hours, as if the longest had lasted `_LONGEST_H`."""
+    bounded: Array = log_chance * np.minimum(1.0, _LONGEST_H / np.maximum(hours, 1e-9))
+    return bounded

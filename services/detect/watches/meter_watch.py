@@ -25,7 +25,7 @@ from services.detect.table import Array, Field, Rows, Table
 from services.detect.windows.blocks import Blocks, HourBlocks
 from services.detect.windows.hour_of_week import LocalClock, slot_of_local
 from services.detect.windows.intervals import COARSE_H, Intervals, MeterIntervals
-from services.detect.windows.slots import Pool, SlotBaseline
+from services.detect.windows.slots import SlotBaseline
 from services.domain.condition import Condition
 from services.domain.instant import DAY_US, HOUR_US, SECOND_US
 from services.domain.sensor import Sensor
@@ -133,13 +133,18 @@ class MeterWatch:
         gap, hours = blocks.gap, blocks.hours
         subjects = Subjects(self.ids, rows)
         pool = self.zero.pool(rows, slot)  # all three learn together
-        chance = self._chance(self.zero, "zero_hours", rows, pool)
-        chance_of_rest = self._chance(self.rest, "rest_hours", rows, pool)
+        chance = self._chance("zero_hours", rows, *self.zero.level_of(pool))
+        level, visits = self.rest.level_of(pool)
+        chance_of_rest = self._chance("rest_hours", rows, level, visits)
+        level = np.minimum(level, self.rest.second_lowest(pool))
+        on_a_busy_day = self._chance("rest_hours", rows, level, visits)
         out += self.unit.step(subjects, blocks)
         foreign = self.unit.mute(rows, blocks.end_us)
         cadence = self.intervals.table["cadence_us"][rows]
         coarse = cadence > COARSE_H * HOUR_US
-        out += self.continuous.step(subjects, blocks, chance_of_rest, coarse, resolution[rows])
+        out += self.continuous.step(
+            subjects, blocks, chance_of_rest, on_a_busy_day, coarse, resolution[rows]
+        )
         flowing = self.continuous.episodes.active(rows) | self.continuous.suspicious(rows)
         out += self.burst.step(subjects, blocks, ~flowing & ~gap & ~foreign, foreign, coarse)
         loud = self.continuous.episodes.active(rows) | self.burst.episodes.active(rows)
@@ -163,9 +168,12 @@ class MeterWatch:
         self.learned["rest_hours"][rows] += taught * blocks.rested
         return out
 
-    def _chance(self, learned: SlotBaseline, hours: str, rows: Rows, pool: Pool) -> Array:
-        """(n,) learned chance that the hour is one of those that `learned` counts, as does the total `hours`."""
-        level, visits = learned.level_of(pool)
+    def _chance(self, hours: str, rows: Rows, level: Array, visits: Array) -> Array:
+        """(n,) learned chance that the hour is one of those that the total `hours` counts.
+
+        Args:
+            level, visits: (n,) the same by the hour of the week, and how much of that has been seen.
+        """
         # before the hour is known: the share of such hours so far, none at the very beginning
         seen = self.learned["hours"][rows].astype(np.float64)
         prior = self.learned[hours][rows] / (seen + _PRIOR_H)

@@ -114,6 +114,18 @@ class SlotBaseline:
         m = self._blend("level", pool)
         return np.where(pool.total <= 0, np.nan, m), np.minimum(pool.total, 1e6)
 
+    def second_lowest(self, pool: Pool) -> Array:
+        """(n,) second lowest level that the hour has on the days of the week; NaN where neither day has been seen.
+
+        The lowest of seven is low by chance; two days that agree are a habit. Days borrow from each other as elsewhere.
+        """
+        total = pool.weights.sum(axis=1)
+        levels = self.table["level"].reshape(-1).take(pool.at).astype(np.float64)
+        usual = np.einsum("ij,ij->i", pool.weights, levels) / np.where(total > 0, total, 1.0)
+        share = pool.weights / (pool.weights + self.shrink)
+        blended = np.partition(share * levels + (1 - share) * usual[:, None], 1, axis=1)[:, 1]
+        return np.where(total > 0, blended, np.nan)
+
     def highest(self, rows: Rows) -> Array:
         """(n,) level of the hour that is highest, among those seen for a quarter of a visit; NaN where none was."""
         seen = self.table["weight"][rows] >= 0.25
