@@ -87,6 +87,11 @@ class WaterScenario(_Table):
     register_step_litres: float = Field(default=1.0, gt=0)
     rollover_litres: float = Field(default=1e8, gt=0)
     background_litres_per_h_a_home: float = Field(default=1.0, ge=0)
+    holidays: bool = Field(
+        default=False,
+        description="public and school holidays, vacations, guests and festival nights; the truth tells who was away "
+        "or had guests as `benign`",
+    )
     inlet: bool = True
     pressure: bool = True
     tank: bool = False

@@ -22,6 +22,16 @@ def event(
     }
 
 
+def harmless(kind: str, series: Sequence[str], window: tuple[int, int]) -> dict[str, object]:
+    """One stretch of time in which an alarm would be false for a known reason."""
+    return {
+        "series": list(series),
+        "start": isoformat(window[0]),
+        "end": isoformat(window[1]),
+        "kind": kind,
+    }
+
+
 def case(
     domain: str,
     interval_s: int,

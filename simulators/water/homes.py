@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.domain.instant import HOUR_US, SECOND_US, from_us
+from simulators.water.calendar import Calendar
 
 # fmt: off
 _WEEKDAY: Final = np.array([
@@ -30,12 +31,23 @@ _USE_SHAPE: Final = 1.3
 class Homes:
     """n homes of 1 to 6 people.
 
+    Args:
+        calendar: how they spend their days; None: every week is like the others.
+
     Attributes:
         people: (n,) persons.
         mean_litres_per_h: (n,) what each uses on average.
     """
 
-    def __init__(self, n: int, litres_a_person_a_day: float, time_zone: str, seed: int) -> None:
+    def __init__(
+        self,
+        n: int,
+        litres_a_person_a_day: float,
+        time_zone: str,
+        seed: int,
+        calendar: Calendar | None = None,
+    ) -> None:
+        self._calendar = calendar
         draw = np.random.default_rng([seed, 1])
         self._seed = seed
         self._zone = ZoneInfo(time_zone)
@@ -49,11 +61,22 @@ class Homes:
         """(n,) litres that each home uses in [start_us, start_us + length_us)."""
         draw = np.random.default_rng([self._seed, 2, start_us // SECOND_US])
         local = from_us(start_us + length_us // 2).astimezone(self._zone)
-        table = _WEEKEND if local.weekday() >= 5 else _WEEKDAY
+        weekend = local.weekday() >= 5
         hour = local.hour + local.minute / 60 - 0.5 - self._late_h
         below = np.floor(hour).astype(int)
         part = hour - below
-        share = (table[below % 24] * (1 - part) + table[(below + 1) % 24] * part) / table.sum()
-        uses = draw.poisson(self._uses_a_day * share * (length_us / HOUR_US))
+
+        def share(table: NDArray[np.float64]) -> NDArray[np.float64]:
+            mixed = table[below % 24] * (1 - part) + table[(below + 1) % 24] * part
+            of_the_day: NDArray[np.float64] = mixed / table.sum()
+            return of_the_day
+
+        expected = share(_WEEKEND if weekend else _WEEKDAY)
+        if self._calendar is not None:
+            there, restful, late = self._calendar.day(local.date())
+            if not weekend:
+                expected = np.where(restful, share(_WEEKEND), expected)
+            expected = there * (expected + late[local.hour] / 24)
+        uses = draw.poisson(self._uses_a_day * expected * (length_us / HOUR_US))
         litres = draw.gamma(np.maximum(uses, 1) * _USE_SHAPE, _USE_LITRES / _USE_SHAPE)
         return np.where(uses > 0, litres, 0.0)

@@ -16,6 +16,7 @@ from simulators import truth
 from simulators.faults.schedule import Schedule
 from simulators.reading import Reading
 from simulators.scenario import FaultKind, WaterScenario
+from simulators.water.calendar import Calendar
 from simulators.water.homes import Homes
 
 _SLICE_S: Final = 900
@@ -46,7 +47,10 @@ class WaterModel:
         self.clock_us = start_us - start_us % self._slice_us
         self._live_us = live_us
         self._seed = seed
-        self._homes = Homes(n, scenario.litres_a_person_a_day, scenario.time_zone, seed)
+        self._calendar = Calendar(n, seed, scenario.time_zone) if scenario.holidays else None
+        self._homes = Homes(
+            n, scenario.litres_a_person_a_day, scenario.time_zone, seed, self._calendar
+        )
         self.meters = [f"{scenario.zone}.M{number:04d}" for number in range(n)]
         self._inlet = f"{scenario.zone}.INLET"
         self._pressure = f"{scenario.zone}.PRESSURE"
@@ -85,7 +89,7 @@ class WaterModel:
         return readings
 
     def truth(self) -> dict[str, object]:
-        """Every fault so far, with its meter."""
+        """Every fault so far, with its meter; with holidays also who was away or had guests."""
         events: list[dict[str, object]] = []
         for schedule, ids in ((self._faults, self.meters), (self._mains, [self._inlet])):
             for placed in schedule.of(*_TRUTH_KIND, FaultKind.MAIN_LEAK):
@@ -100,7 +104,7 @@ class WaterModel:
         ]
         if self._scenario.inlet:
             sensors.append({"sensor_id": self._inlet, "dma": zone, "role": "inlet"})
-        return truth.case(
+        facts = truth.case(
             "water",
             self._scenario.cadence_s,
             (self._live_us, self.clock_us),
@@ -109,6 +113,12 @@ class WaterModel:
             merge_h=24,
             grace_h=24,
         )
+        if self._calendar is not None:
+            facts["benign"] = [
+                truth.harmless(kind, [self.meters[home]], window)
+                for home, kind, window in self._calendar.harmless(self._live_us, self.clock_us)
+            ]
+        return facts
 
     def _read_meters(self, at: int) -> list[Reading]:
         n = len(self.meters)
