@@ -107,6 +107,10 @@ class Bench:
         self.rows.append([what, aim, *cells])
         print(f"  {what}: {', '.join(report.figure(cell) for cell in cells)}", flush=True)
 
+    def figure(self, what: str, figure: float, aim: str = "") -> None:
+        """One row that is no time of a request."""
+        self.note(what, aim, None, None, None, figure)
+
     def backends(self) -> list[int]:
         """The database's processes that serve others than us."""
         return [pid for (pid,) in self.conn.execute(_BACKENDS)]
@@ -190,12 +194,10 @@ class Bench:
             **asdict(best), "rows_s": best.rows / best.seconds, "copy_rows_s": best.rows / min(copy_s), "peak_mb": peak,
             "rounds": [(copy, one.seconds) for copy, one in zip(copy_s, found, strict=True)],
         }  # fmt: skip
-        self.note(
-            f"export of {best.rows:,} rows to Parquet, MB of memory", "< 300",
-            None, None, best.cpu_s * 1e3, peak,
-        )  # fmt: skip
-        ratio = best.seconds / min(copy_s)
-        self.note("export, COPY's rows/s over its own", "<= 3", None, None, None, ratio)
+        self.figure("COPY of the same to nowhere by the server, rows/s", best.rows / min(copy_s))
+        self.figure(f"export of {best.rows:,} rows to Parquet, rows/s", best.rows / best.seconds)
+        self.figure("export, COPY's rows/s over its own", best.seconds / min(copy_s), "<= 3")
+        self.figure("export, MB of memory", peak, "< 300")
 
     def _copied(self, domain: Domain) -> tuple[float, int]:
         """Seconds and rows of COPY of what an export of the domain holds, to nowhere."""
@@ -278,11 +280,11 @@ def main(arguments: list[str]) -> int:
             load(conn, city, kept)
             roll_up(conn, kept)
             progress = kept.progress()
-            took = f"loaded in {progress.load_s:,.0f} s, rolled up in {progress.roll_s:,.0f} s"
-            print(f"  {city.readings:,} readings: {took}")
+            bench = Bench(conn, url)
+            bench.figure("loading, rows/s, when it was", city.readings / progress.load_s)
+            bench.figure("rolling up, readings/s, when it was", city.readings / progress.roll_s)
             if options.load:
                 return 0
-            bench = Bench(conn, url)
             raise_alerts(conn)
             bench.ask(options.requests)
             bench.export(city)
