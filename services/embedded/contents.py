@@ -1,7 +1,8 @@
 """Keeps a prepared cluster in the cache folder, so that a temporary server begins as a copy of it.
 
 Making a cluster and a schema costs a second of processor time at each start, and comes out the same each time. A copy
-has the original's system identifier: nothing may be restored from one into another. It refuses to start a server.
+has the original's system identifier: nothing may be restored from one into another. The folder's name carries a digest
+of what it is made of; old ones may be removed. It refuses to start a server.
 """
 
 from __future__ import annotations

@@ -121,6 +121,10 @@ def test_the_demo_runs_balances_and_leaves_nothing(
         url = named(r"^Console +(http://[\d.:]+)/login")
         key = Path(named(r"^API key +in (.+)$")).read_text().strip()
         named(r"^(Ready) after")
+        said_first = log.read_text()
+        assert said_first.index("Starting detection") < said_first.index(
+            "Console "
+        )  # it need not wait
         headers = {"Authorization": f"Bearer {key}"}
         with httpx.Client(
             base_url=url, headers=headers, timeout=PATIENCE_S, trust_env=False

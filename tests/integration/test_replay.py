@@ -181,10 +181,13 @@ def test_progress_tells_what_is_published_and_marks_messages(
     path = tmp_path / "progress"
     with Publisher(broker.url(DEVICE_USER), "test-progress") as publisher:
         progress = Progress(path)
+        progress.begin_live(publisher, recorded()[0].due_us)
         pump(recorded(), publisher, Pace(None, 0), stop=threading.Event(), progress=progress)
         publisher.flush()
         progress.close(publisher)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[0]["live"]
+    assert lines[0]["readings"] == 0
     assert [line["done"] for line in lines] == [False] * (len(lines) - 1) + [True]
     assert lines[-1]["readings"] == 300
     assert lines[-1]["virtual_time"] == "2026-01-01T00:59:00Z"
