@@ -31,15 +31,23 @@ export default class Corridor {
     this.direction = direction ?? stations[0].direction;
     this.zone = stations[0].time_zone;
     this.names = new Map(stations.map((sensor) => [sensor.id, sensor.name ?? sensor.id]));
-    const { columns } = await get("/v1/latest", { domain: "traffic", road: this.road, metrics: "speed_km_per_h" });
-    const newest = Math.max(0, ...columns.time.filter(Boolean).map((time) => Date.parse(time)));
+    const newest = await this.#newest();
+    if (this.gone) return;
     if (stations.filter((sensor) => sensor.direction === this.direction && sensor.position_m !== null).length < 2) { this.element.replaceChildren(this.#head(this.direction), empty(t("corridor.few"), t("places.no_corridors_how"))); return; }
     this.body = h("div", { class: "stack" }, loading());
     if (!newest) { this.element.replaceChildren(this.#head(this.direction), empty(t("quality.none"), t("quality.none_how"))); return; }
-    const turn = period({ spans: [["day", 1, t("period.day")], ["six", 0.25, t("period.six")], ["week", 7, t("period.week")]], end: newest + 1000, zone: this.zone, query: this.query, onTurn: (...when) => this.#load(...when) });
+    const turn = period({ spans: [["day", 1, t("period.day")], ["six", 0.25, t("period.six")], ["week", 7, t("period.week")]], end: newest, newest: () => this.#newest(), place: this.body, zone: this.zone, query: this.query, onTurn: (...when) => this.#load(...when) });
+    this.turn = turn;
     this.element.replaceChildren(this.#head(this.direction, turn.element), this.body);
     dark.addEventListener("change", this.repaint);
     turn.begin();
+  }
+
+  // When the newest reading was, in ms; 0 where there is none.
+  async #newest() {
+    const { columns } = await get("/v1/latest", { domain: "traffic", road: this.road, metrics: "speed_km_per_h" });
+    const times = columns.time.filter(Boolean).map((time) => Date.parse(time));
+    return times.length ? Math.max(...times) + 1000 : 0;
   }
 
   #head(direction, tools = null) {
@@ -116,7 +124,7 @@ export default class Corridor {
       h("tbody", {}, grid.times.filter((_, k) => k % every === 0).map((time, k) => h("tr", {}, h("th", { scope: "row" }, clock(time, this.zone)), grid.speeds.map((speeds) => h("td", {}, number(speeds[k * every], 3))))))));
   }
 
-  destroy() { dark.removeEventListener("change", this.repaint); this.drawn?.destroy(); this.time?.destroy(); this.asked = null; }
+  destroy() { this.gone = true; this.turn?.destroy(); dark.removeEventListener("change", this.repaint); this.drawn?.destroy(); this.time?.destroy(); this.asked = null; }
 }
 
 // The same as a table, made when it is unfolded.

@@ -20,16 +20,24 @@ export default class Zone {
   constructor({ id, query }) { this.name = id; this.query = query; }
 
   async show() {
-    const [{ items }, inlets, { columns }] = await Promise.all([get("/v1/sensors", { zone: this.name, limit: 1 }), get("/v1/sensors", { zone: this.name, kind: "dma_inlet", limit: 1 }), get("/v1/latest", { domain: "water", zone: this.name })]);
-    const newest = Math.max(0, ...(columns.time ?? []).filter(Boolean).map((time) => Date.parse(time)));
+    const [{ items }, inlets, newest] = await Promise.all([get("/v1/sensors", { zone: this.name, limit: 1 }), get("/v1/sensors", { zone: this.name, kind: "dma_inlet", limit: 1 }), this.#newest()]);
+    if (this.gone) return;
     this.zone = items[0]?.time_zone ?? "UTC";
     const head = (tools = null) => h("header", { class: "head" }, h("div", {}, h("a", { class: "back always quiet", href: "#/zones" }, icon("back", 20), t("nav.zones")), h("h1", { tabIndex: -1 }, this.name)), tools);
     if (!items.length || !newest) { this.element.replaceChildren(head(), empty(t(items.length ? "quality.none" : "zone.none"), t("quality.none_how"))); return; }
     if (!inlets.items.length) { this.element.replaceChildren(head(), empty(t("zone.no_inlet_title"), t("zone.no_inlet"), h("div", {}, h("a", { href: address("sensors", "", { zone: this.name }) }, t("nav.sensors"))))); return; }
     this.body = h("div", { class: "stack" }, loading());
-    const turn = period({ spans: [["month", 30, t("period.month")], ["week", 7, t("period.week")], ["quarter", 91, t("period.quarter")]], end: newest + 1000, zone: this.zone, query: this.query, onTurn: (...when) => this.#load(...when) });
+    const turn = period({ spans: [["month", 30, t("period.month")], ["week", 7, t("period.week")], ["quarter", 91, t("period.quarter")]], end: newest, newest: () => this.#newest(), place: this.body, zone: this.zone, query: this.query, onTurn: (...when) => this.#load(...when) });
+    this.turn = turn;
     this.element.replaceChildren(head(turn.element), this.body);
     turn.begin();
+  }
+
+  // When the newest reading was, in ms; 0 where there is none.
+  async #newest() {
+    const { columns } = await get("/v1/latest", { domain: "water", zone: this.name });
+    const times = (columns.time ?? []).filter(Boolean).map((time) => Date.parse(time));
+    return times.length ? Math.max(...times) + 1000 : 0;
   }
 
   async #load(from, to) {
@@ -90,5 +98,5 @@ export default class Zone {
       h("tbody", {}, rows)));
   }
 
-  destroy() { this.asked = null; for (const each of this.#figures) each.destroy(); }
+  destroy() { this.gone = true; this.turn?.destroy(); this.asked = null; for (const each of this.#figures) each.destroy(); }
 }
