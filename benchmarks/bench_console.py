@@ -15,7 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -24,7 +24,7 @@ import numpy as np
 from playwright.sync_api import Browser, Page
 
 from benchmarks.console_map import panned
-from benchmarks.console_memory import lasting
+from benchmarks.console_memory import OPEN, grown
 from benchmarks.report import Cell, table, write
 from services.domain.alert import event_of_condition
 from services.domain.batch import ReadingBatch
@@ -263,9 +263,14 @@ def measure(arguments: argparse.Namespace, figures: Figures) -> None:
                 page.reload()
                 page.wait_for_function("() => !document.querySelector('#cards[aria-busy]')")
                 page.locator("#pulse[data-state=live]").wait_for()
-                before, after = lasting(page, url, 0, arguments.stream)
-                figures.add("memory before the stream's events, MB", "-", [before])
-                figures.add("memory after them, MB", "< 2 MB more", [after])
+                with ExitStack() as stack:
+                    pages = {"Now": page}
+                    for name, address in OPEN.items():
+                        pages[name] = stack.enter_context(tab(browser, api.url, secret))
+                        pages[name].goto(f"{api.url}/{address}")
+                        pages[name].locator("html[data-ready] body[data-shown]").wait_for()
+                    for what, aim, value in grown(pages, url, arguments.stream):
+                        figures.add(what, aim, [value])
                 shown, frames = panned(page, api.url)
                 figures.add("the map of all sensors, usable after, ms", "< 3,000", shown)
                 figures.add("a frame while panning that map, ms", "< 50", frames)
