@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from services.domain.condition import Evidence
+from services.domain.condition import Evidence, Rule
 from tests.api_server import METER, register, say, store
 from tests.browser.conftest import Console, calm, held, release
 from tests.browser.history import NOW, ONSET, wait_until_painted, with_history
@@ -86,3 +86,21 @@ def test_a_zoom_shows_at_once_what_is_there_and_then_the_finer_answer(console: C
     expect(page.locator("#page [aria-busy=true]")).to_have_count(0)
     page.wait_for_function(f"(coarse) => {picture} !== coarse", arg=coarse)
     page.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_register_that_falls_is_drawn_as_it_falls(console: Console) -> None:
+    number = register(console.api.database_url, [METER])[METER.id]
+    times = [NOW - timedelta(hours=12 - hour) for hour in range(13)]
+    reads = [12_345_678.0 - 18.0 * max(0, hour - 6) for hour in range(13)]
+    store(console.api.database_url, METER, number, times, register_litres=reads)
+    evidence = Evidence("register_litres", "L", -108.0, -3.0, 0.0, 21600.0, 6, 0.0)
+    onset = NOW - timedelta(hours=6)
+    alert = say(
+        console.api.database_url, rule=Rule.BACKFLOW, onset=onset, at=NOW, evidence=evidence
+    )
+    page = console.open(f"/#/alert/{alert.id}")
+    key = page.locator("#view .key")
+    expect(key).to_contain_text("Meter reading")
+    expect(key).not_to_contain_text("Limit")  # a limit of -3 litres is no height of the register
+    expect(page.locator("#view .facts")).to_contain_text("-3 litres")
+    wait_until_painted(page)

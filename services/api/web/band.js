@@ -1,18 +1,18 @@
 // The band in which an alert's readings usually lie: by the hour of the week, where the service knows it; else as the
 // alert's own evidence has it, around what it calls usual.
 
-import { usual } from "./series.js";
+import { comparable, isTotal, usual } from "./series.js";
 
 const LONGEST = 62 * 86400e3; // over more than this a band by the hour is a blur
 const SPREADS = { "km/h": ["spread_km_per_h"], "L/h": ["sigma_litres_per_h"] };
 const SIGMAS = 2; // nineteen of twenty values lie so near, where they vary by chance
 
 export async function band(sensor, evidence, found, from, to, signal) {
-  if (!found.derived && to - from <= LONGEST) {
+  if (!found.derived && !isTotal(found.metric) && to - from <= LONGEST) {
     const known = await usual(sensor, found.metric, from, to, { signal }).catch(() => ({}));
     if (known.band) return known.band;
   }
-  return found.unit === evidence.unit ? own(evidence, from, to) : null;
+  return comparable(found, evidence) ? own(evidence, from, to) : null;
 }
 
 function own({ unit, baseline, numbers = {} }, from, to) {

@@ -9,6 +9,7 @@ import { whereabouts } from "./whereabouts.js";
 import { neighbours, past } from "./beside.js";
 import { panel } from "./panel.js";
 import { spoken, whole } from "./said.js";
+import { comparable } from "./series.js";
 import { clock, span, stamp } from "./times.js";
 import { amount, number, placeOf, say, share, stateOf, t } from "./words.js";
 
@@ -171,8 +172,8 @@ export class Case {
       ranges: [[t("alert.around"), around], [t("alert.day_before"), before(1)], [t("alert.week_before"), before(7)]],
       band: (found, from, to, signal) => band(sensor, evidence, found, from, to, signal),
       extras: (found) => ({
-        limit: found.unit === evidence.unit ? evidence.threshold : null,
-        usual: found.unit === evidence.unit ? evidence.baseline : null,
+        limit: comparable(found, evidence) ? evidence.threshold : null,
+        usual: comparable(found, evidence) ? evidence.baseline : null,
         marks: { began: began / 1000, told: told / 1000, ...(this.#alert.cleared_at ? { ended: Date.parse(this.#alert.cleared_at) / 1000 } : {}) },
       }),
     });

@@ -6,7 +6,7 @@ import { figure } from "./chart.js";
 import { h, icon } from "./dom.js";
 import { now } from "./server-time.js";
 import { failed } from "./states.js";
-import { pathOf, series, usual } from "./series.js";
+import { isTotal, pathOf, series, usual } from "./series.js";
 import { clock, exactly } from "./times.js";
 import { say, t } from "./words.js";
 
@@ -76,7 +76,7 @@ export function history(sensor, { metrics, metric, end, alerts, query }) {
     current?.destroy();
     const until = Math.min(to, now());
     current = figure(found, {
-      zone: sensor.time_zone, range: [from / 1000, to / 1000], band: found.derived || to - from > BAND_DAYS * DAY ? null : band, beside: found.derived ? null : before,
+      zone: sensor.time_zone, range: [from / 1000, to / 1000], band: found.derived || isTotal(found.metric) || to - from > BAND_DAYS * DAY ? null : band, beside: found.derived ? null : before,
       alerts: alerts.map((alert) => ({ severity: alert.severity, from: Date.parse(alert.started_at) / 1000, to: (alert.cleared_at ? Date.parse(alert.cleared_at) : until) / 1000 })).filter((each) => each.to * 1000 >= from && each.from * 1000 <= to),
       onZoom: (left, right) => { shown = { from: left, to: Math.max(right, left + LEAST) }; load(); },
     });

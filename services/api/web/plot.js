@@ -25,7 +25,7 @@ export function drawing(what, { zone, holder, onPoint, onZoom }) {
     axes: [
       { ...axis, grid: { show: false }, space: 70 * size, size: (what.daily ? 30 : 44) * size, ...(what.daily ? { incrs: DAYS } : {}),
         values: (_, splits, __, ___, step) => splits.map((at, i) => label(at, zone, step, i === 0 ? null : splits[i - 1])) },
-      { ...axis, size: 58 * size, space: 44 * size, values: (_, splits) => splits.map((value) => number(value)) },
+      { ...axis, size: (_, values) => Math.max(58, 16 + 7 * Math.max(0, ...(values ?? []).map(({ length }) => length))) * size, space: 44 * size, values: (_, splits) => splits.map((value) => number(value)) },
     ],
     series,
     hooks: {

@@ -23,6 +23,10 @@ export async function series(sensor, metric, start, end, signal, points = POINTS
   return gapped(metric === "flow_litres_per_h" ? rate(register) : found, bucket ?? cadence);
 }
 
+// A total only ever grows: no hour has a usual one, and an alert's limit and usual value say how it changes.
+export const isTotal = (metric) => metric === "register_litres";
+export const comparable = ({ metric, unit }, evidence) => unit === evidence.unit && !isTotal(metric);
+
 // The band in which values usually lie at each hour of the week, and the values of a week earlier, by buckets.
 export async function usual(sensor, metric, start, end, { compare = false, signal } = {}) {
   const bucket = stepFor((end - start) / 1000, Math.max(sensor.cadence_s ?? 60, 300), BAND_POINTS);

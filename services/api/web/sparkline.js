@@ -2,7 +2,7 @@
 
 import { h, scale } from "./dom.js";
 import { colour } from "./plot.js";
-import { series } from "./series.js";
+import { comparable, series } from "./series.js";
 import { number, say, t } from "./words.js";
 import { factor, unitShown } from "./units.js";
 
@@ -51,15 +51,14 @@ async function load(key, element, alert) {
   paint(element, alert, got);
 }
 
-function paint(element, alert, { times, values, unit }) {
+function paint(element, alert, { metric, times, values, unit }) {
   const known = values.filter((value) => value !== null);
   if (known.length < 2) { element.remove(); return; }
   const { evidence } = alert;
   const height = HEIGHT * scale();
   const width = element.clientWidth || 300;
   const ratio = devicePixelRatio || 1;
-  const limit = evidence.unit === unit ? evidence.threshold : null;
-  const usual = evidence.unit === unit ? evidence.baseline : null;
+  const [limit, usual] = comparable({ metric, unit }, evidence) ? [evidence.threshold, evidence.baseline] : [null, null];
   const all = [...known, limit, usual].filter((value) => value !== null && value !== undefined);
   const [low, high] = [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))];
   const x = (time) => 1 + ((time - times[0]) / (times.at(-1) - times[0] || 1)) * (width - 2);
