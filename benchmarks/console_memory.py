@@ -20,7 +20,6 @@ from services.domain.instant import to_us
 from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect
 
-
 OPEN: Final = {"Sensor": "#/sensor/METER", "Map": "#/map"}
 """Pages that stay open beside Now while the stream's events come."""
 
