@@ -239,6 +239,8 @@ def install(app: FastAPI) -> None:
             FieldProblem(
                 field=_field(each["loc"]), value=_shown(each.get("input")), allowed=_allowed(each)
             )
+            if each["type"] != "json_invalid"
+            else _NO_JSON
             for each in error.errors()
         ]
         return of_fields(found, request.url.path)
@@ -246,8 +248,7 @@ def install(app: FastAPI) -> None:
     def plain(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == 400:  # the framework could not read the body
-            wrong = FieldProblem(field="body", value=None, allowed="a body of valid JSON in UTF-8")
-            return of_fields([wrong], request.url.path)
+            return of_fields([_NO_JSON], request.url.path)
         status = HTTPStatus(error.status_code)
         kind = Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase)
         detail = _PLAIN.get(status, str(error.detail))
@@ -287,6 +288,7 @@ _MEANING: Final[Mapping[int, str]] = {
     501: "The server lacks what it takes for this; the sentence says what",
     503: "The database does not answer in time; the header Retry-After says when to try again",
 }
+_NO_JSON: Final = FieldProblem(field="body", value=None, allowed="a body of valid JSON in UTF-8")
 
 
 def _field(location: tuple[int | str, ...]) -> str:
@@ -297,11 +299,8 @@ def _field(location: tuple[int | str, ...]) -> str:
 def _allowed(error: Mapping[str, Any]) -> str:
     if (bound := bound_of(error)) is not None:
         return bound
-    match error["type"]:
-        case "extra_forbidden":
-            return "no such parameter; check its spelling"
-        case "json_invalid":
-            return "a body of valid JSON"
+    if error["type"] == "extra_forbidden":
+        return "no such parameter; check its spelling"
     return str(error["msg"]).removeprefix("Value error, ")
 
 

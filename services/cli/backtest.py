@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from services.cli.output import make_room, write_file
+from services.cli.times import time_of
 from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -69,14 +70,13 @@ def backtest(
     """
     from services.detect.detector_settings import DetectorSettings
     from services.detect.recorded.backtest import in_order, run_case
-    from services.domain.instant import parse_written_time
 
     sources = sources_of(config)
     from services.cli.settings import Section
 
     settings = sources.load(Section.DETECTORS, DetectorSettings)
-    start_us = None if from_ is None else _time("--from", from_, parse_written_time)
-    end_us = None if to is None else _time("--to", to, parse_written_time)
+    start_us = None if from_ is None else time_of("--from", from_)
+    end_us = None if to is None else time_of("--to", to)
     if start_us is not None and end_us is not None and end_us <= start_us:
         raise InvalidInput("--to", to, "a time after --from")
     if database:
@@ -178,13 +178,6 @@ def _file(path: Path, name: str, suffix: str, several: bool) -> Path:
     if several and file == path:
         raise InvalidInput("output", str(path), "a folder, for more than one case")
     return file
-
-
-def _time(option: str, text: str, parse: Any) -> int:
-    try:
-        return int(parse(text))
-    except InvalidInput as error:
-        raise InvalidInput(option, text, error.allowed) from None
 
 
 def _write(lines: list[dict[str, Any]], out: Path | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from services.cli.times import time_of
 from services.domain.errors import InvalidInput
 
 
@@ -28,7 +29,7 @@ def decode(
     Exit status 1 if anything would be rejected.
     """
     from services.cli.settings import Section, Sources
-    from services.domain.instant import from_us, parse_written_time
+    from services.domain.instant import from_us
     from services.domain.sensor_file import parse
     from services.ingest.preview import decode_preview
     from services.ingest.settings import IngestSettings
@@ -42,7 +43,7 @@ def decode(
                 str(sensors), f"line {found.bad[0].line}", f"every row good ({found.bad[0].reason})"
             )
         registry = found.sensors
-    now = datetime.now(UTC) if received is None else from_us(parse_written_time(received))
+    now = datetime.now(UTC) if received is None else from_us(time_of("--received", received))
     lines = decode_preview(topic, _read(file), registry, now, settings)
     for line in lines:
         typer.echo(json.dumps(line, ensure_ascii=False))

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from services.cli.listing import listing
 from services.cli.process import database_url
+from services.cli.times import time_of
 from services.domain.catalogue import Domain
 from services.domain.condition import Rule
 from services.domain.errors import InvalidInput
@@ -66,7 +68,7 @@ def add(
     ),
 ) -> None:
     """Say what to expect, where, when and why. It holds at once; its id is printed."""
-    from services.domain.instant import from_us, parse_written_time
+    from services.domain.instant import from_us
     from services.store.alerting.expectations import Expectation, expect
     from services.store.connection import connect
 
@@ -76,8 +78,8 @@ def add(
         domain=domain,
         zone=zone,
         road=road,
-        starts_at=None if from_ is None else from_us(parse_written_time(from_)),
-        ends_at=from_us(parse_written_time(until)),
+        starts_at=None if from_ is None else from_us(time_of("--from", from_)),
+        ends_at=from_us(time_of("--until", until)),
         hours=[_hours(each) for each in hours],
         time_zone=time_zone,
         reason=reason,
@@ -98,13 +100,12 @@ def list_(
 ) -> None:
     """List what is expected, the newest first, with how many open alerts each holds back now."""
     from rich.console import Console
-    from rich.table import Table
 
     from services.store.alerting.suppressions import SuppressionRepository
     from services.store.connection import connect
 
     now = datetime.now(UTC)
-    table = Table("id", "kind", "what", "until", "hours", "holds", "reason", box=None)
+    table = listing("id", "kind", "what", "until", "hours", "holds", "reason", whole="id")
     with connect(database_url(), "citygauge-expect", autocommit=True) as conn:
         repository = SuppressionRepository(conn)
         for kind in SuppressionKind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from services.cli.listing import listing
 from services.cli.process import database_url
 from services.domain.access import Scope
 
@@ -35,14 +36,13 @@ def create(
 def list_() -> None:
     """List the keys, without their secrets."""
     from rich.console import Console
-    from rich.table import Table
 
     from services.store.api_keys import ApiKeyRepository
     from services.store.connection import connect
 
     with connect(database_url(), "citygauge-keys", autocommit=True) as conn:
         keys = ApiKeyRepository(conn).list()
-    table = Table("name", "scopes", "created", "revoked", box=None)
+    table = listing("name", "scopes", "created", "revoked")
     for key in keys:
         revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}Z"
         table.add_row(key.name, " ".join(key.scopes), f"{key.created_at:%Y-%m-%d %H:%M}Z", revoked)

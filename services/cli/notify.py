@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from services.cli.listing import listing
 from services.cli.process import database_url, start_log, stop_on_signals
 from services.cli.settings import Section, Sources
 
@@ -52,7 +53,6 @@ def send(
 def routes() -> None:
     """Show the routes: whom each tells of what, when, and who is told next. Secrets are not shown."""
     from rich.console import Console
-    from rich.table import Table
 
     from services.notify.settings import NotifySettings, Route
 
@@ -67,7 +67,7 @@ def routes() -> None:
         return "\n".join(f"{name} = {_plain(value)}" for name, value in shown.items())
 
     settings = Sources.of_process().load(Section.NOTIFY, NotifySettings)
-    table = Table("route", "channel", "from severity", "tells", "and", box=None)
+    table = listing("route", "channel", "from severity", "tells", "and")
     for each in settings.routes:
         events = ", ".join(kind.value for kind in each.events)
         table.add_row(

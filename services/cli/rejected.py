@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from services.cli.listing import listing
 from services.cli.process import database_url
+from services.cli.times import time_of
 
 if TYPE_CHECKING:
     from services.domain.rejection import RejectReason
@@ -29,7 +31,6 @@ def list_(
 ) -> None:
     """List rejected messages with their reasons."""
     from rich.console import Console
-    from rich.table import Table
 
     from services.store import rejected
     from services.store.connection import connect
@@ -44,7 +45,7 @@ def list_(
             sensor_id=sensor,
         )
         counts = rejected.counts(conn)
-    table = Table("id", "received", "reason", "topic", "detail", box=None)
+    table = listing("id", "received", "reason", "topic", "detail")
     for each in page.items:
         received = f"{each.received_at:%m-%d %H:%M:%S}Z"
         table.add_row(str(each.id), received, each.reason, each.topic, each.detail[:_SHOWN])
@@ -121,12 +122,12 @@ def discard(
     Their readings stay counted as rejected.
     """
     from services.domain.errors import InvalidInput
-    from services.domain.instant import from_us, parse_written_time
+    from services.domain.instant import from_us
     from services.store import rejected
     from services.store.connection import connect
 
     chosen = _reason(reason)
-    until = None if before is None else from_us(parse_written_time(before))
+    until = None if before is None else from_us(time_of("--before", before))
     if not (number or reason or sensor or before or everything):
         raise InvalidInput("number", None, "ids, --reason, --sensor, --before, or --all")
     with connect(database_url(), "citygauge-rejected", autocommit=True) as conn:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from services.cli.listing import listing
 from services.cli.output import write_sensors
 from services.cli.process import database_url
 from services.domain.csv_text import text_of
@@ -84,14 +85,13 @@ def list_(
 ) -> None:
     """List registered sensors."""
     from rich.console import Console
-    from rich.table import Table
 
     from services.store.connection import connect
     from services.store.sensors import SensorRepository
 
     with connect(database_url(), "citygauge-sensors") as conn:
         page = SensorRepository(conn).page(text=text, limit=limit)
-    table = Table("id", "kind", "zone or road", "position", "cadence", "time zone", box=None)
+    table = listing("id", "kind", "zone or road", "position", "cadence", "time zone")
     for sensor in page.items:
         table.add_row(
             sensor.id,

@@ -12,6 +12,7 @@ import typer
 
 from services.cli.output import make_room, write_file, write_sensors
 from services.cli.process import mqtt_url, start_log, stop_on_signals
+from services.cli.times import time_of
 from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -167,10 +168,10 @@ def scenario_of(what: Field, name: str | None, sensors: int | None, seed: int | 
 
 
 def _live_us(scenario: Scenario, start: str | None, speed: str) -> int:
-    from services.domain.instant import parse_written_time, to_us
+    from services.domain.instant import to_us
 
     if start is not None:
-        return parse_written_time(start)
+        return time_of("--start", start)
     if scenario.start is not None:
         return to_us(scenario.start)
     # At another speed than that of the clock, the live part must lie in the past to have room.

@@ -12,6 +12,7 @@ import typer
 
 from services.cli.backtest import folders_of, sources_of, stored_case
 from services.cli.output import make_room, write_file
+from services.cli.times import time_of
 from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -105,13 +106,11 @@ def tune(
 def _histories(
     sources: Sources, cases: list[Path], database: bool, from_: str | None, to: str | None
 ) -> Iterator[list[Labelled]]:
-    from services.domain.instant import parse_written_time
-
     if not database:
         yield [_labelled(name, folder) for name, folder in folders_of(cases)]
         return
-    start_us = None if from_ is None else parse_written_time(from_)
-    end_us = None if to is None else parse_written_time(to)
+    start_us = None if from_ is None else time_of("--from", from_)
+    end_us = None if to is None else time_of("--to", to)
     with stored_case(sources, start_us, end_us) as found:
         from services.detect.recorded.tune import Labelled
         from services.detect.recorded.verdicts import judged_alerts, truth_of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from services.cli.listing import listing
 from services.cli.process import database_url, mqtt_url, start_log, stop_on_signals
 
 app = typer.Typer(
@@ -16,14 +17,13 @@ app = typer.Typer(
 def list_() -> None:
     """List the workers that have not left; the broker keeps a share for each, also for one that is away."""
     from rich.console import Console
-    from rich.table import Table
 
     from services.store import membership
     from services.store.connection import connect
 
     with connect(database_url(), "citygauge-workers", autocommit=True) as conn:
         found = membership.members(conn)
-    table = Table("worker", "state", "started", "seen", "holds", "subscription", box=None)
+    table = listing("worker", "state", "started", "seen", "holds", "subscription")
     for each in found:
         state = "away" if each.away and each.state is membership.State.WORKING else each.state.value
         table.add_row(

@@ -47,6 +47,12 @@ def test_bodies_that_are_no_json_are_named(api: Api, operator: httpx.Client) -> 
     for body in (b"{", b"\xff\xfe", b"[1", b'"text"', b""):
         answer = operator.post(path, content=body, headers=kind)
         assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM), body
+        if body in (b"{", b"\xff\xfe", b"[1"):
+            said = answer.json()
+            assert (said["field"], said["detail"]) == (
+                "body",
+                "body: a body of valid JSON in UTF-8",
+            )
     large = operator.post(path, content=b" " * 70_000, headers=kind)
     assert (large.status_code, large.headers["content-type"]) == (413, PROBLEM)
     assert "at most 65,536 bytes: ask for less" in large.json()["detail"]

@@ -1,12 +1,16 @@
 """What a command is asked to write, where it cannot be written: one sentence before the work, and no half of a file."""
 
+import io
+import uuid
 from pathlib import Path
 from threading import Event
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from services.cli import app
+from services.cli.listing import listing
 from services.cli.output import write_file, write_sensors
 from services.cli.simulate import LAST_S, last_s
 from services.domain.errors import InvalidInput
@@ -53,6 +57,21 @@ def test_a_sensor_file_of_no_known_form_is_refused(tmp_path: Path) -> None:
         write_sensors("file", tmp_path / "sensors.txt", [])
     write_sensors("file", tmp_path / "SENSORS.CSV", [])
     assert (tmp_path / "SENSORS.CSV").read_text().startswith("id,kind,")
+
+
+def test_no_cell_of_a_listing_is_cut_short() -> None:
+    identity, topic = str(uuid.UUID(int=1)), "citygauge/v1/water/" + "M" * 60
+    table = listing("id", "topic", "reason", whole="id")
+    table.add_row(identity, topic, "a hydrant that is flushed each week")
+    console = Console(width=80, file=io.StringIO())
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert identity in lines[1]
+    assert (
+        "".join(line[38:].split()[0] for line in lines[1:] if line[38:62].strip()).count("M") == 60
+    )
+    assert "…" not in console.file.getvalue()
 
 
 def test_who_sets_a_time_waits_little_for_what_is_on_its_way() -> None:
