@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from services.cli.listing import listing
+from services.cli.listing import listing, print_listing
 from services.cli.process import database_url
 from services.cli.times import time_of
 from services.domain.catalogue import Domain
@@ -99,7 +99,6 @@ def list_(
     limit: int = typer.Option(100, min=1, max=1000, help="At most so many of each kind."),
 ) -> None:
     """List what is expected, the newest first, with how many open alerts each holds back now."""
-    from rich.console import Console
 
     from services.store.alerting.suppressions import SuppressionRepository
     from services.store.connection import connect
@@ -116,7 +115,7 @@ def list_(
                 table.add_row(str(each.id), kind.value, *row)
             if page.next:
                 typer.echo(f"More than {limit} of {kind.value}; give a larger --limit.", err=True)
-    Console(highlight=False, markup=False).print(table)
+    print_listing(table)
 
 
 @app.command("end")

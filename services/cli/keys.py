@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from services.cli.listing import listing
+from services.cli.listing import listing, print_listing
 from services.cli.process import database_url
 from services.domain.access import Scope
 
@@ -35,7 +35,6 @@ def create(
 @app.command("list")
 def list_() -> None:
     """List the keys, without their secrets."""
-    from rich.console import Console
 
     from services.store.api_keys import ApiKeyRepository
     from services.store.connection import connect
@@ -46,7 +45,7 @@ def list_() -> None:
     for key in keys:
         revoked = "" if key.revoked_at is None else f"{key.revoked_at:%Y-%m-%d %H:%M}Z"
         table.add_row(key.name, " ".join(key.scopes), f"{key.created_at:%Y-%m-%d %H:%M}Z", revoked)
-    Console(highlight=False, markup=False).print(table)
+    print_listing(table)
 
 
 @app.command("revoke")

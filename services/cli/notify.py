@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from services.cli.listing import listing
+from services.cli.listing import listing, print_listing
 from services.cli.process import database_url, start_log, stop_on_signals
 from services.cli.settings import Section, Sources
 
@@ -52,7 +52,6 @@ def send(
 @app.command()
 def routes() -> None:
     """Show the routes: whom each tells of what, when, and who is told next. Secrets are not shown."""
-    from rich.console import Console
 
     from services.notify.settings import NotifySettings, Route
 
@@ -73,7 +72,7 @@ def routes() -> None:
         table.add_row(
             each.name, each.channel.value, each.minimal_severity.value, events, rest(each)
         )
-    Console(highlight=False, markup=False).print(table)
+    print_listing(table)
 
 
 def _plain(value: object) -> str:

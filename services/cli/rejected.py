@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from services.cli.listing import listing
+from services.cli.listing import listing, print_listing
 from services.cli.process import database_url
 from services.cli.times import time_of
 
@@ -30,7 +30,6 @@ def list_(
     limit: int = typer.Option(20, min=1, max=1000, help="At most so many, the newest first."),
 ) -> None:
     """List rejected messages with their reasons."""
-    from rich.console import Console
 
     from services.store import rejected
     from services.store.connection import connect
@@ -49,7 +48,7 @@ def list_(
     for each in page.items:
         received = f"{each.received_at:%m-%d %H:%M:%S}Z"
         table.add_row(str(each.id), received, each.reason, each.topic, each.detail[:_SHOWN])
-    Console(highlight=False, markup=False).print(table)
+    print_listing(table)
     summary = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
     typer.echo(f"waiting: {summary or 'none'}", err=True)
 

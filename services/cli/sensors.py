@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from services.cli.listing import listing
+from services.cli.listing import listing, print_listing
 from services.cli.output import write_sensors
 from services.cli.process import database_url
 from services.domain.csv_text import text_of
@@ -84,7 +84,6 @@ def list_(
     limit: int = typer.Option(100, min=1, max=1000, help="At most so many."),
 ) -> None:
     """List registered sensors."""
-    from rich.console import Console
 
     from services.store.connection import connect
     from services.store.sensors import SensorRepository
@@ -101,7 +100,7 @@ def list_(
             "" if sensor.cadence_s is None else f"{sensor.cadence_s:g} s",
             sensor.time_zone,
         )
-    Console(highlight=False, markup=False).print(table)
+    print_listing(table)
     if page.next:
         typer.echo(f"More than {limit}; give a part of the id, or a larger --limit.", err=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from services.cli.listing import listing
+from services.cli.listing import listing, print_listing
 from services.cli.process import database_url, mqtt_url, start_log, stop_on_signals
 
 app = typer.Typer(
@@ -16,7 +16,6 @@ app = typer.Typer(
 @app.command("list")
 def list_() -> None:
     """List the workers that have not left; the broker keeps a share for each, also for one that is away."""
-    from rich.console import Console
 
     from services.store import membership
     from services.store.connection import connect
@@ -34,7 +33,7 @@ def list_() -> None:
             str(each.in_flight),
             each.subscription or "",
         )
-    Console(highlight=False, markup=False).print(table)
+    print_listing(table)
 
 
 @app.command("forget")

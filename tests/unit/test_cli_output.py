@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from services.cli import app
-from services.cli.listing import listing
+from services.cli.commands import application
+from services.cli.listing import listing, print_listing
 from services.cli.output import write_file, write_sensors
 from services.cli.simulate import LAST_S, last_s
 from services.domain.errors import InvalidInput
@@ -37,7 +37,7 @@ def test_a_place_that_cannot_be_written_is_named(
     (tmp_path / "case/readings.csv").write_text(CASE)
     (tmp_path / "file").write_text("")
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(app, [*command, option, "file/out.csv"])
+    done = CliRunner().invoke(application(), [*command, option, "file/out.csv"])
     assert isinstance(done.exception, InvalidInput), done.output
     assert f"{option}: 'file/out.csv' is not valid; a file that can be written" in str(
         done.exception
@@ -72,6 +72,13 @@ def test_no_cell_of_a_listing_is_cut_short() -> None:
         "".join(line[38:].split()[0] for line in lines[1:] if line[38:62].strip()).count("M") == 60
     )
     assert "…" not in console.file.getvalue()
+
+
+def test_a_pipe_gets_a_row_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    table = listing("id", "topic", "reason")
+    table.add_row("7", "citygauge/v1/water/" + "M" * 60, "a hydrant that is flushed each week " * 3)
+    print_listing(table)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["id", "7"]
 
 
 def test_who_sets_a_time_waits_little_for_what_is_on_its_way() -> None:
