@@ -24,6 +24,7 @@ LONG: Final[Mapping[str, str]] = {
     "console": "benchmarks.bench_console",
     "detect_peers": "benchmarks.bench_detect_peers",
     "holidays": "benchmarks.bench_holidays",
+    "road_variants": "benchmarks.bench_road_variants",
     "ingest_peers": "benchmarks.bench_ingest_peers",
     "scaling": "benchmarks.bench_scaling",
     "storage": "benchmarks.bench_storage",

@@ -106,6 +106,13 @@ class Episodes:
             return Transitions(busy[some.raised], busy[some.updated], busy[some.cleared])
         return self._busy(rows, at_us, bad, good, onset_us, severity)
 
+    def begun(self, rows: Rows, since_us: Array) -> None:
+        """Tell of `rows`, which the next look finds bad, that they have been so since (n,) since_us, if no look has."""
+        t = self.table
+        since = t["since_us"][rows]
+        fresh = ~t["active"][rows] & (since == NEVER)
+        t["since_us"][rows] = np.where(fresh, since_us, since)
+
     def _busy(
         self, rows: Rows, at_us: Array, bad: Array, good: Array, onset_us: Array, severity: Array
     ) -> Transitions:

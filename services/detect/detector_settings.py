@@ -141,7 +141,7 @@ class DetectorSettings(BaseModel):
         description="minutes without a reading after which a traffic sensor is silent",
     )
     silent_traffic_cadences: float = Field(
-        10.0, ge=1.5, description="and at least so many of its intervals"
+        6.0, ge=1.5, description="and at least so many of its intervals"
     )
     congestion_km_per_h: float = Field(
         64.0, gt=0, description="5-minute mean speed below which traffic is congested (40 mph)"

@@ -317,3 +317,18 @@ def test_a_jam_that_grows_from_downstream_is_no_incident_here() -> None:
     )  # fmt: skip
     assert not [c for c in conditions if c.rule is Rule.INCIDENT]
     assert [c for c in conditions if c.rule is Rule.CONGESTION]
+
+
+def test_one_reading_of_a_quarter_of_an_hour_that_is_slow_is_a_jam() -> None:
+    core = Core(DetectorSettings(), [(0, Sensor("S", SensorKind.TRAFFIC_STATION))])
+    speeds = [104.0, 101.0, 106.0, 103.0, 105.0, 22.0]
+    conditions = core.step(
+        batch(
+            Domain.TRAFFIC,
+            [0] * len(speeds),
+            [START_US + (i + 1) * 900 * SECOND_US for i in range(len(speeds))],
+            speed_km_per_h=speeds,
+        ),
+        0,
+    )
+    assert [(c.rule, c.change) for c in conditions] == [(Rule.CONGESTION, Change.RAISE)]

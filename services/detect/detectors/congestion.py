@@ -7,6 +7,7 @@ Formula: two criteria on the mean of the speeds of the last 5 minutes.
     Habit: drop = usual - mean > `unusual_drop_km_per_h`, drop / spread > `unusual_sigmas` and mean below three quarters
     of the usual, for `unusual_on_s`; over when the drop is below half of its limit for five minutes (in an hour without
     habit: when the fixed limit's end is reached). Spread is at least 5 km/h.
+    A reading of ten minutes or more is a mean that has lasted: one is enough.
     The alert is raised by the first criterion and cleared when both are over. For information: a jam that is no news at
     this hour, or slow traffic above the limit; a warning: a jam that is unusual, or where the habit is not known;
     critical: below a third of the limit, or below half of it where that is unusual.
@@ -31,13 +32,15 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.bottleneck import Queues
 from services.detect.elementwise import or_zero
 from services.detect.emission import Subjects, emit
-from services.detect.table import NEVER, Array, Field, Table
+from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.domain.condition import Condition, Evidence, Rule
 from services.domain.instant import SECOND_US
 
 _VISITS, _KNOWN_VISITS = 2.0, 1.0
 """Visits of the hour from which on the habit may alarm, and from which on it is told."""
 _SHARE = 0.75
+_RARE_US = 600 * SECOND_US
+"""Interval from which on one reading is a mean that has lasted."""
 _LEAST_SPREAD = 5.0
 
 
@@ -49,7 +52,7 @@ class Traffic:
         mean: (n,) 5-minute mean speed in km/h; count: (n,) values in it; expected: (n,) values at full cadence.
         present: (n,) readings of those minutes, those in which no vehicle passed among them.
         usual, spread: (n,) km/h of this hour of the week, NaN unknown; visits: (n,) how often it was seen.
-        vehicles: (n,) since the last reading, NaN unknown.
+        vehicles: (n,) since the last reading, NaN unknown; cadence_us: (n,) between readings, 0 not known.
         faulty: (n,) bool, the sensor is not to be believed.
         incident: (n,) bool, an incident is on just downstream.
         free: the free speeds of rows in km/h, NaN unknown; asked for stations that are slow alone.
@@ -63,6 +66,7 @@ class Traffic:
     spread: Array
     visits: Array
     vehicles: Array
+    cadence_us: Array
     faulty: Array
     incident: Array
     free: Callable[[Array], Array]
@@ -139,8 +143,9 @@ class Congestion:
             t["vehicles"][rows] = t["delay"][rows] = 0.0
             t["lowest"][rows] = np.inf
             return []
-        below = np.where(slow & (below == NEVER), at_us, below)
-        unusual_us = np.where(strange & (unusual_us == NEVER), at_us, unusual_us)
+        rare = now.cadence_us >= _RARE_US
+        below = self._begin(self.limit, rows, at_us, slow, below, rare)
+        unusual_us = self._begin(self.habit, rows, at_us, strange, unusual_us, rare)
         none = np.zeros(len(rows), np.int8)
         free = look & (mean > s.congestion_clear_km_per_h)
         # where the hour is not known the habit of the last one cannot be asked: then the fixed limit decides
@@ -225,6 +230,15 @@ class Congestion:
         t["delay"][rows] = np.where(keep, delay, 0.0)
         t["lowest"][rows] = np.where(keep, lowest, np.inf)
         return out
+
+    def _begin(
+        self, episodes: Episodes, rows: Rows, at_us: Array, bad: Array, since_us: Array, rare: Array
+    ) -> Array:
+        """(n,) when each bad spell began; where readings are `rare`, this one has lasted as long as is asked for."""
+        begun_us = at_us - np.where(rare, episodes.on_delay_us, 0)
+        some = np.flatnonzero(bad & rare)
+        episodes.begun(rows[some], begun_us[some])
+        return np.where(bad & (since_us == NEVER), begun_us, since_us)
 
 
 def _told(km_per_h: float) -> float:

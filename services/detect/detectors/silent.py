@@ -1,9 +1,9 @@
 """Has a sensor stopped speaking? By the clock, from its own cadence, sensors that never spoke included.
 
 Question: is the last reading older than this sensor's habit allows?
-Formula: now - last > max(floor, factor x learned cadence): 24 h and 3 for water, 15 min and 10 for traffic. A sensor
-    that never spoke counts from the moment it became known; one that spoke once and has no cadence in the registry
-    has six hours at least. Cleared by its next reading.
+Formula: now - last > max(floor, factor x learned cadence): 24 h and 3 for water, 15 min and 6 for traffic (a
+    tenth of its messages may be lost). A sensor that never spoke counts from the moment it became known; one that spoke
+    once and has no cadence in the registry has six hours at least. Cleared by its next reading.
     Of a meter that is read more seldom than every 2.2 h no pause shorter than the floor is told, wherever it falls
     between two readings: floor + 1.5 cadences, the half so that the reading that ends it is not raced.
     While most of a domain, or of a gateway, is silent together, the cause lies before the sensors: `feed_silent.py`

@@ -161,6 +161,7 @@ class RoadWatch:
                 self.presence.count(rows, at_us - _SPAN_US + 1, at_us + 1),
                 *self.speeds.expected(rows, slot, places),
                 vehicles,
+                cadence,
                 faulty,
                 held,
                 self.speeds.highest,
