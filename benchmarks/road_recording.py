@@ -93,6 +93,11 @@ def recording_of(folder: Path) -> Recording:
     ).ordered()
 
 
+def rounded(values: Floats, digits: int) -> Floats:
+    """As a device tells them."""
+    return np.asarray(np.round(values, digits), np.float64)
+
+
 def thinned(road: Recording, every_s: int) -> Recording:
     """One reading where there were several: counts added, occupancies and speeds (by vehicles) as means."""
     every = every_s * SECOND_US
@@ -113,10 +118,10 @@ def thinned(road: Recording, every_s: int) -> Recording:
     heard = np.bincount(place, minlength=len(first))
     whole = known >= 0.5 * heard.max()
     counts = np.where((known > 0) & whole, total(count), np.nan)
-    values: dict[str, Floats] = {
+    values = {
         COUNT: counts,
-        SPEED: np.round(mean(road.values[SPEED], weight), 1),
-        OCCUPANCY: np.round(mean(road.values[OCCUPANCY], np.ones_like(weight)), 2),
+        SPEED: rounded(mean(road.values[SPEED], weight), 1),
+        OCCUPANCY: rounded(mean(road.values[OCCUPANCY], np.ones_like(weight)), 2),
     }
     return Recording(
         road.sensors, (first % len(road.sensors)).astype(np.int32), (first // len(road.sensors) + 1) * every,
@@ -151,9 +156,9 @@ def noisy(road: Recording, share: float, seed: int = 1) -> Recording:
     return replace(
         road,
         values={
-            COUNT: np.maximum(np.round(v[COUNT] * (1 + draw.normal(0, share / 2, n))), 0),
-            SPEED: np.round(np.maximum(v[SPEED] * (1 + draw.normal(0, share, n)), 1.0), 1),
-            OCCUPANCY: np.round(np.clip(v[OCCUPANCY] * (1 + draw.normal(0, share, n)), 0, 100), 2),
+            COUNT: np.maximum(rounded(v[COUNT] * (1 + draw.normal(0, share / 2, n)), 0), 0.0),
+            SPEED: rounded(np.maximum(v[SPEED] * (1 + draw.normal(0, share, n)), 1.0), 1),
+            OCCUPANCY: rounded(np.clip(v[OCCUPANCY] * (1 + draw.normal(0, share, n)), 0, 100), 2),
         },
     )
 
@@ -164,8 +169,8 @@ def slower(road: Recording, factor: float) -> Recording:
     return replace(
         road,
         values={
-            COUNT: v[COUNT], SPEED: np.round(v[SPEED] * factor, 1),
-            OCCUPANCY: np.minimum(np.round(v[OCCUPANCY] / factor, 2), 100),
+            COUNT: v[COUNT], SPEED: rounded(v[SPEED] * factor, 1),
+            OCCUPANCY: np.minimum(rounded(v[OCCUPANCY] / factor, 2), 100.0),
         },
     )  # fmt: skip
 
