@@ -12,8 +12,8 @@ Formula: over a run of blocks (about an hour each) without a pause, chance = pro
     allow; told again when it has grown by half, and by 2 L/h, since it was last told. Cleared by two blocks with a
     pause one after the other.
 Units: L, L/h, hours; chance is a probability.
-Defaults: 12 h, 1e-4 and never below 9 L/h or two steps of the register; 20 h, 1e-4; 24 h, 1e-3. At least half of a
-    run is heard.
+Defaults: 12 h, 1e-4 and never below 9 L/h, two steps of the register or .6 of the mean rate; 20 h,
+    1e-4; 24 h, 1e-3. At least half of a run is heard.
 Source: the vendors' rule of 24 hours without a zero (Neptune, BEACON), with the chance of a pause learned, so that
     sparse homes are told early and homes that never sleep (p0 near 0) are left to `night_flow`.
 Missing: a gap counts neither as use nor as a pause; one of 12 h begins the run anew. Late and duplicate readings do
@@ -44,6 +44,8 @@ _LONGEST_H: Final = 72.0
 """The chance is that of at most so many hours: else a small chance of a pause would add up over months."""
 _ALMOST: Final = 5 / 6
 """Of a day without a pause: the rest would be told again by hours that it has seen."""
+_EARLY_SHARE: Final = 0.6
+"""Of the mean rate: what a large customer draws all day is no leak after half of it."""
 _GROWN: Final = 1.5
 _GROWN_LITRES_PER_H: Final = 2.0
 _OFF_US: Final = int(0.8 * HOUR_US)
@@ -97,6 +99,7 @@ class ContinuousFlow:
         on_a_busy_day: Array,
         coarse: Array,
         resolution: Array,
+        mean: Array,
     ) -> list[Condition]:
         """Take one finished block of each of n meters.
 
@@ -104,6 +107,7 @@ class ContinuousFlow:
             chance_of_pause: (n,) as learned for its hour; on_a_busy_day: (n,) the same as if it were another day.
             coarse: (n,) bool: the meter is read too seldom to show pauses; its blocks end every run.
             resolution: (n,) L, of the registers: one step an hour says nothing early, two do.
+            mean: (n,) L/h, of all that was learned from.
         """
         s, t, rows = self.settings, self.table, blocks.rows
         zero = blocks.rested | coarse
@@ -145,6 +149,7 @@ class ContinuousFlow:
         early = (
             (hours >= s.continuous_min_h)
             & (least >= np.maximum(s.continuous_early_litres_per_h, 2.0 * resolution))
+            & (least >= _EARLY_SHARE * mean)
             & (told <= np.log(s.continuous_chance))
         )
         almost_h = _ALMOST * s.continuous_vendor_h

@@ -58,6 +58,7 @@ class MeterWatch:
                 "hours": Field("f4"),
                 "zero_hours": Field("f4"),
                 "rest_hours": Field("f4"),
+                "litres": Field("f4"),
                 "zone": Field("i2"),
             }
         )
@@ -142,8 +143,9 @@ class MeterWatch:
         foreign = self.unit.mute(rows, blocks.end_us)
         cadence = self.intervals.table["cadence_us"][rows]
         coarse = cadence > COARSE_H * HOUR_US
+        mean = self.learned["litres"][rows] / np.maximum(self.learned["hours"][rows], _PRIOR_H)
         out += self.continuous.step(
-            subjects, blocks, chance_of_rest, on_a_busy_day, coarse, resolution[rows]
+            subjects, blocks, chance_of_rest, on_a_busy_day, coarse, resolution[rows], mean
         )
         flowing = self.continuous.episodes.active(rows) | self.continuous.suspicious(rows)
         out += self.burst.step(subjects, blocks, ~flowing & ~gap & ~foreign, foreign, coarse)
@@ -166,6 +168,7 @@ class MeterWatch:
         self.learned["hours"][rows] += taught
         self.learned["zero_hours"][rows] += taught * blocks.zero
         self.learned["rest_hours"][rows] += taught * blocks.rested
+        self.learned["litres"][rows] += taught * blocks.rate
         return out
 
     def _chance(self, hours: str, rows: Rows, level: Array, visits: Array) -> Array:
