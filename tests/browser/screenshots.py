@@ -1,7 +1,7 @@
 """`make screenshots`: pictures of every page of the console on the demo's city, for docs/images.
 
-All pages in light at a desk; some in dark, on a phone and in Spanish. They are made to be looked at one by one. Tiles
-beneath the map are drawn here: pictures show no other people's maps.
+All pages in light at a desk; some in dark, on a phone, on a wall of 4K and in Spanish. They are made to be looked at
+one by one. Tiles beneath the map are drawn here: pictures show no other people's maps.
 """
 
 import json
@@ -25,6 +25,7 @@ from tests.browser.conftest import ARGUMENTS, calm, driver
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "images"
 DESK: Final = {"width": 1440, "height": 900}
 PHONE: Final = {"width": 360, "height": 740}
+WALL: Final = {"width": 3840, "height": 2160}
 PATIENCE_MS: Final = 90_000
 PAGES: Final = {
     "map": "#/map",
@@ -163,6 +164,8 @@ def pictures(page: Page) -> None:
     take(page, "phone", alert)
     for name in PHONES:
         take(page, f"{name}-phone", pages[name])
+    page.set_viewport_size(WALL)  # type: ignore[arg-type]
+    take(page, "now-wall", pages["now"])
     page.set_viewport_size(DESK)  # type: ignore[arg-type]
     speak(page, "es")
     take(page, "spanish", alert)
