@@ -101,11 +101,13 @@ class EmbeddedServer(ABC):
         if self._process is not None:
             self._process.stop()
             self._process = None
+        if self._folder is not None and self._given_folder is None:
+            shutil.rmtree(
+                self._folder
+            )  # before its lock is released, or another's sweep helps along
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-        if self._folder is not None and self._given_folder is None:
-            shutil.rmtree(self._folder)
         self._folder = None
 
     def restart(self, meanwhile: Callable[[], object] = lambda: None) -> None:

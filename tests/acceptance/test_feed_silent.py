@@ -152,7 +152,7 @@ def test_a_silent_feed_is_told_once_through_kills_and_clears(city: City, checkpo
     assert START + timedelta(hours=78) <= feed.cleared_at <= START + timedelta(hours=82)
     sentence = str(raised.event.data["sentence"])
     assert "all 8 sensors are silent since Tue 3 Mar 00:00" in sentence  # Madrid is an hour ahead
-    assert "check broker, link and gateways" in sentence
+    assert "check the network, the gateways and the message server" in sentence
     assert (single.rule, single.subject) == (Rule.SILENT, METERS[7])
     assert single.raised_at >= feed.cleared_at + timedelta(hours=23)
 

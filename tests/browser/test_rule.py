@@ -44,8 +44,8 @@ def test_a_rule_is_tried_with_other_values_before_anyone_changes_it(
         limit.fill("300")
         ask.click()
         expect(page.get_by_role("alert")).to_contain_text("Least time without a pause: at most 72")
-        limit.fill("30")
-        page.get_by_label("Time without a pause after which").fill("30")
+        limit.fill("40")
+        page.get_by_label("Time without a pause after which").fill("40")
         page.get_by_label("Over").select_option(label="Last 7 days")
         ask.click()
         answer = page.get_by_role("region", name="What would have been")
@@ -55,7 +55,7 @@ def test_a_rule_is_tried_with_other_values_before_anyone_changes_it(
         expect(lost).to_contain_text("Somebody used it on purpose")
         kept = page.get_by_role("row").filter(has_text="As now")
         expect(kept).to_contain_text("later")
-        lines = "[detectors]\ncontinuous_min_h = 30.0\ncontinuous_vendor_h = 30.0"
+        lines = "[detectors]\ncontinuous_min_h = 40.0\ncontinuous_vendor_h = 40.0"
         expect(page.locator("pre").filter(has_text="[detectors]")).to_have_text(lines)
         expect(page).to_have_url(re.compile(r"#/rule/continuous_flow\?preview="))
         page.evaluate(AXE)

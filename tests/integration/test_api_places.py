@@ -151,7 +151,7 @@ def test_the_flow_of_the_night(reader: httpx.Client) -> None:
         ("/v1/roads/contour", {"road": "Styx"}, 404, "Styx"),
         ("/v1/roads/contour", {**NORTH, "bucket": "PT1S"}, 422, "PT"),
         ("/v1/roads/contour", {}, 422, "road"),
-        ("/v1/roads/travel-time", {**NORTH, "free_speed_km_per_h": "0"}, 422, "greater than 0"),
+        ("/v1/roads/travel-time", {**NORTH, "free_speed_km_per_h": "0"}, 422, "more than 0"),
         ("/v1/zones/balance", {"zone": "Atlantis"}, 404, "Atlantis"),
         ("/v1/zones/balance", {**DAY, "zone": "DMA 7", "bucket": "PT1S"}, 422, "PT"),
         (

@@ -65,7 +65,7 @@ def test_what_other_limits_would_have_told_stands_beside_how_it_ended(
     stored(database_url, folder)
     told_and_judged(database_url, folder, {"M1": Verdict.REAL, "M2": Verdict.LEGITIMATE_USE})
     with asking(database_url, previewer(database_url)) as client:
-        order = {"changes": {"continuous_min_h": 30.0, "continuous_vendor_h": 30.0}, "end": END}
+        order = {"changes": {"continuous_min_h": 40.0, "continuous_vendor_h": 40.0}, "end": END}
         done = ended(client, client.post("/v1/rules/previews", json=order))
         assert done["state"] == "done", done["problem"]
         assert done["asked_by"].startswith("key ")

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -402,3 +403,23 @@ def test_what_a_killed_parent_left_is_swept_by_the_next(prefix: Prefix) -> None:
     wait_until(lambda: not any(map(alive, said["pids"])), what="the end of every server process")
     with EmbeddedBroker():
         assert not any(Path(folder).exists() for folder in said["folders"])
+
+
+def test_a_folder_that_is_being_removed_is_nobody_elses_to_sweep(
+    prefix: Prefix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = shutil.rmtree
+    removed: list[Path] = []
+
+    def beside_another_sweep(folder: Path) -> None:
+        removed.append(folder)
+        with EmbeddedBroker():  # sweeps what nobody holds before it starts
+            assert (folder / "lock").exists()
+            monkeypatch.setattr(shutil, "rmtree", remove)
+        remove(folder)
+
+    with EmbeddedBroker() as broker:
+        folder = broker.folder
+        monkeypatch.setattr(shutil, "rmtree", beside_another_sweep)
+    assert removed == [folder]
+    assert not folder.exists()

