@@ -6,23 +6,24 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import typer
 
+from services.cli.demo_city import City, begin_of, shared_begin
+
 if TYPE_CHECKING:
     from services.cli.demo_books import Books, Snapshot
     from services.cli.demo_parts import Servers, Services
+    from services.cli.demo_past import Past
     from services.cli.demo_view import View
     from services.cli.settings import Sources
-    from services.domain.sensor import Sensor
 
-SIMULATORS: Final = "simulate"
+_SENSORS: Final = 80
 _LOOK_S: Final = 0.4
 _SETTLE_S: Final = 30.0
 
@@ -48,7 +49,7 @@ def demo(
     keep: bool = typer.Option(
         False, "--keep", help="Keep the database's data for the next demo, in the cache folder."
     ),
-    sensors: int = typer.Option(80, min=16, max=20_000, help="Meters and stations in all."),
+    sensors: int = typer.Option(_SENSORS, min=16, max=20_000, help="Meters and stations in all."),
     speed: float = typer.Option(3600.0, min=1, max=1e6, help="Simulated seconds in a real second."),
 ) -> None:
     """Show a whole city on this machine: servers, services, simulators, alerts.
@@ -101,20 +102,26 @@ def _plain(value: object) -> str:
 
 
 def _run(wish: Wish, sources: Sources, view: View, stop: threading.Event) -> dict[str, object]:
-    from services.cli.demo_parts import Servers, Services, WorkFolder, environment_of
+    from services.cli.demo_parts import Servers, Services, WorkFolder, environment_of, given
 
     begun = time.monotonic()
-    with (
-        WorkFolder(wish.keep, wish.sensors) as folder,
-        Servers(sources, folder.path if wish.keep else None, view.say) as servers,
-    ):
-        environment = environment_of(servers, sources, folder.path)
-        services = Services(environment, folder.path)
-        try:
-            return _Demo(wish, view, stop, servers, services, environment, begun).run(folder.path)
-        finally:
-            view.say("Stopping")
-            services.stop()
+    with WorkFolder(wish.keep, wish.sensors) as folder:
+        live, contents = begin_of(folder.path / "begin"), None
+        if wish.sensors == _SENSORS and not wish.keep and not given(sources):
+            from services.cli.demo_past import with_past
+
+            live = shared_begin()
+            contents = with_past(wish.sensors, live, sources, view.say, stop)
+        kept = folder.path if wish.keep else None
+        with Servers(sources, kept, view.say, contents) as servers:
+            environment = environment_of(servers.mqtt_url, sources, folder.path)
+            services = Services(environment, folder.path)
+            demo = _Demo(wish, view, stop, servers, services, environment, begun)
+            try:
+                return demo.run(live, goes_on=wish.keep or contents is not None)
+            finally:
+                view.say("Stopping")
+                services.stop()
 
 
 class _Demo:
@@ -135,70 +142,42 @@ class _Demo:
         self._environment, self._begun = environment, begun
         self._ready_s = 0.0
         self._progress, self._go = services.log("progress"), services.log("go")
-        self._learn = services.log("learn")
 
-    def run(self, folder: Path) -> dict[str, object]:
-        from services.cli.demo_city import begin_of
-
-        for file in (self._progress, self._go, self._learn):
+    def run(self, live: str, *, goes_on: bool) -> dict[str, object]:
+        """The whole demo; `goes_on`: the database may hold the past of this city, up to some moment."""
+        for file in (self._progress, self._go):
             file.unlink(missing_ok=True)
-        live = begin_of(folder / "begin")
-        if not self._wish.keep:
+        if not goes_on:
             self._simulate(live)  # its history is computed while the database is prepared
 
         from services.cli.demo_books import Books
-        from services.cli.demo_city import City
+        from services.cli.demo_past import Past
         from services.store.connection import connect
         from services.store.past import newest_time
 
         city = City.of(self._wish.sensors, live)
-        with connect(self._servers.database(), "citygauge-demo", autocommit=True) as conn:
-            self._register(city.sensors)
-            books = Books(conn, self._progress, len(city.sensors), datetime.fromisoformat(live))
-            newest = newest_time(conn) if self._wish.keep else None
-            self._start_services()
-            if self._wish.keep:
+        database = self._servers.database()
+        with connect(database, "citygauge-demo", autocommit=True) as conn:
+            newest = newest_time(conn) if goes_on else None
+            if goes_on:
                 self._simulate(live, newest)
-            self._learn_history(books, newest is None)
-            self._begin_live(books)
+            past = Past(database, self._services, self._environment, self._view.say, self._stop)
+            past.begin(city.sensors)
+            books = Books(conn, self._progress, len(city.sensors), datetime.fromisoformat(live))
+            if newest is None:
+                past.live_through(books, lambda: self._stored(books))
+            past.learn()
+            self._view.say("Starting the API and notify")
+            for name in ("api", "notify"):
+                self._services.start(name, DATABASE_URL=database)
+            self._begin_live(books, past)
             self._watch(books)
             return self._close(books)
 
-    def _register(self, sensors: Sequence[Sensor]) -> None:
-        from services.store.connection import connect
-        from services.store.sensors import SensorRepository
-
-        self._view.say(f"Registering {len(sensors)} sensors")
-        with connect(self._servers.database(), "citygauge-demo") as conn:
-            SensorRepository(conn).upsert(sensors)
-
-    def _service(self, name: str, *options: str) -> None:
-        self._services.start(name, *options, DATABASE_URL=self._servers.database())
-
-    def _start_services(self) -> None:
-        """Ingest first, which the history waits for, and detection, which waits for the history."""
-        from services.cli.demo_parts import answers, metrics_of
-
-        self._view.say("Starting ingest, detection, the API and notify")
-        self._service("ingest")
-        self._service("detect", "--wait-for", str(self._learn))
-        address = metrics_of(self._environment, "INGEST")
-        subscribed = partial(answers, address, "^citygauge_ingest_broker_connected 1")
-        self._services.wait("ingest to subscribe", subscribed, self._stop)
-        self._service("api")
-        self._service("notify")
-
-    def _learn_history(self, books: Books, fresh: bool) -> None:
-        """Let detection learn the days before, which came through the broker and ingest like everything else."""
-        if fresh:
-            self._view.say("Waiting for the history that detection learns from")
-            self._services.wait("the history", lambda: self._stored(books), self._stop)
-            books.begin_detection("detect")
-        self._view.say("Starting detection, which learns the history first")
-        self._learn.touch()
-
     def _look(self, books: Books) -> Snapshot:
         """The books, and a check that nothing has ended which should not."""
+        from services.cli.demo_parts import SIMULATORS
+
         self._services.check()
         running = self._services.running(SIMULATORS)
         snapshot = books.look()
@@ -215,17 +194,15 @@ class _Demo:
         """Whether that, and all of it is accounted for."""
         return self._simulated(books) and self._look(books).balanced
 
-    def _begin_live(self, books: Books) -> None:
+    def _begin_live(self, books: Books, past: Past) -> None:
         """Let the simulators go on when the console answers and detection follows what is stored."""
-        from services.cli.demo_parts import addresses, answers, metrics_of
+        from services.cli.demo_parts import addresses, answers
 
         health = f"http://127.0.0.1:{self._environment['CITYGAUGE_API_PORT']}/healthz"
         self._services.wait("the API to answer", partial(answers, health), self._stop)
         for line in addresses(self._environment):
             self._view.say(line)
-        address = metrics_of(self._environment, "DETECT")
-        learnt = partial(answers, address, r"^citygauge_detect_rebuilds_total\{.*\} [1-9]")
-        self._services.wait("detection to begin", learnt, self._stop)
+        past.wait_learnt()
         self._services.wait("the simulators", lambda: self._simulated(books), self._stop)
         self._go.touch()
         self._ready_s = time.monotonic() - self._begun
@@ -240,6 +217,8 @@ class _Demo:
             options += ["--resume", newest.isoformat()]
         if self._wish.seconds is not None:
             options += ["--for", str(self._wish.seconds)]
+        from services.cli.demo_parts import SIMULATORS
+
         url = self._servers.device_mqtt_url
         self._services.start(SIMULATORS, *options, MQTT_URL=url)
 
@@ -248,6 +227,8 @@ class _Demo:
         while not books.finished and not self._stop.is_set():
             self._view.show(self._look(books))
             self._stop.wait(_LOOK_S)
+        from services.cli.demo_parts import SIMULATORS
+
         # Stopping the simulators lets them wait for what the broker has not acknowledged.
         self._services.forget(SIMULATORS)
 

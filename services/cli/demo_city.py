@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _BACK: Final = timedelta(days=60)
 _START_HOUR: Final = 4
+_WEDNESDAY: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,11 @@ def begin_of(file: Path) -> str:
         )
         file.write_text(begin.isoformat().replace("+00:00", "Z"))
     return file.read_text()
+
+
+def shared_begin() -> str:
+    """A Wednesday some weeks ago, the same for a month: so long a city's past may be kept."""
+    month = datetime.now(UTC).replace(day=1, hour=_START_HOUR, minute=0, second=0, microsecond=0)
+    begin = month - _BACK
+    begin -= timedelta(days=(begin.weekday() - _WEDNESDAY) % 7)
+    return begin.isoformat().replace("+00:00", "Z")

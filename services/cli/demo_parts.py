@@ -37,7 +37,8 @@ from services.store.migrations import fingerprint, migrate
 _READY_S: Final = 90.0
 _GRACE_S: Final = 15.0
 _MARK: Final = "citygauge-demo."
-_DATABASE: Final = "citygauge"
+DATABASE: Final = "citygauge"
+SIMULATORS: Final = "simulate"
 
 
 class DemoFailed(CitygaugeError):
@@ -48,13 +49,15 @@ class DemoFailed(CitygaugeError):
 class Servers:
     """The database and the broker, started here unless they are given. Use it in a `with` block.
 
-    Without a folder their data are temporary. The broker answers from the beginning of the block; the database
+    Without a folder their data are temporary, and the database begins with `contents`, its schema when not given.
+    The broker answers from the beginning of the block; the database
     prepares itself beside it, until `database` returns.
     """
 
     sources: Sources
     folder: Path | None
     report: Progress
+    contents: Contents | None = None
     mqtt_url: str = ""
     device_mqtt_url: str = ""
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -100,10 +103,10 @@ class Servers:
     def _database(self, url: str, stack: ExitStack) -> str:
         if not url:
             self.report("Starting TimescaleDB")
-            contents = Contents(_DATABASE, fingerprint(), _with_schema)
+            contents = self.contents or Contents(DATABASE, fingerprint(), _with_schema)
             folder = self.folder and self.folder / "database"
             server = EmbeddedDatabase(folder, progress=self.report, contents=contents)
-            url = stack.enter_context(server).create(_DATABASE)
+            url = stack.enter_context(server).create(DATABASE)
         migrate(url)
         return url
 
@@ -125,7 +128,7 @@ class Services:
         self._environment = {**os.environ, **environment}
         self._folder = folder
         self._running: dict[str, TetheredProcess] = {}
-        self._finite = frozenset({"simulate"})
+        self._finite = frozenset({SIMULATORS})
 
     def start(self, name: str, *arguments: str, **more: str) -> TetheredProcess:
         """Start `citygauge NAME ARGUMENTS...` with further variables in its environment."""
@@ -189,10 +192,10 @@ class Services:
         self._running.clear()
 
 
-def environment_of(servers: Servers, sources: Sources, folder: Path) -> dict[str, str]:
+def environment_of(mqtt_url: str, sources: Sources, folder: Path) -> dict[str, str]:
     """What every service of the demo is given: the broker's address, and settings for simulated time."""
     given = {
-        "MQTT_URL": servers.mqtt_url,
+        "MQTT_URL": mqtt_url,
         "CITYGAUGE_INGEST_LATE_AFTER_S": "0",
         "CITYGAUGE_INGEST_HEARTBEAT_S": "0.5",
         "CITYGAUGE_INGEST_SESSION_EXPIRY_S": "0",
@@ -207,6 +210,13 @@ def environment_of(servers: Servers, sources: Sources, folder: Path) -> dict[str
     for name in ("INGEST_METRICS_PORT", "DETECT_METRICS_PORT", "NOTIFY_METRICS_PORT", "API_PORT"):
         given[f"CITYGAUGE_{name}"] = str(free_port())
     return given
+
+
+def given(sources: Sources) -> bool:
+    """Whether a database or a broker is given."""
+    return any(
+        sources.origin(section, "url") != "default" for section in (Section.DATABASE, Section.MQTT)
+    )
 
 
 def metrics_of(environment: Mapping[str, str], name: str) -> str:

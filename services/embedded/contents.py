@@ -2,12 +2,16 @@
 
 Making a cluster and a schema costs a second of processor time at each start, and comes out the same each time. A copy
 has the original's system identifier: nothing may be restored from one into another. The folder's name carries a digest
-of what it is made of; old ones may be removed. It refuses to start a server.
+of what it is made of; when one is made, those that nobody has used for a day are removed. It refuses to start a server.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
+import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +20,7 @@ from services.embedded.cache import Progress, cache_folder, locked, made_whole, 
 from services.embedded.prefix import Prefix
 
 _FORM = 1  # raise it when clusters are made in another way
+_UNUSED_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,7 @@ def kept_cluster(
     digest = hashlib.sha256(made_of.encode()).hexdigest()[:12]
     final = cache_folder() / f"cluster-{digest}"
     if final.is_dir():
+        _note_use(final)
         return final
     make_cache_folder()
     with locked(
@@ -56,4 +62,17 @@ def kept_cluster(
                 for folder in (root.parent, root):  # the server's account must reach it
                     folder.chmod(0o755)
                 make(root)
+            _forget_unused(final.parent)
     return final
+
+
+def _note_use(cluster: Path) -> None:
+    with contextlib.suppress(OSError):  # another's cache can be read, and not always be written
+        os.utime(cluster)
+
+
+def _forget_unused(cache: Path) -> None:
+    """Each version of the code has its own; what an earlier one needed is made again when it is asked for."""
+    for cluster in cache.glob("cluster-*"):
+        if cluster.is_dir() and time.time() - cluster.stat().st_mtime > _UNUSED_S:
+            shutil.rmtree(cluster, ignore_errors=True)

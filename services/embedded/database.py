@@ -166,7 +166,7 @@ class EmbeddedDatabase(EmbeddedServer):
 
     def _make_contents(self, contents: Contents, folder: Path) -> None:
         """Leave a stopped server with the contents in a folder, safe from the loss of power."""
-        self._progress("Preparing the database and its schema (once)")
+        self._progress("Preparing a database to begin with (once)")
         with EmbeddedDatabase(folder) as server:
             contents.prepare(server.create(contents.database))
         initdb = ensure_prefix().postgres("initdb")

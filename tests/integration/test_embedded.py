@@ -24,7 +24,7 @@ from paho.mqtt.properties import Properties
 
 from services.embedded.broker import EmbeddedBroker
 from services.embedded.broker_configuration import DEVICE_USER
-from services.embedded.contents import Contents
+from services.embedded.contents import Contents, kept_cluster
 from services.embedded.database import EmbeddedDatabase
 from services.embedded.errors import FolderInUse, StartFailed
 from services.embedded.prefix import Prefix
@@ -213,6 +213,23 @@ def test_temporary_servers_begin_as_copies_with_passwords_of_their_own(
             rows(lasting.url("postgres"), "SELECT datname FROM pg_database WHERE datname = 'city'")
             == []
         )
+
+
+def test_what_nobody_has_used_for_a_day_leaves_the_cache_when_another_is_made(
+    prefix: Prefix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CITYGAUGE_CACHE_DIR", str(tmp_path))
+
+    def kept(version: str) -> Path:
+        contents = Contents("city", version, lambda url: None)
+        return kept_cluster(contents, prefix, lambda folder: None, lambda sentence: None)
+
+    old, young, used = kept("1"), kept("2"), kept("3")
+    for cluster in (old, used):
+        os.utime(cluster, (0, 0))
+    assert kept("3") == used
+    newest = kept("4")
+    assert {path for path in tmp_path.glob("cluster-*") if path.is_dir()} == {young, used, newest}
 
 
 def test_a_temporary_server_does_without_a_cache_that_it_cannot_write(
