@@ -10,7 +10,7 @@ from services.domain.condition import Change, Rule, Severity
 from services.domain.sensor import Sensor
 from services.store.alerting.alerts import AlertRepository
 from services.store.connection import connect
-from tests.api_server import METER, new_key, register, say
+from tests.api_server import METER, new_key, register, say, store
 from tests.browser.conftest import Console, arrive
 from tests.browser.history import NOW, ONSET, REFUSED, with_history
 
@@ -136,6 +136,36 @@ def test_a_flood_of_alike_alerts_is_one_entry(console: Console) -> None:
     expect(page.locator(".card")).to_contain_text("With Ana Torres")
     with connect(url, "test") as connection:
         assert all(each.acknowledged_by for each in AlertRepository(connection).open_alerts())
+
+
+def test_a_meter_that_reads_less_often_than_there_is_room_has_a_line_and_its_gap(
+    console: Console,
+) -> None:
+    api = console.api
+    number = register(api.database_url, [METER])[METER.id]
+    quarters = [NOW - timedelta(minutes=15 * n) for n in range(40) if n not in range(6, 9)]
+    store(
+        api.database_url, METER, number, quarters, flow_litres_per_h=[40.0 + n for n in range(37)]
+    )
+    say(api.database_url, onset=ONSET)
+    page = console.open()
+    drawn = page.locator(".card .spark canvas")
+    expect(drawn).to_be_visible()
+    columns = drawn.evaluate(
+        """(canvas) => {
+          const probe = document.createElement("span");
+          probe.style.color = getComputedStyle(document.documentElement).getPropertyValue("--accent");
+          document.body.append(probe);
+          const line = getComputedStyle(probe).color.match(/[0-9]+/g).map(Number);
+          const { width, height } = canvas;
+          const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+          const has = (x, y) => [0, 1, 2].every((c) => Math.abs(data[4 * (y * width + x) + c] - line[c]) < 12)
+            && data[4 * (y * width + x) + 3] > 200;
+          return [...Array(width).keys()].map((x) => [...Array(height).keys()].some((y) => has(x, y)));
+        }"""
+    )
+    share = sum(columns) / len(columns)
+    assert 0.5 < share < 0.9, "a line, but none where no reading came"
 
 
 def test_the_alert_says_the_first_step_who_has_it_and_what_was_before(console: Console) -> None:

@@ -83,14 +83,15 @@ function paint(element, alert, { metric, times, values, unit }) {
   across(limit, "--critical", [4, 3]);
   ctx.setLineDash([]);
   ctx.lineWidth = 1.5 * scale();
+  ctx.lineCap = "round"; // a value alone between two gaps is a dot
   ctx.strokeStyle = colour("--accent");
   ctx.beginPath();
-  let pen = false;
-  values.forEach((value, i) => {
-    if (value === null) { pen = false; return; }
-    if (pen) ctx.lineTo(x(times[i]), y(value));
-    else ctx.moveTo(x(times[i]), y(value));
-    pen = true;
+  const points = times.map((time, i) => [time, values[i]]).filter(([, value]) => value !== null);
+  const pauses = points.slice(1).map(([time], i) => time - points[i][0]).sort((a, b) => a - b);
+  const usualPause = pauses[pauses.length >> 1]; // a sensor may read less often than there is room for points
+  points.forEach(([time, value], i) => {
+    if (i === 0 || time - points[i - 1][0] > 2.5 * usualPause) ctx.moveTo(x(time), y(value));
+    ctx.lineTo(x(time), y(value));
   });
   ctx.stroke();
   element.replaceChildren(canvas);
