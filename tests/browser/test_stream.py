@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect
 from tests.api_server import say, serving
 from tests.browser.conftest import PATIENCE_MS, Console, tab
 from tests.browser.history import REFUSED
+from tests.browser.test_everyone import AXE, look
 
 pytestmark = pytest.mark.browser
 
@@ -47,7 +48,9 @@ def test_an_outage_is_shown_and_ends_by_itself(browser: Browser, database_url: s
             page = console.open()
             expect(page.get_by_text("All quiet")).to_be_visible()
             expect(page.locator("#pulse")).to_contain_text("Connected")
+            page.evaluate(AXE)
         expect(page.locator("#banner")).to_contain_text("No connection")
+        assert look(page, "light") + look(page, "dark") == []
         port = int(api.url.rpartition(":")[2])
         with serving(database_url, session_secret="s" * 40, port=port):
             say(database_url)
