@@ -8,9 +8,11 @@ clone is 600 files; a file system on a disk took .1 to .5 s of CPU to make them,
 """
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from services.embedded.broker import EmbeddedBroker
@@ -39,6 +41,21 @@ def memory() -> Path | None:
     """Where servers of tests keep their files: in memory; where there is little of it, as the system sets."""
     roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM
     return _MEMORY if roomy else None
+
+
+def rows(url: str, statement: str) -> list[tuple[object, ...]]:
+    """What a statement returns, committed."""
+    with psycopg.connect(url) as connection:
+        cursor = connection.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def given_folder() -> Iterator[Path]:
+    """A folder that the account of root's servers can reach, too."""
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "database"
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,14 @@ def surroundings(prefix: Prefix, tmp_path: Path) -> Iterator[dict[str, str]]:
     shutil.rmtree(folder_for_servers(tmp_path))
 
 
+def with_own_cache(surroundings: dict[str, str], prefix: Prefix) -> tuple[Path, dict[str, str]]:
+    """A cache folder that has the servers' programs and nothing else, and an environment that names it."""
+    cache = Path(surroundings["TMPDIR"]) / "cache"
+    cache.mkdir(mode=0o755)
+    (cache / prefix.root.name).symlink_to(prefix.root)
+    return cache, {**surroundings, "CITYGAUGE_CACHE_DIR": str(cache)}
+
+
 def left_by(surroundings: dict[str, str]) -> list[str]:
     """What lies in the folder for temporary files, and what still runs."""
     files = [path.name for path in Path(surroundings["TMPDIR"]).iterdir()]
@@ -167,12 +175,8 @@ def test_nothing_is_left_however_it_ends(
     moment: str,
     status: int,
 ) -> None:
-    given = surroundings
-    cache = Path(surroundings["TMPDIR"]) / "cache"
-    if number is signal.SIGTERM:
-        cache.mkdir(mode=0o755)
-        (cache / prefix.root.name).symlink_to(prefix.root)
-        given = {**surroundings, "CITYGAUGE_CACHE_DIR": str(cache)}
+    cache, own = with_own_cache(surroundings, prefix)
+    given = own if number is signal.SIGTERM else surroundings
     with subprocess.Popen(
         tethered(COMMAND),
         env=given,
@@ -202,10 +206,7 @@ def test_nothing_is_left_however_it_ends(
 def test_ctrl_c_in_make_demo_leaves_no_process_no_port_and_no_lock(
     surroundings: dict[str, str], prefix: Prefix
 ) -> None:
-    cache = Path(surroundings["TMPDIR"]) / "cache"
-    cache.mkdir(mode=0o755)
-    (cache / prefix.root.name).symlink_to(prefix.root)
-    given = {**surroundings, "CITYGAUGE_CACHE_DIR": str(cache)}
+    cache, given = with_own_cache(surroundings, prefix)
     # The folder of packages is not made anew below the running tests.
     make = ["make", "--assume-old=.venv/ready", f"BIN={Path(sys.executable).parent}", "demo"]
     with Terminal(make, given, size=(110, 40), folder=ROOT) as terminal:
@@ -241,10 +242,7 @@ def listens(port: int) -> bool:
 def test_a_second_city_begins_with_the_past_that_the_first_one_had(
     surroundings: dict[str, str], prefix: Prefix
 ) -> None:
-    cache = Path(surroundings["TMPDIR"]) / "cache"
-    cache.mkdir(mode=0o755)
-    (cache / prefix.root.name).symlink_to(prefix.root)
-    given = {**surroundings, "CITYGAUGE_CACHE_DIR": str(cache)}
+    cache, given = with_own_cache(surroundings, prefix)
     command = [*COMMAND, "--for", "1", "--json"]
     lived, begun, learnt = [], [], []
     for _ in range(2):
@@ -309,14 +307,12 @@ def test_given_servers_are_used_and_a_reading_too_many_is_the_end_of_the_balance
 
 
 def test_a_kept_city_goes_on_where_it_was(surroundings: dict[str, str], prefix: Prefix) -> None:
-    cache = Path(surroundings["TMPDIR"]) / "cache"
-    cache.mkdir(mode=0o755)
-    (cache / prefix.root.name).symlink_to(prefix.root)
+    cache, given = with_own_cache(surroundings, prefix)
     ends, said = [], []
     for _ in range(2):
         done = subprocess.run(
             [*COMMAND, "--for", "1", "--json", "--sensors", "16", "--keep"],
-            env={**surroundings, "CITYGAUGE_CACHE_DIR": str(cache)},
+            env=given,
             capture_output=True,
             text=True,
             check=False,

@@ -1,16 +1,13 @@
 """The embedded servers keep what they promise: durability, isolation, and no orphans."""
 
-import errno
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from queue import Queue
 from urllib.parse import urlsplit
@@ -24,23 +21,15 @@ from paho.mqtt.properties import Properties
 
 from services.embedded.broker import EmbeddedBroker
 from services.embedded.broker_configuration import DEVICE_USER
-from services.embedded.contents import Contents, kept_cluster
 from services.embedded.database import EmbeddedDatabase
 from services.embedded.errors import FolderInUse, StartFailed
 from services.embedded.prefix import Prefix
 from services.embedded.processes import free_port
-from tests.embedded_fixtures import memory
+from tests.embedded_fixtures import memory, rows
 from tests.tether import tethered
 from tests.waiting import PATIENCE_S, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
-
-
-def rows(url: str, statement: str) -> list[tuple[object, ...]]:
-    """What a statement returns, committed."""
-    with psycopg.connect(url) as connection:
-        cursor = connection.execute(statement)
-        return cursor.fetchall() if cursor.description else []
 
 
 def alive(pid: int) -> bool:
@@ -89,14 +78,6 @@ class Client:
     def close(self) -> None:
         self.mqtt.disconnect()
         self.mqtt.loop_stop()
-
-
-@pytest.fixture
-def given_folder() -> Iterator[Path]:
-    """A folder that the account of root's servers can reach, too."""
-    with tempfile.TemporaryDirectory(dir=memory()) as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder) / "database"
 
 
 @pytest.mark.parametrize(
@@ -179,69 +160,6 @@ def test_a_temporary_folder_goes_with_its_server(prefix: Prefix) -> None:
         folder = server.folder
         assert folder.is_dir()
     assert not folder.exists()
-
-
-def test_temporary_servers_begin_as_copies_with_passwords_of_their_own(
-    prefix: Prefix, given_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cache, made = given_folder.parent / "cache", []
-    cache.mkdir(mode=0o755)
-    monkeypatch.setenv("CITYGAUGE_CACHE_DIR", str(cache))
-    (cache / prefix.root.name).symlink_to(prefix.root)
-
-    def prepare(url: str) -> None:
-        made.append(url)
-        rows(url, "CREATE TABLE kept AS SELECT 7 AS number")
-
-    contents = Contents("city", "1", prepare)
-    begin = partial(EmbeddedDatabase, within=memory(), contents=contents)
-    with begin() as first, begin() as second:
-        urls = [urlsplit(each) for each in (*made, first.url("city"), second.url("city"))]
-        for server in (first, second):
-            assert rows(server.url("city"), "SELECT number FROM kept") == [(7,)]
-            said = server.log.read_text()
-            assert not any(str(url.password) in said for url in urls)
-        for url in urls[:2]:
-            stranger = f"postgresql://postgres:{url.password}@127.0.0.1:{second.port}/city"
-            with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-                psycopg.connect(stranger)
-    assert len(made) == 1
-    [secret] = cache.glob("cluster-*/*-password")
-    assert secret.stat().st_mode & 0o077 == 0
-    with EmbeddedDatabase(given_folder, contents=contents) as lasting:
-        assert (
-            rows(lasting.url("postgres"), "SELECT datname FROM pg_database WHERE datname = 'city'")
-            == []
-        )
-
-
-def test_what_nobody_has_used_for_a_day_leaves_the_cache_when_another_is_made(
-    prefix: Prefix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CITYGAUGE_CACHE_DIR", str(tmp_path))
-
-    def kept(version: str) -> Path:
-        contents = Contents("city", version, lambda url: None)
-        return kept_cluster(contents, prefix, lambda folder: None, lambda sentence: None)
-
-    old, young, used = kept("1"), kept("2"), kept("3")
-    for cluster in (old, used):
-        os.utime(cluster, (0, 0))
-    assert kept("3") == used
-    newest = kept("4")
-    assert {path for path in tmp_path.glob("cluster-*") if path.is_dir()} == {young, used, newest}
-
-
-def test_a_temporary_server_does_without_a_cache_that_it_cannot_write(
-    prefix: Prefix, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*given: object) -> Path:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("services.embedded.database.kept_cluster", full)
-    contents = Contents("city", "1", lambda url: None)
-    with EmbeddedDatabase(within=memory(), contents=contents) as server:
-        assert rows(server.create("city"), "SELECT 1") == [(1,)]
 
 
 def test_a_paused_database_answers_nothing_until_it_is_resumed(
