@@ -1,7 +1,7 @@
 """`make screenshots`: pictures of every page of the console on the demo's city, for docs/images.
 
-All pages in light at a desk; some in dark, on a phone, on a wall of 4K and in Spanish. They are made to be looked at
-one by one. Tiles beneath the map are drawn here: pictures show no other people's maps.
+All pages in light at a desk, in dark, on a phone and in Spanish; *Now* on a wall of 4K, too. They are made to be looked
+at one by one. Tiles beneath the map are drawn here: pictures show no other people's maps.
 """
 
 import json
@@ -45,20 +45,6 @@ PAGES: Final = {
     "messages": "#/messages",
 }
 """Name -> address, of the pages that need nothing chosen; the alert's comes from the list."""
-DARK: Final = ("map", "corridor", "zone", "sensor", "quality-days", "preview")
-PHONES: Final = (
-    "now",
-    "map",
-    "corridor",
-    "zone",
-    "sensor",
-    "quality",
-    "performance",
-    "expect",
-    "preview",
-)
-SPANISH: Final = ("now", "map", "corridor", "zone", "rule", "preview", "quality-rejected")
-
 
 CHANGES: Final = {"continuous_min_h": 30.0, "continuous_vendor_h": 30.0}
 """What the pictured preview tries."""
@@ -157,20 +143,20 @@ def pictures(page: Page) -> None:
         take(page, name, address)
     page.emulate_media(color_scheme="dark")
     take(page, "dark", alert)
-    for name in DARK:
-        take(page, f"{name}-dark", pages[name])
+    for name, address in pages.items():
+        take(page, f"{name}-dark", address)
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.emulate_media(color_scheme="light")
     take(page, "phone", alert)
-    for name in PHONES:
-        take(page, f"{name}-phone", pages[name])
+    for name, address in pages.items():
+        take(page, f"{name}-phone", address)
     page.set_viewport_size(WALL)  # type: ignore[arg-type]
     take(page, "now-wall", pages["now"])
     page.set_viewport_size(DESK)  # type: ignore[arg-type]
     speak(page, "es")
     take(page, "spanish", alert)
-    for name in SPANISH:
-        take(page, f"{name}-spanish", pages[name])
+    for name, address in pages.items():
+        take(page, f"{name}-spanish", address)
 
 
 def main() -> None:
