@@ -129,6 +129,13 @@ def community_url(prefix: Prefix) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(params=["database_url", "community_url"], ids=["apache", "community"])
+def edition_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database of each edition; what is not there is skipped."""
+    url: str = request.getfixturevalue(request.param)
+    return url
+
+
 @pytest.fixture(scope="session")
 def broker(prefix: Prefix) -> Iterator[EmbeddedBroker]:
     """The broker that all tests share: use client ids and topics that nobody else uses."""
