@@ -34,7 +34,7 @@ class SentencesDocument(Document):
     name: str = Field(description="The language's own name.")
     decimal: str = Field(description="Decimal sign.")
     group: str = Field(description="Sign between groups of three digits.")
-    grouped_from: int = Field(description="From which count on digits are grouped.")
+    grouped_from: int = Field(description="From which number on digits are grouped.")
     plurals: dict[str, str] = Field(
         description="Form of a plural: the counts that take it, as CLDR writes its rules; all others take `other`."
     )

@@ -147,7 +147,7 @@ def test_backflow_night_flow_and_intermittent_leak() -> None:
         METER,
     ).startswith(
         "The least flow of the night at meter Elm Street 4 (M-17), zone North has risen to 160 L/h, usually 50 L/h, "
-        "night after night since Mon 13 Jul 22:05. A leak of about 110 L/h, 2640 L a day, 7900 L so "
+        "night after night since Mon 13 Jul 22:05. A leak of about 110 L/h, 2,640 L a day, 7,900 L so "
         "far, is likely. First: "
     )
     assert sentence(

@@ -63,10 +63,10 @@ function moment(time, zone) {
 
 function amount({ value, unit, digits }) {
   if (unit === "s") return span(value);
-  if (unit === "1") return fixed(value, digits ?? 0, catalogue.grouped_from);
+  if (unit === "1") return fixed(value, digits ?? 0);
   const mine = unitShown(unit);
   if (mine !== unit) return `${number(value * factor(unit), 3)} ${mine}`;
-  if (digits !== undefined) return `${fixed(value, digits, catalogue.grouped_from)} ${unit}`;
+  if (digits !== undefined) return `${fixed(value, digits)} ${unit}`;
   if (unit.startsWith("L") && Math.abs(value) >= MANY) return `${fixed(value / 1000, 1)} m3${unit.slice(1)}`;
   return `${fixed(value, DIGITS[unit]?.(value) ?? 0)} ${unit}`;
 }
@@ -74,12 +74,12 @@ function amount({ value, unit, digits }) {
 function span(seconds) {
   const [unit, size] = SPANS.find(([, each, last]) => seconds / each < last);
   const length = Number((size === 1 ? Math.max(1, seconds) : seconds / size).toFixed(0));
-  return form(catalogue.spans[unit], length).replace("{n}", fixed(length, 0, catalogue.grouped_from));
+  return form(catalogue.spans[unit], length).replace("{n}", fixed(length, 0));
 }
 
 // So many decimals, in the signs of the language; as the service writes them.
-function fixed(value, digits, groupedFrom = MANY) {
+function fixed(value, digits) {
   const [whole_, rest] = value.toFixed(digits).split(".");
-  const grouped = Math.abs(Number(value.toFixed(digits))) >= groupedFrom ? whole_.replace(/\B(?=(\d{3})+$)/g, catalogue.group) : whole_;
+  const grouped = Math.abs(Number(value.toFixed(digits))) >= catalogue.grouped_from ? whole_.replace(/\B(?=(\d{3})+$)/g, catalogue.group) : whole_;
   return rest ? grouped + catalogue.decimal + rest : grouped;
 }

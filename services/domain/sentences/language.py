@@ -114,9 +114,9 @@ class Language:
         if unit == "s":
             return self._span(value)
         if unit == "1":
-            return self.number(value, digits or 0, self.grouped_from)
+            return self.number(value, digits or 0)
         if digits is not None:
-            return f"{self.number(value, digits, self.grouped_from)} {unit}"
+            return f"{self.number(value, digits)} {unit}"
         if unit in ("L", "L/h") and abs(value) >= _MANY:
             return f"{self.number(value / 1000, 1)} m3{unit.removeprefix('L')}"
         return f"{self.number(value, _digits(value, unit))} {unit}"
@@ -132,12 +132,12 @@ class Language:
         whole = _round(length)
         forms = self.spans[unit]
         template = forms.get(plurals.form(self.plurals, whole), forms[plurals.OTHER])
-        return template.format(n=self.number(whole, 0, self.grouped_from))
+        return template.format(n=self.number(whole, 0))
 
-    def number(self, value: float, digits: int, grouped_from: int = _MANY) -> str:
+    def number(self, value: float, digits: int) -> str:
         """The value with so many decimals; half a last digit is rounded up, as browsers do."""
         rounded = Decimal(value).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
-        text = f"{rounded:,f}" if abs(rounded) >= grouped_from else f"{rounded:f}"
+        text = f"{rounded:,f}" if abs(rounded) >= self.grouped_from else f"{rounded:f}"
         return text.translate({ord(","): self.group, ord("."): self.decimal})
 
 
