@@ -56,8 +56,16 @@ def backtest(
 ) -> None:
     """Run the very detectors of the service over recordings, and write the alerts they would have raised.
 
-    No broker, and for folders no database. One JSON line an alert, with the stream time at which a person would have
-    known. Readings are taken in the order of their times, or of `received_at` where a recording has that column.
+    No broker, and for folders no database. Readings are taken in the order of their times, or of `received_at` where a
+    recording has that column.
+
+    One JSON line each time that a person would have been told: sensor_id, kind, rule, started_at, detected_at (the
+    stream time of the telling), ended_at, severity, score, evidence, sentence. They are those of that moment; where an
+    alert went on, `last` is how it stood in the end, and `ended_sentence` what was said of its end. A rise of severity
+    is told anew, in a line of its own.
+
+    Scores have one line for each line that was understood: time, sensor_id, metric, score. A repeated line has its own,
+    a missing or infinite value has 0.
 
     Warm-up: of a folder everything before --from is run through the detectors; of the database `warm_days` of
     [detect] before it.
@@ -95,6 +103,8 @@ def backtest(
         return
     folders = list(folders_of(cases or []))
     several = len(folders) > 1
+    if alerts is not None or scores is not None:
+        _apart(folders)
     for name, folder in folders:
         from services.detect.recorded.recordings import read_case
 
@@ -173,6 +183,20 @@ def one_file(path: Path, name: str, suffix: str = ".jsonl") -> Path:
     return path
 
 
+def _apart(folders: list[tuple[str, Path]]) -> None:
+    """Refuse cases whose files would be one: the later would take the place of the earlier."""
+    first: dict[str, Path] = {}
+    for name, folder in folders:
+        if name in first:
+            raise InvalidInput(
+                "case",
+                f"{first[name]} and {folder}",
+                f"cases of different names, since both would be written as {name}; "
+                "give the folder above them, or run one after the other",
+            )
+        first[name] = folder
+
+
 def _file(path: Path, name: str, suffix: str, several: bool) -> Path:
     file = one_file(path, name, suffix)
     if several and file == path:
@@ -189,22 +213,30 @@ def _write(lines: list[dict[str, Any]], out: Path | None) -> None:
 
 
 def _warn(case: RecordedCase) -> None:
+    def say(text: str) -> None:
+        typer.echo(f"{case.name}: {text}", err=True)
+
     if case.bad.count:
-        typer.echo(
-            f"{case.name}: {case.bad.count} lines are not understood and left out; "
-            + "; ".join(case.bad.named),
-            err=True,
-        )
+        named = "; ".join(case.bad.named)
+        lines = "1 line is" if case.bad.count == 1 else f"{case.bad.count} lines are"
+        say(f"{lines} not understood and left out; {named}")
+    if case.unnamable:
+        some = "; ".join(list(case.unnamable)[:3])
+        say(f"{sum(case.unnamable.values())} lines are left out; {some}")
     for name, count in sorted(case.unwatched.items()):
-        typer.echo(f"{case.name}: no detector knows {name}: {count} lines", err=True)
+        say(f"no detector knows {name}: {count} lines")
+    if case.never_read:
+        some = ", ".join(case.never_read[:3]) + (", ..." if len(case.never_read) > 3 else "")
+        say(
+            f"sensors.json describes {len(case.never_read)} sensors without readings: {some}; of them nothing is told"
+        )
     if case.lines and not case.sensors:
         from services.domain.catalogue import Domain
         from services.domain.recording import metric_words
 
-        known = "; ".join(metric_words(domain) for domain in Domain)
-        typer.echo(f"{case.name}: no alert can come of it; metrics are {known}", err=True)
+        say(f"no alert can come of it; metrics are {'; '.join(map(metric_words, Domain))}")
     if not case.lines:
-        typer.echo(f"{case.name}: there are no readings", err=True)
+        say("there are no readings")
 
 
 def _tell(name: str, lines: list[dict[str, Any]], begun: float) -> None:

@@ -126,11 +126,54 @@ def test_the_command_writes_one_file_or_a_folder_of_them(tmp_path: Path) -> None
     assert alert["sensor_id"] == "M1"
     status, _, said = command(root, "--alerts", tmp_path / "folder")
     assert status == 0
-    assert "two: 1 lines are not understood and left out; line 26:" in said
+    assert "two: 1 line is not understood and left out; line 26:" in said
     assert (tmp_path / "folder" / "one.jsonl").read_text() == out.read_text()
     assert (tmp_path / "folder" / "two.jsonl").read_text() == ""
     status, _, said = command(root, "--alerts", out)
     assert (status, "for more than one case" in said) == (2, True)
+
+
+def test_a_line_is_what_a_person_was_told_and_its_end_stands_beside_it(tmp_path: Path) -> None:
+    alert, *_ = run_case(case(tmp_path / "a", lines(leaking(30))))
+    until = np.datetime64(alert["detected_at"][:-1]) - np.datetime64(isoformat(START_US)[:-1])
+    hours = int(until / np.timedelta64(1, "h")) + 1
+    [then] = run_case(case(tmp_path / "b", lines(leaking(30)[:hours])))
+    assert "last" not in then, "nothing came after it"
+    assert alert | {"last": None} == then | {"last": None}
+    litres = [a["evidence"]["numbers"]["litres_so_far"] for a in (alert, alert["last"])]
+    assert litres[1] > litres[0]
+
+
+def test_a_rise_of_severity_is_a_line_of_its_own_with_its_own_numbers(tmp_path: Path) -> None:
+    use = home(30 * 24)
+    use[22 * 24 : 23 * 24] += 5
+    use[23 * 24 : 27 * 24] += 400
+    told = [a for a in run_case(case(tmp_path, lines(use))) if a["kind"] == "continuous_flow"]
+    assert [a["severity"] for a in told] == ["warning", "critical"]
+    assert told[0]["detected_at"] < told[1]["detected_at"]
+    assert told[0]["ended_at"] == told[1]["ended_at"] is not None
+    assert told[0]["evidence"]["value"] < told[1]["evidence"]["value"]
+
+
+def test_cases_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    one, other = (case(tmp_path / name / "leak", lines(home(24))) for name in "ab")
+    status, _, said = command(one, other, "--alerts", tmp_path / "out")
+    assert (status, "both would be written as leak" in said) == (2, True)
+    assert command(tmp_path, "--alerts", tmp_path / "out")[0] == 0, (
+        "the folder above tells them apart"
+    )
+
+
+def test_a_sensor_that_cannot_be_called_so_and_one_without_readings_are_said(
+    tmp_path: Path,
+) -> None:
+    text = lines(home(24)) + lines(home(24), "M 1/2")
+    folder = case(tmp_path / "one", text, {"sensors": [{"sensor_id": "M1"}, {"sensor_id": "M9"}]})
+    status, _, said = command(folder)
+    assert status == 0
+    assert "24 lines are left out; sensor_id: 'M 1/2' is not valid" in said
+    assert "describes 1 sensors without readings: M9" in said
+    assert "no detector knows" not in said
 
 
 def test_the_command_takes_the_service_s_settings_file(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.detect.recorded.scored import readings_of_file, write_scores
+from services.detect.recorded.scored import Scorer, readings_of_file, write_scores
 from services.domain.instant import SECOND_US, isoformat
 from tests.oracles.feeds import START_US
 
@@ -57,3 +57,20 @@ def test_the_warm_up_is_scored_and_not_written(case: Path, tmp_path: Path) -> No
     assert write_scores(readings_of_file(case, in_memory=100), part, start, end) == 300
     kept = set(part.read_text().splitlines()[1:])
     assert kept <= set(whole.read_text().splitlines())
+
+
+def test_a_run_that_is_interrupted_leaves_the_file_of_the_last_one(
+    case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out" / "scores.csv"
+    write_scores(readings_of_file(case), out)
+    whole = out.read_text()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Scorer, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_scores(readings_of_file(case), out)
+    assert out.read_text() == whole
+    assert [path.name for path in out.parent.iterdir()] == ["scores.csv"]

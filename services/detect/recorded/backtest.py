@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -21,36 +20,18 @@ from services.detect.late.marks import Marks, groups, late_rows
 from services.detect.late.memory_past import MemoryPast
 from services.detect.late.reevaluation import Reevaluation
 from services.detect.recorded.recordings import Slice, read_case
+from services.detect.recorded.told import Told
 from services.detect.ticks import TICK_US
 from services.detect.watches.registry import ALONE
 from services.detect.words.sentences import say
-from services.domain.alert import Alert, AlertEvent, EventKind
+from services.domain.alert import Alert, EventKind
 from services.domain.alert_fold import fold
 from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
-from services.domain.condition import NOTES, Condition, Rule
-from services.domain.instant import SECOND_US, isoformat, to_us
+from services.domain.condition import NOTES, Condition
+from services.domain.instant import SECOND_US, parse_time, to_us
 from services.domain.sensor import Sensor
 from services.domain.subject import SubjectKind, kind_of_subject
-
-RECORDED_NAMES: Final[Mapping[Rule, str]] = {
-    Rule.CONTINUOUS_FLOW: "continuous_flow",
-    Rule.BURST: "burst",
-    Rule.BACKFLOW: "backflow",
-    Rule.SILENT: "missing_data",
-    Rule.FEED_SILENT: "missing_feed",
-    Rule.STUCK: "stuck_meter",
-    Rule.NIGHT_FLOW: "night_flow",
-    Rule.INTERMITTENT_LEAK: "intermittent_leak",
-    Rule.CONGESTION: "congestion",
-    Rule.INCIDENT: "incident",
-    Rule.SENSOR_FAULT: "detector_malfunction",
-    Rule.ZONE_LEAK: "dma_leak",
-    Rule.ALERT_FLOOD: "alert_flood",
-    Rule.REGISTER: "register_change",
-}
-"""Rule -> the word for it in labelled recordings."""
-
 
 WARM_DAYS: Final = 35.0
 """Of a past that is judged again; as the live service's `warm_days`."""
@@ -100,8 +81,7 @@ class Rehearsal:
         domains = {sensor.domain for sensor in self._sensors.values()}
         self._every_us = min((TICK_US[domain] for domain in domains), default=SECOND_US)
         self._cases = Cases(say, self._sensors)
-        self._book: dict[Any, Alert] = {}
-        self._escalated: list[tuple[AlertEvent, Alert]] = []
+        self._book: dict[Any, Told] = {}
 
     def run(self) -> Iterator[dict[str, Any]]:
         """The lines of `run_case`."""
@@ -117,10 +97,8 @@ class Rehearsal:
             clock_us = part.last_us
         if self._end_us is not None:
             yield from self._pass(clock_us, self._end_us)
-        for alert in self._book.values():
-            yield from self._reported(alert, alert.raised_at)
-        for event, alert in self._escalated:
-            yield from self._reported(alert, event.at)
+        for told in self._book.values():
+            yield from self._reported(told)
 
     def _bounded(self) -> Iterator[Slice]:
         """The slices up to the end."""
@@ -171,7 +149,7 @@ class Rehearsal:
         """A subject's alerts that are open or were raised since."""
         return [
             alert
-            for alert in (*self._ended, *self._book.values())
+            for alert in (*self._ended, *(told.now for told in self._book.values()))
             if alert.subject == subject and (alert.active or to_us(alert.raised_at) >= since_us)
         ]
 
@@ -181,26 +159,25 @@ class Rehearsal:
         past: Iterable[tuple[Condition, Condition]] = (),
     ) -> Iterator[dict[str, Any]]:
         for event in self._cases.take(conditions) + self._cases.of_the_past(past):
-            before = self._book.get(event.alert_id)
-            alert = self._book[event.alert_id] = fold(before, event)
-            if event.kind is EventKind.ESCALATED:
-                self._escalated.append((event, alert))
-            if event.kind is EventKind.CLEARED and before is not None:
+            if event.kind is EventKind.RAISED:
+                self._book[event.alert_id] = Told(fold(None, event))
+                continue
+            told = self._book[event.alert_id]
+            told.take(event)
+            if event.kind is EventKind.CLEARED:
                 del self._book[event.alert_id]
                 if self._case.arrivals:
-                    self._ended.append(alert)
-                for line in self._reported(alert, alert.raised_at):
-                    yield line | {"sentence": before.sentence, "ended_sentence": alert.sentence}
+                    self._ended.append(told.now)
+                yield from self._reported(told)
 
-    def _reported(self, alert: Alert, told: datetime) -> Iterator[dict[str, Any]]:
-        told_us = to_us(told)
-        if kind_of_subject(alert.subject) is not SubjectKind.SENSOR:
+    def _reported(self, told: Told) -> Iterator[dict[str, Any]]:
+        if kind_of_subject(told.now.subject) is not SubjectKind.SENSOR:
             return  # the nights that a recording leaves out are silences of its feed, and nobody labels them
-        if alert.rule in NOTES:
+        if told.now.rule in NOTES:
             return
-        if self._start_us is None or told_us >= self._start_us:
-            line = _line(alert, self._sensors[alert.subject])
-            yield line | {"detected_at": isoformat(told_us)}
+        for line in told.lines(self._sensors[told.now.subject]):
+            if self._start_us is None or parse_time(line["detected_at"]) >= self._start_us:
+                yield line
 
 
 def _before(part: Slice, end_us: int) -> Slice:
@@ -216,9 +193,10 @@ def run_case(
     start_us: int | None = None,
     end_us: int | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The alerts of a case, in the order in which they ended; open ones last, then rises of severity.
+    """The alerts of a case, in the order in which they ended, the open ones last.
 
-    A person is told anew when an alert's severity rises; such a line repeats the alert as it was then, detected then.
+    A line is what a person was told at that moment (`told`). A person is told anew when an alert's severity rises:
+    that is a line of its own, detected then.
 
     Args:
         case: folder with readings.csv[.gz] and perhaps sensors.json, or a case that is open already. Kinds and
@@ -229,28 +207,11 @@ def run_case(
 
     Yields:
         {sensor_id, kind, rule, started_at, detected_at, ended_at (None while open), severity, score, evidence,
-        sentence}; detected_at is the stream time at which the service would have told a person.
+        sentence, last, ended_sentence}; detected_at is the stream time at which the service would have told a person,
+        evidence what it decided by then; `last` is the alert as it stood at its end, or at the recording's.
     """
     chosen = read_case(case) if isinstance(case, Path) else case
     return Rehearsal(chosen, settings or DetectorSettings(), start_us, end_us).run()
-
-
-def _line(alert: Alert, sensor: Sensor) -> dict[str, Any]:
-    kind = RECORDED_NAMES[alert.rule]
-    if alert.rule is Rule.STUCK and sensor.domain is Domain.TRAFFIC:
-        kind = "stuck_detector"
-    return {
-        "sensor_id": alert.subject,
-        "kind": kind,
-        "rule": alert.rule.value,
-        "started_at": isoformat(to_us(alert.started_at)),
-        "detected_at": isoformat(to_us(alert.raised_at)),
-        "ended_at": isoformat(to_us(alert.cleared_at)) if alert.cleared_at else None,
-        "severity": alert.severity.value,
-        "score": alert.score,
-        "evidence": dict(alert.evidence),
-        "sentence": alert.sentence,
-    }
 
 
 def in_order(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -84,6 +84,8 @@ class CaseSensors:
         self._facts: dict[str, Mapping[str, Any]] = {
             str(facts.get("sensor_id", facts.get("id"))): facts for facts in listed or ()
         }
+        self.names = frozenset(self._facts)
+        """The sensors that it describes."""
         try:
             self._positions = _positions(list(self._facts.values()))
         except (TypeError, ValueError) as error:

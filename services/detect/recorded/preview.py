@@ -16,9 +16,10 @@ from typing import Any, Final, NamedTuple
 
 from services.detect.detector_settings import DetectorSettings
 from services.detect.late.marks import Marks, groups
-from services.detect.recorded.backtest import RECORDED_NAMES, Case, run_case
+from services.detect.recorded.backtest import Case, run_case
 from services.detect.recorded.recordings import Slice
 from services.detect.recorded.stored_case import StoredCase
+from services.detect.recorded.told import RECORDED_NAMES
 from services.detect.recorded.verdicts import judged_alerts
 from services.detect.scoring.families import family_of
 from services.detect.watches.registry import ALONE

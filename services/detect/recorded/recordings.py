@@ -57,6 +57,8 @@ class RecordedCase:
         name: of its folder.
         sensors: by number, 0 to n - 1, in order of id.
         bad: lines that were left out; unwatched: lines of a kind or metric that no detector knows, by "kind metric".
+        unnamable: lines of sensors that cannot be called so, by what is wrong with the id.
+        never_read: sensors that sensors.json describes and that have no line.
         lines: how many lines were understood.
         arrivals: whether some lines arrived later than they were observed.
         rows, series: the values, and of which sensor and metric each is.
@@ -66,6 +68,8 @@ class RecordedCase:
     sensors: tuple[Sensor, ...] = ()
     bad: BadLines = field(default_factory=BadLines)
     unwatched: dict[str, int] = field(default_factory=dict)
+    unnamable: dict[str, int] = field(default_factory=dict)
+    never_read: tuple[str, ...] = ()
     lines: int = 0
     arrivals: bool = False
     rows: SortedRows = field(default_factory=SortedRows)
@@ -185,6 +189,7 @@ def read_case(case: Path, in_memory: int = IN_MEMORY) -> RecordedCase:
     found = RecordedCase(path.parent.resolve().name, rows=SortedRows(in_memory))
     sensors: dict[str, Sensor] = {}
     places: dict[tuple[str, str, str], int | None] = {}
+    unnamable: dict[str, str] = {}
     rows = found.rows
     for line in recorded_lines(path, found.bad):
         _, at_us, received_us, sensor_id, kind, metric, value = line
@@ -192,13 +197,17 @@ def read_case(case: Path, in_memory: int = IN_MEMORY) -> RecordedCase:
         key = (sensor_id, kind, metric)
         place = places.get(key, -1)
         if place == -1:
-            place = places[key] = _place(found, sensors, described, key)
-        if place is None:
+            place = places[key] = _place(found, sensors, described, key, unnamable)
+        if place is None and sensor_id in unnamable:
+            problem = unnamable[sensor_id]
+            found.unnamable[problem] = found.unnamable.get(problem, 0) + 1
+        elif place is None:
             name = f"{kind} {metric}".strip()
             found.unwatched[name] = found.unwatched.get(name, 0) + 1
         elif -np.inf < value < np.inf:
             found.arrivals |= received_us != at_us
             rows.add(received_us, at_us, place, value)
+    found.never_read = tuple(sorted(described.names - {sensor for sensor, _, _ in places}))
     found.sensors = as_one_zone([sensors[name] for name in sorted(sensors)], path.parent.name)
     return found
 
@@ -208,8 +217,11 @@ def _place(
     sensors: dict[str, Sensor],
     described: CaseSensors,
     key: tuple[str, str, str],
+    unnamable: dict[str, str],
 ) -> int | None:
-    """Where the values of this sensor, kind and metric go; None where no detector knows them."""
+    """Where the values of this sensor, kind and metric go; None where no detector knows them, or no sensor can be
+    called so: that is added to `unnamable`.
+    """
     sensor_id, kind, metric = key
     sensor = sensors.get(sensor_id)
     sensor_kind: SensorKind | None = sensor.kind if sensor else kind_of(kind, metric)
@@ -220,7 +232,7 @@ def _place(
         try:
             check_sensor_id(sensor_id)
         except InvalidInput as error:
-            case.bad.named.append(str(error))
+            unnamable[sensor_id] = str(error)
             return None
         sensors[sensor_id] = described.sensor(sensor_id, sensor_kind)
     case.series.append(_Series(sensor_id, meant[0].column, meant[1]))

@@ -161,15 +161,29 @@ def _pairs(names: tuple[tuple[str, str], ...]) -> list[tuple[int, int, int]]:
 def write_scores(
     readings: Readings, out: Path, start_us: int | None = None, end_us: int | None = None
 ) -> int:
-    """Write one line a reading and return how many.
+    """Write one line a reading and return how many. A run that is interrupted leaves no half file behind.
+
+    A repeated line has its line too, scored as what it is: another value of the same moment.
 
     Args:
         start_us: readings before it are the warm-up: they are scored, and not written.
         end_us: readings at or after it are not taken.
     """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.exists() and not out.is_file():  # a pipe or a device: what is written there has gone
+        return _write_scores(readings, out, start_us, end_us)
+    part = out.with_name(f"{out.name}.part")
+    try:
+        written = _write_scores(readings, part, start_us, end_us)
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    return written
+
+
+def _write_scores(readings: Readings, out: Path, start_us: int | None, end_us: int | None) -> int:
     names = tuple(readings.names)
     scorer, written = Scorer(names), 0
-    out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(SCORE_COLUMNS)

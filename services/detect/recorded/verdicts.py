@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from services.detect.recorded.backtest import RECORDED_NAMES
+from services.detect.recorded.told import RECORDED_NAMES
 from services.detect.scoring.families import family_of
 from services.detect.scoring.truth import Event, Truth, Window
 from services.domain.alert import Alert
