@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from services.cli.output import make_room, write_file
-from services.cli.times import time_of
+from services.cli.times import time_of, zone_of
 from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -53,6 +53,16 @@ def backtest(
         False,
         help="Take the readings and sensors of the database (DATABASE_URL) instead of folders.",
     ),
+    time_zone: str | None = typer.Option(
+        None,
+        help=(
+            "IANA zone of times that are written without one (2026-01-31 13:45, 31.01.2026 13:45:00), in the files and "
+            "of --from and --to; otherwise they are refused. Of the hour that autumn repeats the first is meant."
+        ),
+    ),
+    decimal_comma: bool = typer.Option(
+        False, "--decimal-comma", help="Numbers in the files have a decimal comma (17,5)."
+    ),
 ) -> None:
     """Run the very detectors of the service over recordings, and write the alerts they would have raised.
 
@@ -71,20 +81,22 @@ def backtest(
     [detect] before it.
 
     A line of readings.csv is time, sensor_id, kind, metric, value. Kinds are those of `sensors import`. Metrics say
-    their unit: register_l, consumption_l, volume_l, flow_m3h, pressure_m, level_m; volume_veh, speed_kmh,
-    occupancy_pct; or a column of an export (flow_litres_per_h).
+    their unit: register_l, register_m3, consumption_l, volume_l, flow_m3h, flow_lps, pressure_m, pressure_bar,
+    level_m; volume_veh, speed_kmh, speed_mph, occupancy_pct; or a column of an export (flow_litres_per_h).
 
     Lines that are not understood are left out and named; where they are the most, the file is refused.
     """
     from services.detect.detector_settings import DetectorSettings
     from services.detect.recorded.backtest import in_order, run_case
+    from services.detect.recorded.writing import Writing
 
     sources = sources_of(config)
     from services.cli.settings import Section
 
     settings = sources.load(Section.DETECTORS, DetectorSettings)
-    start_us = None if from_ is None else time_of("--from", from_)
-    end_us = None if to is None else time_of("--to", to)
+    writing = Writing(zone_of("--time-zone", time_zone), decimal_comma)
+    start_us = None if from_ is None else time_of("--from", from_, writing.instant)
+    end_us = None if to is None else time_of("--to", to, writing.instant)
     if start_us is not None and end_us is not None and end_us <= start_us:
         raise InvalidInput("--to", to, "a time after --from")
     if database:
@@ -114,14 +126,14 @@ def backtest(
         for option, path in (("--alerts", told), ("--scores", scored)):
             if path is not None:
                 make_room(option, path)
-        case = read_case(folder)
+        case = read_case(folder, writing=writing)
         _warn(case)
         lines = in_order(run_case(case, settings, start_us, end_us))
         _write(lines, told)
         if scored is not None:
             from services.detect.recorded.scored import readings_of_file, write_scores
 
-            write_scores(readings_of_file(folder), scored, start_us, end_us)
+            write_scores(readings_of_file(folder, writing=writing), scored, start_us, end_us)
         _tell(name, lines, begun)
 
 

@@ -39,8 +39,9 @@ def replay(
 ) -> None:
     """Publish recorded readings as their sensors would, at QoS 1.
 
-    Kinds are those of `sensors import`. Metrics say their unit: register_l, consumption_l, volume_l, flow_m3h,
-    pressure_m, level_m; volume_veh, speed_kmh, occupancy_pct; or a column of an export (flow_litres_per_h).
+    Kinds are those of `sensors import`. Metrics say their unit: register_l, register_m3, consumption_l, volume_l,
+    flow_m3h, flow_lps, pressure_m, pressure_bar, level_m; volume_veh, speed_kmh, speed_mph, occupancy_pct; or a column
+    of an export (flow_litres_per_h).
 
     Rows of one sensor and time become one message. Every bad row is named with its line; unless --skip-bad is
     given, nothing is sent then. Where nobody has subscribed yet, it waits for ingest: what it says it has published,

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from services.cli.output import make_room, write_file
+from services.cli.times import zone_of
 from services.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from services.detect.recorded.writing import Writing
     from services.detect.scoring.case_files import Scored
     from services.detect.scoring.figures import Figures
 
@@ -32,21 +34,32 @@ def score(
     verbose: bool = typer.Option(
         False, "--verbose", "-v", help="Name each miss and each false alarm."
     ),
+    time_zone: str | None = typer.Option(
+        None, help="IANA zone of times in the readings that are written without one."
+    ),
+    decimal_comma: bool = typer.Option(
+        False, "--decimal-comma", help="Numbers in the readings have a decimal comma (17,5)."
+    ),
 ) -> None:
     """Say what alerts are worth on labelled cases: recall, precision, false alarms, median time to detect.
 
     An alert counts from the moment at which a person knew, never from the start that it claims. Cases without a file
     of alerts in the folder are left out.
+
+    A meter-day is a meter times 24 recorded hours; a corridor-day is a date on which the road was recorded, whatever
+    the hours. Where leaks overlap, skill over chance compares with as many alerts evenly spread, at every phase.
     """
     import json
 
+    from services.detect.recorded.writing import Writing
     from services.detect.scoring.case_files import cases_below, score_case
 
     if html is not None:
         make_room("--html", html)
 
+    writing = Writing(zone_of("--time-zone", time_zone), decimal_comma)
     scored = [
-        score_case(name, folder, path)
+        score_case(name, folder, path, writing)
         for name, folder in cases_below(case)
         if (path := _alerts_of(name, alerts)) is not None
     ]
@@ -60,7 +73,7 @@ def score(
         for domain in sorted({each.truth.domain for each in scored}):
             _print_total(domain, [each for each in scored if each.truth.domain == domain])
     if html is not None:
-        _write_page(html, scored)
+        _write_page(html, scored, writing)
         typer.echo(f"{html} written", err=True)
 
 
@@ -148,10 +161,10 @@ def _print_table(title: str, rows: Sequence[tuple[str, Figures]], domain: str) -
         typer.echo("  ".join([first[0].ljust(max(first[1], 28)), *(t.rjust(w) for t, w in rest)]))
 
 
-def _write_page(path: Path, scored: Sequence[Scored]) -> None:
+def _write_page(path: Path, scored: Sequence[Scored], writing: Writing) -> None:
     from services.detect.recorded.recordings import read_recording
     from services.detect.scoring.drawn_series import DrawnSeries
     from services.detect.scoring.page import page
 
-    text = page(scored, lambda case: DrawnSeries(read_recording(case.folder)))
+    text = page(scored, lambda case: DrawnSeries(read_recording(case.folder, writing)))
     write_file("--html", path, text)

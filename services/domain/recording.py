@@ -16,13 +16,17 @@ RECORDING_COLUMNS: Final = ("time", "sensor_id", "kind", "metric", "value")
 
 RECORDED_METRICS: Final[Mapping[str, tuple[str, str]]] = {
     "register_l": ("register", "L"),
+    "register_m3": ("register", "m3"),
     "consumption_l": ("consumption", "L"),
     "volume_l": ("consumption", "L"),
     "flow_m3h": ("flow", "m3/h"),
+    "flow_lps": ("flow", "L/s"),
     "pressure_m": ("pressure", "m[H2O]"),
+    "pressure_bar": ("pressure", "bar"),
     "level_m": ("level", "m"),
     "volume_veh": ("count", "{veh}"),
     "speed_kmh": ("speed", "km/h"),
+    "speed_mph": ("speed", "[mi_i]/h"),
     "occupancy_pct": ("occupancy", "%"),
 }
 """Recorded metric -> (the catalogue's metric name in the sensor's domain, UCUM code of the recorded values)."""

@@ -22,13 +22,17 @@ _APART_M: Final = 1000.0
 """Assumed between neighbours of which only the order is known."""
 _GUESSED: Final[Mapping[str, SensorKind]] = {
     "register_l": SensorKind.WATER_METER,
+    "register_m3": SensorKind.WATER_METER,
     "consumption_l": SensorKind.WATER_METER,
     "volume_l": SensorKind.WATER_METER,
     "flow_m3h": SensorKind.DMA_INLET,
+    "flow_lps": SensorKind.DMA_INLET,
     "pressure_m": SensorKind.PRESSURE,
+    "pressure_bar": SensorKind.PRESSURE,
     "level_m": SensorKind.TANK_LEVEL,
     "volume_veh": SensorKind.TRAFFIC_STATION,
     "speed_kmh": SensorKind.TRAFFIC_STATION,
+    "speed_mph": SensorKind.TRAFFIC_STATION,
     "occupancy_pct": SensorKind.TRAFFIC_STATION,
 }
 """Metric -> what a sensor is of which nobody says its kind."""

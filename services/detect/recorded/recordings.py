@@ -17,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from services.detect.recorded.case_sensors import CaseSensors, as_one_zone, kind_of, meaning
-from services.detect.recorded.lines import BadLines, readings_file, recorded_lines
+from services.detect.recorded.lines import AS_USUAL, BadLines, readings_file, recorded_lines
 from services.detect.recorded.sorted_rows import IN_MEMORY, Rows, SortedRows
+from services.detect.recorded.writing import Writing
 from services.detect.table import Array
 from services.domain.batch import ReadingBatch, concatenate
 from services.domain.catalogue import CATALOGUE, Domain, SensorKind
@@ -173,13 +174,14 @@ class _Joiner:
         )
 
 
-def read_case(case: Path, in_memory: int = IN_MEMORY) -> RecordedCase:
+def read_case(case: Path, in_memory: int = IN_MEMORY, writing: Writing = AS_USUAL) -> RecordedCase:
     """The case of a folder (or of a readings file).
 
     A sensor is what its first line says; kinds that are left out are guessed from the metric.
 
     Args:
         in_memory: lines that are held before the disk is used.
+        writing: how times and numbers are written.
 
     Raises:
         InvalidInput: no readings file, one that is not understood, or a sensors.json that describes no sensors.
@@ -191,7 +193,7 @@ def read_case(case: Path, in_memory: int = IN_MEMORY) -> RecordedCase:
     places: dict[tuple[str, str, str], int | None] = {}
     unnamable: dict[str, str] = {}
     rows = found.rows
-    for line in recorded_lines(path, found.bad):
+    for line in recorded_lines(path, found.bad, writing):
         _, at_us, received_us, sensor_id, kind, metric, value = line
         found.lines += 1
         key = (sensor_id, kind, metric)
@@ -254,9 +256,9 @@ class Recording:
     unwatched: Mapping[str, int] = field(default_factory=dict)
 
 
-def read_recording(case: Path) -> Recording:
+def read_recording(case: Path, writing: Writing = AS_USUAL) -> Recording:
     """The whole case in memory, for those who draw it. Errors as in `read_case`."""
-    found = read_case(case)
+    found = read_case(case, writing=writing)
     parts: dict[Domain, list[ReadingBatch]] = {}
     for block in found.batches():
         for domain, batch in block.items():

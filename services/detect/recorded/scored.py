@@ -19,14 +19,15 @@ import numpy as np
 from services.detect.anomaly.joint import JointScore
 from services.detect.anomaly.score import AnomalyScore
 from services.detect.recorded.backtest import Case
-from services.detect.recorded.lines import BadLines, readings_file, recorded_lines
+from services.detect.recorded.lines import AS_USUAL, BadLines, readings_file, recorded_lines
 from services.detect.recorded.sorted_rows import IN_MEMORY, Rows, SortedRows
+from services.detect.recorded.writing import Writing
 from services.detect.table import Array
 from services.domain.catalogue import Domain
 from services.domain.instant import HOUR_US, isoformat
 
 SCORE_COLUMNS: Final = ("time", "sensor_id", "metric", "score")
-REGISTERS: Final = frozenset({"register", "register_l", "register_litres"})
+REGISTERS: Final = frozenset({"register", "register_l", "register_m3", "register_litres"})
 """Metrics that only grow: their steps are scored."""
 FLOWS: Final = ("flow_veh_per_h", "count_veh", "volume_veh", "flow", "count", "volume")
 DENSITIES: Final = ("occupancy_pct", "occupancy", "density_veh_per_km", "density")
@@ -50,14 +51,16 @@ class Readings:
     times: dict[int, str] = field(default_factory=dict)
 
 
-def readings_of_file(case: Path, in_memory: int = IN_MEMORY) -> Readings:
+def readings_of_file(
+    case: Path, in_memory: int = IN_MEMORY, writing: Writing = AS_USUAL
+) -> Readings:
     """Every line of a case's readings file that is understood; lines of one time keep their order.
 
     Raises:
         InvalidInput: no readings file, or one that is mostly not understood.
     """
     found = Readings(SortedRows(in_memory))
-    for line in recorded_lines(readings_file(case), BadLines()):
+    for line in recorded_lines(readings_file(case), BadLines(), writing):
         if line.when != isoformat(line.at_us):
             found.times.setdefault(line.at_us, line.when)
         series = found.names.setdefault((line.sensor_id, line.metric), len(found.names))

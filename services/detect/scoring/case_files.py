@@ -1,24 +1,23 @@
 """Finds and reads a labelled case: truth.json, the ids and dates of its readings, and files of alerts.
 
-The only file of the scoring that touches a disk. It refuses to decode values; `recordings` does that.
+The only file of the scoring that touches a disk. It refuses to read the lines of readings itself: `lines` does that,
+for the backtest as well.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
+from services.detect.recorded.lines import AS_USUAL, BadLines, readings_file, recorded_lines
+from services.detect.recorded.writing import Writing
 from services.detect.scoring.alert_lines import AlertLine, parse_alerts
 from services.detect.scoring.figures import Figures, families_of, figures, of_family, with_chance
 from services.detect.scoring.matching import Matching, match
 from services.detect.scoring.truth import Truth, parse_truth
 from services.domain.errors import InvalidInput
-from services.domain.instant import DAY_US, parse_time
+from services.domain.instant import DAY_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +80,14 @@ def cases_below(root: Path) -> list[tuple[str, Path]]:
     return found
 
 
-def score_case(name: str, folder: Path, alerts: Path | None) -> Scored:
+def score_case(name: str, folder: Path, alerts: Path | None, writing: Writing = AS_USUAL) -> Scored:
     """Score the alerts of a file (None: no alerts) against the case of a folder.
 
     Raises:
         InvalidInput: a file is missing or not understood; the message names it.
     """
     truth = read_truth(folder)
-    watched = read_watched(folder, truth)
+    watched = read_watched(folder, truth, writing)
     lines = read_alerts(alerts) if alerts else []
     matching = match(truth, lines)
     sensors = len(truth.scored_sensors or watched.sensor_ids)
@@ -133,36 +132,17 @@ def read_alerts(path: Path) -> list[AlertLine]:
     return parse_alerts(text.splitlines(), path.name)
 
 
-def read_watched(folder: Path, truth: Truth) -> Watched:
-    """The sensors and dates of a case's readings."""
+def read_watched(folder: Path, truth: Truth, writing: Writing = AS_USUAL) -> Watched:
+    """The sensors and dates of a case's readings; errors as of a backtest over it."""
     ids: set[str] = set()
-    days: dict[str, bool] = {}
-    for when, sensor_id in _times(folder):
-        ids.add(sensor_id)
-        if when not in days:
-            days[when] = truth.start_us <= parse_time(when) < truth.end_us
-    dates = {parse_time(when) // DAY_US for when, judged in days.items() if judged}
+    days: set[int] = set()
+    before: str | None = None
+    for line in recorded_lines(readings_file(folder), BadLines(), writing):
+        ids.add(line.sensor_id)
+        if line.when != before:
+            before = line.when
+            if truth.start_us <= line.at_us < truth.end_us:
+                days.add(line.at_us // DAY_US)
     if not ids:
         raise InvalidInput("readings", str(folder), "readings.csv or readings.csv.gz with readings")
-    return Watched(tuple(sorted(ids)), len(dates))
-
-
-def _times(folder: Path) -> Iterator[tuple[str, str]]:
-    with _readings(folder) as file:
-        rows = csv.reader(file)
-        head = next(rows, [])
-        if not {"time", "sensor_id"} <= set(head):
-            raise InvalidInput("header", ",".join(head), "columns time and sensor_id")
-        time, sensor_id = head.index("time"), head.index("sensor_id")
-        for row in rows:
-            if len(row) == len(head):
-                yield row[time], row[sensor_id]
-
-
-def _readings(folder: Path) -> TextIO:
-    plain, packed = folder / "readings.csv", folder / "readings.csv.gz"
-    if plain.is_file():
-        return plain.open(encoding="utf-8", newline="")
-    if packed.is_file():
-        return gzip.open(packed, "rt", encoding="utf-8", newline="")
-    raise InvalidInput("case", str(folder), "a folder with readings.csv or readings.csv.gz")
+    return Watched(tuple(sorted(ids)), len(days))
