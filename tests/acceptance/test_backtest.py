@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from services.detect.recorded.backtest import write_alerts
+from services.detect.scoring.case_files import read_alerts
+from services.detect.scoring.decision import checks
 
 PRACTICE = Path(__file__).parents[3] / "shared" / "practice"
 pytestmark = [
@@ -24,6 +26,10 @@ pytestmark = [
 def score(case: str, folder: Path) -> dict[str, Any]:
     """The scorer's result for the case, with the detectors as they are."""
     write_alerts(PRACTICE / case, folder / f"{case}.jsonl")
+    for alert in read_alerts(folder / f"{case}.jsonl"):
+        found = checks(alert.kind, alert.family, alert.evidence)
+        assert found, f"the evidence of {alert} proves nothing"
+        assert all(check.holds for check in found), f"{found} of {alert}"
     out = folder / "score.json"
     subprocess.run(
         [sys.executable, PRACTICE / "score.py", folder, "--cases", case, "--json", out],

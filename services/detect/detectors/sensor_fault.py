@@ -49,6 +49,14 @@ SIGNS = (
     "occupied_without_vehicles", "locked_on", "zero_in_daytime", "chatter", "misfit", "miscount",
 )  # fmt: skip
 
+_LIMITS = {
+    "occupied_without_vehicles": {"needed_min": _GHOST / _MINUTE},
+    "locked_on": {"needed_min": _LOCKED / _MINUTE},
+    "zero_in_daytime": {"needed_min": _DEAD / _MINUTE, "needed_usual_veh": _USUAL_VEHICLES},
+    "misfit": {"needed_min": _MISFIT / _MINUTE},
+}
+"""Sign -> what it asks for besides its value, for the evidence; chatter is decided by its value alone."""
+
 
 class SensorFault:
     """Contradictions of a traffic sensor."""
@@ -181,7 +189,7 @@ class SensorFault:
             numbers = {
                 f"{SIGNS[int(sign[i])]}_min": round(float(max(lasted[i], 0) / _MINUTE), 1),
                 "sign_1": float(sign[i]),
-            }
+            } | _LIMITS.get(SIGNS[int(sign[i])], {})
             if sign[i] == MISCOUNT:
                 return self.ratio.evidence(subjects.ids, int(rows[i]), numbers)
             ratio = float(np.exp(t["fit"][rows[i]] - t["habit"][rows[i]]))
