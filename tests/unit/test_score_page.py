@@ -12,11 +12,15 @@ import numpy as np
 import pytest
 
 from services.detect.recorded.recordings import read_recording
+from services.detect.scoring.alert_lines import AlertLine
 from services.detect.scoring.case_files import Scored, cases_below, score_case
 from services.detect.scoring.drawn_series import RATE, DrawnSeries, Line
+from services.detect.scoring.intervals import of_count, of_share
+from services.detect.scoring.listing import nearest
 from services.detect.scoring.page import page
 from services.detect.scoring.panel import Band, Level, Mark, Panel, value_range
 from services.detect.scoring.plot import draw
+from services.detect.scoring.truth import Event
 from services.domain.errors import InvalidInput
 from services.domain.instant import DAY_US, HOUR_US, isoformat, parse_time
 
@@ -97,7 +101,7 @@ def test_every_hit_miss_and_false_alarm_has_its_card_and_picture(tmp_path: Path)
     assert len(re.findall('<article class="card hit"', text)) == 1
     assert len(re.findall('<article class="card miss"', text)) == 1
     assert len(re.findall('<article class="card false"', text)) == 2
-    assert Tags(text).tags.count("svg") == 4
+    assert Tags(text).tags.count("svg") == 5, "a picture each, and the times to detect"
     assert "told 24.5 h after its start" in text
     assert "Water runs." in text
     assert "litres so far" in text
@@ -120,7 +124,10 @@ def test_pictures_are_wellformed_and_show_truth_limit_usual_and_the_moment_of_te
 def test_every_text_is_escaped_and_nothing_is_loaded_or_run(tmp_path: Path) -> None:
     tags = Tags(rendered(write_case(tmp_path, sentence=EVIL)))
     assert "script" not in tags.tags
-    assert tags.links == []
+    anchors = re.findall(r' id="([^"]+)"', rendered(tmp_path))
+    assert len(anchors) == len(set(anchors))
+    assert len(tags.links) == 4, "one for each event and false alarm, to its picture"
+    assert {link.removeprefix("href=#") for link in tags.links} <= set(anchors)
     assert "&lt;script&gt;" in rendered(tmp_path)
 
 
@@ -179,7 +186,11 @@ def test_several_cases_have_an_overview_with_links_that_lead_somewhere(tmp_path:
     folders = [write_case(tmp_path / name) for name in ("one", "two")]
     cases = [score_case(f"a/{path.name}", path, path / "alerts.jsonl") for path in folders]
     text = page(cases, lambda case: DrawnSeries(read_recording(case.folder)))
-    assert Tags(text).links == ["href=#case-a-one", "href=#case-a-two"]
+    assert Tags(text).links[:2] == ["href=#case-a-one", "href=#case-a-two"]
+    anchors = re.findall(r' id="([^"]+)"', text)
+    assert {link.removeprefix("href=#") for link in Tags(text).links} <= set(anchors)
+    assert len(anchors) == len(set(anchors))
+    assert len(set(re.findall(r'type="radio" name="([^"]+)"', text))) == 2, "chosen for each case"
     assert '<section id="case-a-two">' in text
 
 
@@ -190,3 +201,61 @@ def test_cases_are_found_below_a_folder_or_in_it(tmp_path: Path) -> None:
     assert [name for name, _ in cases_below(tmp_path / "two")] == ["two"]
     with pytest.raises(InvalidInput, match=r"truth\.json"):
         cases_below(tmp_path / "water" / "none")
+
+
+def test_a_card_says_which_figures_stood_beyond_their_limits(tmp_path: Path) -> None:
+    text = rendered(write_case(tmp_path))
+    assert "<b>Decided by</b> flow 20 \u2265 4 L/h</p>" in text
+
+
+def test_the_table_says_how_far_its_figures_can_be_trusted(tmp_path: Path) -> None:
+    text = rendered(write_case(tmp_path))
+    assert "<td>.500<small>.095-.905</small></td>" in text, "Wilson, 1 of 2"
+    document = scored(tmp_path).whole.document()
+    assert document["recall_95"] == pytest.approx((0.0945, 0.9055), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("found", "of", "wanted"),
+    [(0, 10, (0.0, 0.2775)), (10, 10, (0.7225, 1.0)), (14, 15, (0.7018, 0.9881)), (0, 0, None)],
+)
+def test_intervals_of_shares_are_wilson_s(
+    found: int, of: int, wanted: tuple[float, float] | None
+) -> None:
+    assert of_share(found, of) == (wanted and pytest.approx(wanted, abs=1e-4))
+
+
+@pytest.mark.parametrize(
+    ("count", "exact"),
+    [(0, (0.0, 3.689)), (1, (0.0253, 5.572)), (5, (1.623, 11.668)), (40, (28.58, 54.47))],
+)
+def test_intervals_of_counts_are_near_the_exact_ones(
+    count: int, exact: tuple[float, float]
+) -> None:
+    low, high = of_count(count)
+    assert low == pytest.approx(exact[0], abs=0.05)
+    assert high == pytest.approx(exact[1], abs=0.05)
+
+
+def test_of_a_miss_the_nearest_alert_of_its_family_is_named() -> None:
+    event = Event(
+        "e", ("A",), "burst", "leak", START_US, START_US + 4 * HOUR_US, START_US, True, {}
+    )
+
+    def told(sensor: str, family: str, hours: float) -> AlertLine:
+        return AlertLine(sensor, "night_flow", family, START_US + round(hours * HOUR_US))
+
+    early, late = told("A", "leak", -2.5), told("A", "leak", 7.0)
+    others = [told("B", "leak", 5.0), told("A", "stuck", 5.0), told("A", "leak", -30.0)]
+    assert nearest(event, others, 0) == ""
+    assert nearest(event, [*others, late], 0) == "nearest: night flow, 3.0 h after its end"
+    assert nearest(event, [*others, late, early], 0).endswith("2.5 h before it began")
+
+
+def test_usual_values_are_drawn_with_their_spread() -> None:
+    panel = Panel(
+        (line([2.0, 9.0] * 20),), START_US, START_US + 40 * HOUR_US, levels=(Level("usual", 5.0, 2.0),)
+    )  # fmt: skip
+    picture = ElementTree.fromstring(draw(panel, "x"))
+    (band,) = [each for each in picture.iter() if each.get("class") == "spread"]
+    assert float(band.get("height", 0)) > 20

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from services.detect.scoring.alert_lines import AlertLine
 from services.detect.scoring.families import Family
+from services.detect.scoring.intervals import of_count, of_share
 from services.detect.scoring.matching import Episode, Matching, match
 from services.detect.scoring.truth import Event, Truth
 from services.domain.instant import HOUR_US
@@ -90,6 +91,9 @@ class Figures:
             "found": self.found,
             "recall": self.recall,
             "precision": self.precision,
+            "recall_95": of_share(self.found, self.events),
+            "precision_95": of_share(self.found, self.found + self.false_alarms),
+            "false_alarms_95": of_count(self.false_alarms),
             "false_alarms": self.false_alarms,
             "false_alarms_in_benign_windows": self.benign,
             "false_alarms_per_1000_sensor_days": self.per_1000_sensor_days,

@@ -14,11 +14,20 @@ from zoneinfo import ZoneInfo
 from services.detect.scoring import words
 from services.detect.scoring.alert_lines import AlertLine
 from services.detect.scoring.case_files import Scored
+from services.detect.scoring.decision import checks
 from services.detect.scoring.drawn_series import DrawnSeries
-from services.detect.scoring.figures import Figures, pool
+from services.detect.scoring.figures import pool
+from services.detect.scoring.listing import Entry, listing, nearest
 from services.detect.scoring.panel import Panel
 from services.detect.scoring.pictures import Pictures
 from services.detect.scoring.plot import draw
+from services.detect.scoring.tables import (
+    delays_plot,
+    false_alarms_table,
+    figures_row,
+    figures_table,
+    scrolled,
+)
 
 _LEGEND = (
     ("truth", "the event, by the case's truth"),
@@ -29,7 +38,8 @@ _LEGEND = (
     ("v onset", "when it began, as the alert says"),
     ("v also", "other alerts here"),
     ("h", "limit"),
-    ("h usual", "what is usual"),
+    ("h usual", "what is usual, and its spread"),
+    ("h measured", "what was measured, where no limit is on the axis"),
 )
 
 
@@ -67,10 +77,12 @@ def _overview(cases: Sequence[Scored]) -> str:
     parts = []
     for domain in sorted({case.truth.domain for case in cases}):
         mine = [case for case in cases if case.truth.domain == domain]
-        rows = [_row(case.name, case.whole, domain, link=f"#{_anchor(case)}") for case in mine]
+        rows = [
+            figures_row(case.name, case.whole, domain, link=f"#{_anchor(case)}") for case in mine
+        ]
         if len(mine) > 1:
-            rows.append(_row("all", pool(case.whole for case in mine), domain, whole=True))
-        parts.append(_rows_table(rows, domain))
+            rows.append(figures_row("all", pool(case.whole for case in mine), domain, whole=True))
+        parts.append(figures_table(rows, domain, "case"))
     return "".join(parts)
 
 
@@ -101,20 +113,25 @@ def _case(case: Scored, series: DrawnSeries) -> Iterator[str]:
         f"{len(case.watched.sensor_ids)} sensors.</p>"
     )
     yield _table(case)
+    yield delays_plot(case.by_family)
+    yield listing(_entries(case), f"show-{_anchor(case)}", zone)
     if matching.misses:
         yield '<h3>Missed</h3><div class="cards">'
-        for event in matching.misses:
+        for i, event in enumerate(matching.misses):
             facts = [
                 _lasted(event.start_us, event.end_us, zone),
                 words.size(event.size),
                 words.meanwhile(event, case.alerts, case.truth),
+                nearest(event, case.alerts, case.truth.grace_us),
             ]
             title = f"{words.event_title(event)} ({event.id})"
-            yield _card("miss", "missed", title, facts, None, pictures.of_miss(event))
+            anchor = f"{_anchor(case)}-miss-{i}"
+            yield _card("miss", "missed", anchor, title, facts, None, pictures.of_miss(event))
         yield "</div>"
     if matching.false_alarms:
-        yield '<h3>False alarms</h3><div class="cards">'
-        for episode in matching.false_alarms:
+        yield f"<h3>False alarms</h3>{false_alarms_table(matching.false_alarms)}"
+        yield '<div class="cards">'
+        for i, episode in enumerate(matching.false_alarms):
             first = episode.alerts[0]
             facts = [
                 f"told {words.moment(first.detected_us, zone, year=True)}",
@@ -123,7 +140,8 @@ def _case(case: Scored, series: DrawnSeries) -> Iterator[str]:
             ]
             title = f"{first.kind.replace('_', ' ')} at {first.sensor_id}"
             panels = pictures.of_false_alarm(episode)
-            yield _card("false", "false alarm", title, facts, first, panels)
+            anchor = f"{_anchor(case)}-false-{i}"
+            yield _card("false", "false alarm", anchor, title, facts, first, panels)
         yield "</div>"
     for family in sorted({hit.event.family for hit in hits}):
         mine = [hit for hit in hits if hit.event.family == family]
@@ -140,9 +158,40 @@ def _case(case: Scored, series: DrawnSeries) -> Iterator[str]:
                 words.size(hit.event.size),
             ]
             title = f"{hit.alert.kind.replace('_', ' ')} at {hit.alert.sensor_id} ({hit.event.id})"
-            yield _card("hit", "found", title, facts, hit.alert, pictures.of_hit(hit))
+            anchor = f"{_anchor(case)}-hit-{hits.index(hit)}"
+            yield _card("hit", "found", anchor, title, facts, hit.alert, pictures.of_hit(hit))
         yield "</div></details>"
     yield "</section>"
+
+
+def _entries(case: Scored) -> list[Entry]:
+    """Everything of the case, for its list."""
+    matching, anchor = case.matching, _anchor(case)
+    found = []
+    for i, event in enumerate(matching.misses):
+        note = nearest(event, case.alerts, case.truth.grace_us) or words.meanwhile(
+            event, case.alerts, case.truth
+        )
+        kind, where = event.kind.replace("_", " "), words.places(event.series)
+        found.append(
+            Entry("miss", "missed", f"{anchor}-miss-{i}", kind, where, event.start_us, None, note)
+        )
+    for i, episode in enumerate(matching.false_alarms):
+        first = episode.alerts[0]
+        note = f"during {episode.benign.reason.replace('_', ' ')}" if episode.benign else ""
+        began = first.detected_us if first.started_us is None else first.started_us
+        found.append(
+            Entry("false", "false alarm", f"{anchor}-false-{i}", first.kind.replace("_", " "),
+                  first.sensor_id, began, first.detected_us, note)
+        )  # fmt: skip
+    for i, hit in enumerate(hit for hit in matching.hits if hit.event.scored):
+        kind = hit.event.kind.replace("_", " ")
+        note = f"{words.hit_delay(hit)}, as {hit.alert.kind.replace('_', ' ')}"
+        found.append(
+            Entry("hit", "found", f"{anchor}-hit-{i}", kind, hit.alert.sensor_id,
+                  hit.event.start_us, hit.alert.detected_us, note)
+        )  # fmt: skip
+    return found
 
 
 def _lasted(start_us: int, end_us: int, zone: tzinfo) -> str:
@@ -151,40 +200,16 @@ def _lasted(start_us: int, end_us: int, zone: tzinfo) -> str:
 
 def _table(case: Scored) -> str:
     domain = case.truth.domain
-    rows = [_row(name, result, domain) for name, result in case.by_family.items()]
-    return _rows_table([*rows, _row("all", case.whole, domain, whole=True)], domain)
-
-
-def _rows_table(rows: Sequence[str], domain: str) -> str:
-    head = (
-        "",
-        "events",
-        "found",
-        "recall",
-        "precision",
-        "false alarms",
-        words.density_unit(domain),
+    rows = [figures_row(name, result, domain) for name, result in case.by_family.items()]
+    return figures_table(
+        [*rows, figures_row("all", case.whole, domain, whole=True)], domain, "family"
     )
-    cells = "".join(f"<th>{escape(each)}</th>" for each in (*head, "median time to detect"))
-    return (
-        f'<div class="wide"><table><thead><tr>{cells}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def _row(name: str, result: Figures, domain: str, *, whole: bool = False, link: str = "") -> str:
-    cells = (
-        f"{result.events}", f"{result.found}", words.share(result.recall), words.share(result.precision),
-        f"{result.false_alarms}", words.density(result, domain), words.span(result.median_h),
-    )  # fmt: skip
-    first = f'<a href="{escape(link)}">{escape(name)}</a>' if link else escape(name)
-    mark = ' class="whole"' if whole else ""
-    return f"<tr{mark}><td>{first}</td>{''.join(f'<td>{escape(each)}</td>' for each in cells)}</tr>"
 
 
 def _card(
     kind: str,
     badge: str,
+    anchor: str,
     title: str,
     facts: Sequence[str],
     alert: AlertLine | None,
@@ -193,14 +218,30 @@ def _card(
     drawn = "".join(draw(panel, f"{badge}: {title}") for panel in panels)
     told = [each for each in facts if each]
     parts = [
-        f'<article class="card {kind}"><h4><span class="badge">{badge}</span>{escape(title)}</h4>',
+        f'<article class="card {kind}" id="{escape(anchor)}">'
+        f'<h4><span class="badge">{badge}</span>{escape(title)}</h4>',
         f'<p class="facts">{escape(" · ".join(told))}</p>',
         f'<p class="sentence">{escape(alert.sentence)}</p>' if alert and alert.sentence else "",
-        f'<div class="wide">{drawn}</div>' if drawn else '<p class="soft">No readings to draw.</p>',
+        f"{scrolled(title)}{drawn}</div>" if drawn else '<p class="soft">No readings to draw.</p>',
+        _decision(alert) if alert else "",
         _evidence(alert.evidence) if alert and alert.evidence else "",
         "</article>",
     ]
     return "".join(parts)
+
+
+def _decision(alert: AlertLine) -> str:
+    """What stood on which side of which limit when a person was told."""
+    sides = {">=": "\u2265", "<=": "\u2264"}
+    said = [
+        f"{check.what} {words.number(check.figure)} {sides[check.side]} {words.number(check.limit)} {check.unit}"
+        for check in checks(alert.kind, alert.family, alert.evidence)
+    ]
+    missing = alert.evidence.get("missing_share")
+    if said and isinstance(missing, int | float) and missing > 0:
+        said.append(f"{100 * missing:.0f} % of the readings missing")
+    text = " · ".join(" ".join(each.split()) for each in said)
+    return f'<p class="facts why"><b>Decided by</b> {escape(text)}</p>' if said else ""
 
 
 def _evidence(evidence: Mapping[str, object]) -> str:

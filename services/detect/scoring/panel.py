@@ -40,10 +40,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A horizontal line: `kind` is "threshold" or "usual"."""
+    """A horizontal line: `kind` is "threshold", "usual" or "measured"; `spread` is drawn to either side of it."""
 
     kind: str
     value: float
+    spread: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

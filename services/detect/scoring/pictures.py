@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -18,6 +18,8 @@ from services.detect.scoring.truth import Event, names
 from services.domain.instant import DAY_US, HOUR_US
 
 _SMALL: Final = 96
+_SPREADS: Final = ("spread_km_per_h", "sigma_litres_per_h")
+"""Numbers of the evidence that say how far from what is usual is usual, too."""
 _MOST_BESIDE_MARKS: Final = 60
 _LEAST_PAD_US: Final = {"traffic": HOUR_US}
 _MOST_SPAN_US: Final = {"traffic": 8 * HOUR_US}
@@ -134,11 +136,13 @@ class Pictures:
 
 
 def _levels(evidence: Any) -> tuple[Level, ...]:
-    found = [
-        ("threshold", _figure(evidence.get("threshold"))),
-        ("usual", _figure(evidence.get("baseline"))),
-    ]
-    return tuple(Level(kind, value) for kind, value in found if value is not None)
+    numbers = evidence.get("numbers")
+    known = numbers if isinstance(numbers, Mapping) else {}
+    spread = next((s for name in _SPREADS if (s := _figure(known.get(name))) is not None), 0.0)
+    threshold, usual = _figure(evidence.get("threshold")), _figure(evidence.get("baseline"))
+    value = _figure(evidence.get("value")) if threshold is None else None
+    found = (("threshold", threshold, 0.0), ("usual", usual, spread), ("measured", value, 0.0))
+    return tuple(Level(kind, value, wide) for kind, value, wide in found if value is not None)
 
 
 def _figure(value: object) -> float | None:

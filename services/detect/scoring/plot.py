@@ -180,6 +180,10 @@ def _levels(panel: Panel, scale: Scale, *, cut: bool) -> Iterator[str]:
     taken: list[float] = [TOP + 4.0, TOP + 18.0] if cut else []
     for level in panel.levels:
         y = scale.y(level.value)
+        if level.spread > 0:
+            top, low = scale.y(level.value + level.spread), scale.y(level.value - level.spread)
+            width = scale.right - LEFT
+            yield f'<rect class="spread" x="{LEFT}" y="{top:.1f}" width="{width}" height="{max(low - top, 1):.1f}"/>'
         yield f'<path class="{level.kind}" d="M{LEFT} {y:.1f}H{scale.right}"/>'
         word = "limit" if level.kind == "threshold" else level.kind
         place = _free(y + 4, taken)
