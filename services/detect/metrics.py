@@ -56,7 +56,13 @@ class DetectMetrics:
         )
         self.judging_again_seconds = Histogram(
             "citygauge_detect_judging_again_seconds",
-            "seconds to judge the past of one group of sensors again",
+            "seconds to judge the past of one group of sensors again, all slices together",
+            buckets=_SECONDS,
+            registry=r,
+        )
+        self.late_slice_seconds = Histogram(
+            "citygauge_detect_late_slice_seconds",
+            "seconds at a time for which the feed waited while sensors were judged again",
             buckets=_SECONDS,
             registry=r,
         )

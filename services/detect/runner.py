@@ -82,12 +82,13 @@ class Runner:
         while not self._stop.is_set():
             if self.work():
                 continue
-            pause = min(self._settings.poll_s, max(0.001, self._next_tick - time.monotonic()))
+            pause = max(0.001, self._next_tick - time.monotonic())
+            pause = min(self._settings.poll_s, pause, self._late.pause_s(self._stream))
             wait(self._conn, CHANNEL, pause, self._stop)
         self.save()
 
     def work(self) -> bool:
-        """Take what the feed holds, or the time that has passed; returns whether there was anything in the feed."""
+        """Take what the feed holds, or the time that has passed; returns whether there is more to do at once."""
         try:
             return self._work()
         except DetectorFailed as error:
@@ -123,10 +124,10 @@ class Runner:
             self._judge_again()
         self._alert_round.walk(self._stream.clock_us)
         self._watch_lag()
-        return moved
+        return moved or self._late.due(self._stream)
 
     def _judge_again(self) -> None:
-        """Judge a group of sensors whose past changed; their state is another when the log has heard of it."""
+        """Judge sensors whose past changed for a while; their state is another when the log has heard of it."""
         self._unsaved = True
         self._whole = self._whole or bool(self._stream.marks.changed)  # shards may be others
         judged = self._late.judge(self._stream, self._cases)

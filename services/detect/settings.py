@@ -90,6 +90,14 @@ class DetectSettings(BaseModel):
             "changed; more where that takes longer than a fifth of it"
         ),
     )
+    late_slice_ms: float = Field(
+        5.0,
+        ge=0,
+        le=10_000,
+        description=(
+            "milliseconds after which judging again lets the feed go on; one step of the detectors is not divided"
+        ),
+    )
     keep_feed_s: float = Field(
         3600.0,
         ge=0,

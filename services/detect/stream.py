@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from services.detect.late.heard import Heard
 from services.detect.late.marks import Marks, late_rows
 from services.detect.metrics import DetectMetrics
 from services.detect.roster import Roster
@@ -47,6 +48,7 @@ class Stream:
 
     Attributes:
         marks: sensors that late readings passed by; somebody else judges them again.
+        heard: who wants to know what the core takes, while sensors are judged again.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Stream:
         self.roster = roster
         self.clock_us = clock_us
         self.marks = Marks()
+        self.heard: Heard | None = None
         self._clock, self._metrics = clock, metrics
         # a domain of the registry that has not spoken since the start holds time back too: its rows may come next
         self._newest = {sensor.domain: clock_us for sensor in roster.sensors.values()}
@@ -114,6 +117,8 @@ class Stream:
             conditions = self.roster.core.step(batch, self.clock_us)
         except Exception as error:
             raise DetectorFailed(ids, _problem(error)) from error
+        if self.heard is not None:
+            self.heard.add(batch)
         if not by_receipt:
             newest_us = min(int(batch.observed_us.max()), self.roster.core.clock_us(batch.domain))
             self.clock_us = max(self.clock_us, newest_us)

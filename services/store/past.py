@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import numpy as np
 from psycopg import sql
 
 from services.domain.batch import ReadingBatch
@@ -18,7 +19,12 @@ from services.store.wire import columnar
 
 STEP: Final = timedelta(hours=6)
 SENSORS_STEP: Final = timedelta(days=7)
-"""A step where only some sensors are read."""
+"""The longest step where only some sensors are read."""
+_FIRST_STEP: Final = timedelta(hours=1)
+_SHORTEST_STEP: Final = timedelta(seconds=1)
+_READINGS: Final = 4_000
+"""So many readings at a time are aimed at where only some sensors are read: somebody may be waiting."""
+_GROWTH: Final = 4.0
 
 PAST: Final = sql.SQL("""
     SELECT array_agg(sensor), array_agg(time), array_agg(received_at), array_agg(quality), {metrics}
@@ -88,14 +94,24 @@ def past_steps(
 def past_of(
     conn: Connection, domain: Domain, sensors: Sequence[int], start: datetime, end: datetime
 ) -> Iterator[ReadingBatch]:
-    """Readings of some sensors (by number) of a domain observed in [start, end), week after week, as in `past`."""
-    at = start
+    """Readings of some sensors (by number) of a domain observed in [start, end), a few thousand at a time.
+
+    Rows of a batch are in the order of (time, sensor), and no batch begins before the one before it ends. Where nothing
+    was observed batches are empty, so that nobody waits for the end of a gap.
+    """
+    at, step = start, _FIRST_STEP
     while at < end:
-        until = min(at + SENSORS_STEP, end)
-        batch = _between(conn, domain, at, until, sensors)
-        if batch is not None:
-            yield batch
+        until = min(at + step, end)
+        batch = _between(conn, domain, at, until, sensors) or _nothing(domain)
+        growth = min(_GROWTH, _READINGS / max(len(batch), 1))
+        step = max(_SHORTEST_STEP, min(step * growth, SENSORS_STEP))
+        yield batch
         at = until
+
+
+def _nothing(domain: Domain) -> ReadingBatch:
+    times = np.empty(0, np.int64)
+    return ReadingBatch(domain, np.empty(0, np.int32), times, times, np.empty(0, np.int16), {})
 
 
 def _next_time(conn: Connection, start: datetime, end: datetime) -> datetime | None:

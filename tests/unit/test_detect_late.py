@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.detect.late.marks import CorruptMarks, Marks, description_changed, groups, late_rows
+from services.detect.late.groups import Places, groups
+from services.detect.late.marks import CorruptMarks, Marks, description_changed, late_rows
 from services.detect.late.memory_past import MemoryPast
 from services.detect.watches.registry import ALONE
 from services.domain.catalogue import Domain, SensorKind
@@ -79,6 +80,27 @@ def test_marks_survive_as_bytes_and_damaged_ones_are_refused() -> None:
     assert not again
 
 
+def test_marks_set_apart_wait_until_they_are_forgotten_and_new_ones_stay() -> None:
+    marks, _ = two_metrics()
+    marks.add(batch(Domain.WATER, [4, 5], [7, 8]))
+    marks.change(5, None)
+    before = marks.dumps()
+    apart = marks.set_apart([0, 5])
+    assert (apart.numbers(), marks.numbers()) == ({0, 5}, {4})
+    assert Marks.loads(marks.dumps()).numbers() == Marks.loads(before).numbers()
+    marks.add(batch(Domain.WATER, [5], [6]))
+    assert (apart.first_us([5]), marks.first_us([5])) == (8, 6), "it is judged another time"
+    again = Marks.loads(marks.dumps())
+    assert (again.first_us([0]), again.first_us([5]), 5 in again.changed) == (15, 6, True)
+    marks.forget_apart(keep=[0])
+    assert marks.numbers() == {0, 4, 5}, "another group waits for the first"
+    assert (marks.first_us([0]), marks.first_us([5]), marks.changed) == (15, 6, {})
+    marks.set_apart([0, 4, 5])
+    assert not marks
+    marks.forget_apart()
+    assert Marks.loads(marks.dumps()).numbers() == set()
+
+
 def test_of_very_many_late_readings_the_oldest_of_each_sensor_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -102,11 +124,11 @@ def test_neighbours_are_judged_together_and_meters_alone() -> None:
     marks = Marks()
     marks.add(batch(Domain.WATER, [0, 1, 2, 11, 12], [1] * 5))
     marks.add(batch(Domain.TRAFFIC, [21], [1]))
-    found = {group.numbers: group.marked for group in groups(marks, plain | zone, ALONE, 3)}
+    found = {group.numbers: group.marked for group in groups(marks, Places(plain | zone, ALONE), 3)}
     assert found == {(0, 1, 2): (0, 1, 2), (12,): (12,), (10, 11): (11,), (20, 21): (21,)}
     marks = Marks()
     marks.change(11, Sensor("a", SensorKind.WATER_METER, zone="X"))
-    found = {group.numbers: group.marked for group in groups(marks, zone, ALONE, 3)}
+    found = {group.numbers: group.marked for group in groups(marks, Places(zone, ALONE), 3)}
     assert found == {(11,): (11,), (10, 11): (11,)}, "its old place, and its new one"
 
 

@@ -1,21 +1,26 @@
 """When the live service judges sensors again whose past changed, and with what of the database.
 
-It takes at most a fifth of the service's time, one group of sensors after the other. It refuses to write: the runner
-commits what is found, and takes the new state over when that is committed.
+It takes at most a fifth of the service's time, one group of sensors after the other, a slice at a time between two
+looks at the feed. It refuses to write: the runner commits what is found, and takes the new state over when that is
+committed.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
 from typing import Final, NamedTuple
+from uuid import UUID
 
 import numpy as np
 
 from services.detect.cases import Cases
-from services.detect.late.marks import Group, groups
-from services.detect.late.reevaluation import Outcome, Reevaluation
+from services.detect.late.groups import Group, Places, groups
+from services.detect.late.heard import Heard
+from services.detect.late.reevaluation import Outcome, Reevaluation, Steps
 from services.detect.metrics import DetectMetrics
 from services.detect.roster import MakeCore
 from services.detect.settings import DetectSettings
@@ -36,6 +41,7 @@ _SHARE: Final = 0.2
 _SINGLES: Final = 200
 """Meters that are judged in one go."""
 _ALERTS: Final = 1_000
+"""Of one subject, the newest."""
 
 
 class Judged(NamedTuple):
@@ -43,6 +49,18 @@ class Judged(NamedTuple):
 
     group: Group
     outcome: Outcome | None
+
+
+@dataclass
+class _Current:
+    """A group that is being judged: what is left to do, and what it cost so far."""
+
+    group: Group
+    steps: Steps
+    heard: Heard | None
+    seconds: float = 0.0
+    longest_s: float = 0.0
+    slices: int = 0
 
 
 class LateWork:
@@ -59,71 +77,121 @@ class LateWork:
         self._make_core = make_core
         self._next = 0.0
         self._waiting: list[Group] = []
+        self._current: _Current | None = None
+        self._places: tuple[int, Places] | None = None
 
     def begin(self) -> None:
-        """Forget what was planned: the state was built anew."""
-        self._waiting = []
+        """Forget what was planned and begun: the state was built anew."""
+        self._waiting, self._current, self._places = [], None, None
 
     def due(self, stream: Stream) -> bool:
         """Whether something waits to be judged and it is time to."""
+        return self.pause_s(stream) == 0
+
+    def pause_s(self, stream: Stream) -> float:
+        """Seconds until judging begins or goes on; infinite where nothing waits to be judged."""
         for number, old in stream.roster.take_changed().items():
             stream.marks.change(number, old)
-        return bool(stream.marks) and time.monotonic() >= self._next
+        waits = self._current is not None or bool(stream.marks)
+        return max(0.0, self._next - time.monotonic()) if waits else inf
 
     def judge(self, stream: Stream, cases: Cases) -> Judged | None:
-        """Judge the next group; None when there is none. The caller says `done` when it has committed the outcome.
+        """Judge the next group for a slice of time; None when there is none, or it is not done yet.
+
+        The caller lets the feed go on then, and says `done` when it has committed an outcome.
 
         Raises:
             CitygaugeError: of the database; nothing is lost, the marks stay.
         """
+        begun = time.perf_counter()
+        try:
+            if self._current is None:
+                self._current = self._next_group(stream, cases)
+            current = self._current
+            if current is None:
+                return None
+            judged = self._go_on(current, begun)
+        finally:
+            seconds = time.perf_counter() - begun
+            self._metrics.late_slice_seconds.observe(seconds)
+        current.seconds += seconds
+        current.slices += 1
+        current.longest_s = max(current.longest_s, seconds)
+        lives = bool(self._settings.late_s)
+        pause_s = seconds * (1 / _SHARE - 1) if lives else 0.0
+        if judged is not None:
+            self._tell(current, judged.outcome)
+            if len(self._waiting) == 1:
+                pause_s = max(pause_s, self._settings.late_s)
+        self._next = time.monotonic() + pause_s
+        return judged
+
+    def _next_group(self, stream: Stream, cases: Cases) -> _Current | None:
+        """Begin with the group that waits longest; what comes late from now on is judged another time."""
+        marks, roster = stream.marks, stream.roster
         if not self._waiting:
-            if stream.marks.changed:
+            if marks.changed:
                 _redescribe(stream)
-            self._waiting = groups(stream.marks, stream.roster.numbered, ALONE, _SINGLES)
+            if self._places is None or self._places[0] != roster.revision:
+                self._places = roster.revision, Places(dict(roster.numbered), ALONE)
+            self._waiting = groups(marks, self._places[1], _SINGLES)
         if not self._waiting:
-            stream.marks.done(stream.marks.numbers())  # of sensors that nobody knows
+            marks.done(marks.numbers())  # of sensors that nobody knows
             return None
         group = self._waiting[0]
-        begun = time.perf_counter()
         work = Reevaluation(
             self._make_core, self._past, _Log(self._conn, cases), self._settings.warm_days
         )
-        outcome: Outcome | None = None
+        apart = marks.set_apart(group.marked)
+        heard = stream.heard = work.listener(group)
+        core = roster.core
+        steps = work.steps(group, apart, roster.numbered, core, lambda: stream.clock_us, heard)
+        return _Current(group, steps, heard)
+
+    def _go_on(self, current: _Current, begun: float) -> Judged | None:
+        """Piece after piece until the feed has waited long enough; to the end where it goes faster than the judging."""
         try:
-            outcome = work.judge(
-                group, stream.marks, stream.roster.numbered, stream.roster.core, stream.clock_us
-            )
+            while True:
+                next(current.steps)
+                waited_s = time.perf_counter() - begun
+                if current.heard is not None and current.heard.full:
+                    continue
+                if waited_s * 1000 >= self._settings.late_slice_ms:
+                    return None
+        except StopIteration as done:
+            outcome: Outcome = done.value
+            return Judged(current.group, outcome)
         except Exception as error:
             if isinstance(error, CitygaugeError) and error.retriable:
                 raise  # the database is away: the marks stay
             self._metrics.failed_steps.inc()
-            _LOG.exception("sensors cannot be judged again: sensors=%d", len(group.numbers))
-        seconds = time.perf_counter() - begun
-        self._metrics.judging_again_seconds.observe(seconds)
+            _LOG.exception("sensors cannot be judged again: sensors=%d", len(current.group.numbers))
+            return Judged(current.group, None)
+
+    def _tell(self, current: _Current, outcome: Outcome | None) -> None:
+        group = current.group
+        self._metrics.judging_again_seconds.observe(current.seconds)
         self._metrics.judged_again.inc(len(group.marked))
         if outcome is not None:
             _LOG.info(
-                "judged again after late data: domain=%s sensors=%d marked=%d readings=%d found=%d seconds=%.2f",
+                "judged again after late data: domain=%s sensors=%d marked=%d readings=%d found=%d seconds=%.2f "
+                "slices=%d longest_ms=%.0f",
                 group.domain,
                 len(group.numbers),
                 len(group.marked),
                 outcome.readings,
                 outcome.found,
-                seconds,
+                current.seconds,
+                current.slices,
+                current.longest_s * 1000,
             )
-        pause = seconds / _SHARE if self._settings.late_s else 0.0
-        self._next = time.monotonic() + max(
-            0.0 if len(self._waiting) > 1 else self._settings.late_s, pause
-        )
-        return Judged(group, outcome)
 
     def done(self, judged: Judged, stream: Stream) -> None:
         """The outcome is committed: take the state over and forget the marks."""
-        self._waiting = self._waiting[1:]
+        self._waiting, self._current, stream.heard = self._waiting[1:], None, None
         if judged.outcome is not None and judged.outcome.adopted:
             stream.roster.core.adopt(judged.outcome.core, judged.outcome.adopted)
-        left = {number for group in self._waiting for number in group.marked}
-        stream.marks.done(set(judged.group.marked) - left)
+        stream.marks.forget_apart({n for group in self._waiting for n in group.marked})
 
     def _past(
         self, domain: Domain, numbers: Sequence[int], start_us: int, end_us: int
@@ -150,13 +218,13 @@ class _Log:
     def open(self) -> Sequence[Alert]:
         return self._cases.open
 
-    def of(self, subject: str, since_us: int) -> Sequence[Alert]:
-        page = self._repository.page(
-            limit=_ALERTS, now=from_us(since_us), subject=subject, start=from_us(since_us)
-        )
-        found = {alert.id: alert for alert in reversed(page.items)}
-        found |= {alert.id: alert for alert in self._cases.open if alert.subject == subject}
-        return list(found.values())
+    def of(self, subjects: Collection[str], since_us: int) -> Mapping[str, Sequence[Alert]]:
+        known = self._repository.raised_since(subjects, from_us(since_us), limit=_ALERTS)
+        known += [alert for alert in self._cases.open if alert.subject in subjects]
+        found: dict[str, dict[UUID, Alert]] = {}
+        for alert in known:
+            found.setdefault(alert.subject, {})[alert.id] = alert
+        return {subject: list(alerts.values()) for subject, alerts in found.items()}
 
 
 def unknown_since(stream: Stream) -> None:

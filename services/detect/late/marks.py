@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from services.detect.late.before import Before
 from services.detect.table import Array
 from services.domain.batch import ReadingBatch, concatenate
 from services.domain.catalogue import Domain, SensorKind
@@ -67,11 +68,13 @@ class Marks:
         late: late readings by domain, in the order in which they came.
         changed: sensors whose description changed, as they were before, by number; None where that is not known.
         revision: up to where changes of the registry are among `changed` or were judged.
+        apart: the marks of sensors that are being judged; what comes meanwhile is marked beside them.
     """
 
     late: dict[Domain, ReadingBatch] = field(default_factory=dict)
     changed: dict[int, Sensor | None] = field(default_factory=dict)
     revision: int = 0
+    apart: Marks | None = None
 
     def __bool__(self) -> bool:
         return bool(self.late or self.changed)
@@ -117,25 +120,7 @@ class Marks:
 
     def without(self, batch: ReadingBatch) -> ReadingBatch:
         """A batch of the past as it was before the late readings and metrics came."""
-        late = self.late.get(batch.domain)
-        if late is None:
-            return batch
-        metrics = dict(batch.metrics)
-        for name in metrics.keys() & late.metrics.keys():
-            came = _among(batch, late.take(np.isfinite(late.metrics[name])))
-            metrics[name] = np.where(came, np.nan, metrics[name])
-        if not metrics:
-            return batch
-        left = np.any([np.isfinite(values) for values in metrics.values()], axis=0)
-        lean = ReadingBatch(
-            batch.domain,
-            batch.sensor,
-            batch.observed_us,
-            batch.received_us,
-            batch.quality,
-            metrics,
-        )
-        return lean.take(left)
+        return Before(self.late.get(batch.domain)).without(batch)
 
     def done(self, numbers: Iterable[int]) -> None:
         """Forget the marks of these sensors."""
@@ -145,13 +130,41 @@ class Marks:
         rest = {d: batch.take(~np.isin(batch.sensor, chosen)) for d, batch in self.late.items()}
         self.late = {domain: batch for domain, batch in rest.items() if len(batch)}
 
+    def set_apart(self, numbers: Iterable[int]) -> Marks:
+        """Set the marks of these sensors apart while they are judged, and return them."""
+        chosen = np.array(sorted(numbers), np.int64)
+        mine = {d: batch.take(np.isin(batch.sensor, chosen)) for d, batch in self.late.items()}
+        self.apart = Marks(
+            {domain: batch for domain, batch in mine.items() if len(batch)},
+            {n: self.changed[n] for n in chosen.tolist() if n in self.changed},
+        )
+        self.done(chosen.tolist())
+        return self.apart
+
+    def forget_apart(self, keep: Iterable[int] = ()) -> None:
+        """What was set apart is judged; the marks of `keep` wait for another judgement."""
+        if self.apart is not None:
+            self.apart.done(self.apart.numbers() - set(keep))
+            whole = self.whole()
+            self.late, self.changed, self.apart = whole.late, whole.changed, None
+
+    def whole(self) -> Marks:
+        """What waits, together with what was set apart: nothing is judged before it is committed."""
+        if self.apart is None:
+            return self
+        known = Marks(dict(self.apart.late), {**self.changed, **self.apart.changed}, self.revision)
+        for batch in self.late.values():
+            known.add(batch)
+        return known
+
     def dumps(self) -> bytes:
         """Bytes that `loads` turns back into equal marks."""
-        parts = [batch.dumps() for batch in self.late.values()]
+        known = self.whole()
+        parts = [batch.dumps() for batch in known.late.values()]
         head = json.dumps(
             {
-                "revision": self.revision,
-                "changed": [[n, asdict(old) if old else None] for n, old in self.changed.items()],
+                "revision": known.revision,
+                "changed": [[n, asdict(old) if old else None] for n, old in known.changed.items()],
                 "sizes": [len(part) for part in parts],
             }
         ).encode()
@@ -188,74 +201,3 @@ def _oldest(batch: ReadingBatch) -> ReadingBatch:
 
 def _sensor(facts: Mapping[str, Any] | None) -> Sensor | None:
     return None if facts is None else Sensor(**{**facts, "kind": SensorKind(facts["kind"])})
-
-
-def _among(batch: ReadingBatch, others: ReadingBatch) -> Array:
-    """(n,) bool, whether a reading's sensor and time are those of one of the others."""
-    found = np.zeros(len(batch), np.bool_)
-    if not len(others):
-        return found
-    known = set(zip(others.sensor.tolist(), others.observed_us.tolist(), strict=True))
-    places = np.flatnonzero(np.isin(batch.observed_us, others.observed_us))
-    found[places] = [
-        key in known
-        for key in zip(
-            batch.sensor[places].tolist(), batch.observed_us[places].tolist(), strict=True
-        )
-    ]
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Sensors that are judged together.
-
-    Attributes:
-        domain: of all of them.
-        numbers: all; marked: those whose data or description changed.
-    """
-
-    domain: Domain
-    numbers: tuple[int, ...]
-    marked: tuple[int, ...]
-
-
-def groups(
-    marks: Marks, sensors: Mapping[int, Sensor], alone: frozenset[SensorKind], most: int
-) -> list[Group]:
-    """What must be judged: a road or a zone as a whole, customers' meters (kinds in `alone`) by themselves.
-
-    A late meter is also heard by its zone, where that has an inlet. At most `most` single sensors go together.
-    """
-    singles: dict[Domain, set[int]] = {}
-    shared: dict[tuple[Domain, str, str], set[int]] = {}
-    inlets = {s.zone for s in sensors.values() if s.kind not in alone and s.zone}
-    for number in sorted(marks.numbers()):
-        for sensor in (sensors.get(number), marks.changed.get(number)):
-            if sensor is None:
-                continue
-            if (sensor.kind in alone and sensor.zone not in inlets) or _place(sensor) is None:
-                singles.setdefault(sensor.domain, set()).add(number)
-            else:
-                shared.setdefault((sensor.domain, *(_place(sensor) or ("", ""))), set()).add(number)
-    found = []
-    for domain, numbers in singles.items():
-        ordered = sorted(numbers & sensors.keys())
-        for i in range(0, len(ordered), most):
-            part = tuple(ordered[i : i + most])
-            found.append(Group(domain, part, part))
-    members: dict[tuple[Domain, str, str], list[int]] = {}
-    for number, sensor in sensors.items():
-        place = _place(sensor)
-        if place is not None and (sensor.domain, *place) in shared:
-            members.setdefault((sensor.domain, *place), []).append(number)
-    for key, marked in shared.items():
-        found.append(Group(key[0], tuple(sorted(members.get(key, ()))), tuple(sorted(marked))))
-    return found
-
-
-def _place(sensor: Sensor) -> tuple[str, str] | None:
-    """The road or zone whose sensors see each other."""
-    if sensor.road:
-        return ("road", sensor.road)
-    return ("zone", sensor.zone) if sensor.zone else None

@@ -2,16 +2,16 @@
 
 A second core of these sensors alone runs through their stored past, once as it is now and, where that differs from the
 log of alerts, once as it was before: only what differs between the two is due to what changed. The core that knows the
-whole past then replaces the live state of these sensors. Arrival itself (silence) is not judged. It refuses to write,
-to read a clock, and to know where the past is kept.
+whole past then replaces the live state of these sensors. Arrival itself (silence) is not judged. It goes piece by
+piece, so that whoever asks can let the live core go on between two; the outcome is that of the moment at which it is
+there. It refuses to write, to read a clock, and to know where the past is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import numpy as np
 
@@ -23,12 +23,13 @@ from services.detect.late.episodes import (
     episodes,
     findings,
 )
-from services.detect.late.marks import Group, Marks
+from services.detect.late.groups import Group
+from services.detect.late.heard import Heard
+from services.detect.late.marks import Marks
+from services.detect.late.rerun import Known, Past, Rerun, caught_up
 from services.detect.roster import Detecting, MakeCore
-from services.detect.table import Array
 from services.detect.words.late_words import ARRIVED, IN_TIME
 from services.domain.alert import Alert
-from services.domain.batch import ReadingBatch
 from services.domain.catalogue import Domain
 from services.domain.condition import Change, Condition, Evidence
 from services.domain.instant import DAY_US, SECOND_US, to_us
@@ -38,15 +39,6 @@ TRAFFIC_DAYS: Final = 1.0
 """Of a road at most so much of the past is read: its neighbours are compared every half minute of it."""
 
 
-class Past(Protocol):
-    """Where stored readings are."""
-
-    def __call__(
-        self, domain: Domain, numbers: Sequence[int], start_us: int, end_us: int
-    ) -> Iterator[ReadingBatch]:
-        """Readings of the sensors observed in [start, end), in the order of time."""
-
-
 class Log(Protocol):
     """The alerts of the detectors."""
 
@@ -54,8 +46,8 @@ class Log(Protocol):
     def open(self) -> Sequence[Alert]:
         """Every alert whose measurement still shows it."""
 
-    def of(self, subject: str, since_us: int) -> Sequence[Alert]:
-        """The open alerts of a subject, and those that were raised since; oldest first."""
+    def of(self, subjects: Collection[str], since_us: int) -> Mapping[str, Sequence[Alert]]:
+        """The open alerts of each subject, and those that were raised since; oldest first. None: left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +74,10 @@ class Outcome:
         return len(self.conditions) + 2 * len(self.past)
 
 
+Steps: TypeAlias = Generator[None, None, Outcome]
+"""Judging that pauses after every piece and returns what it brought."""
+
+
 class Reevaluation:
     """How to judge a group again.
 
@@ -95,7 +91,6 @@ class Reevaluation:
     def __init__(self, make_core: MakeCore, past: Past, log: Log, warm_days: float) -> None:
         self._make_core, self._past, self._log = make_core, past, log
         self._warm_days = warm_days
-        self._readings = 0
 
     def judge(
         self,
@@ -105,39 +100,76 @@ class Reevaluation:
         live: Detecting,
         now_us: int,
     ) -> Outcome:
-        """What the log must hear of the group, and the state that knows its whole past.
+        """What the log must hear of the group, and the state that knows its whole past; at one go.
 
         Args:
             sensors: by number, as they are described now.
             live: the running core; it is only asked up to where it has read.
             now_us: the stream's time: when it is told.
         """
-        self._readings = 0
+        steps = self.steps(group, marks, sensors, live, lambda: now_us)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                outcome: Outcome = done.value
+                return outcome
+
+    @staticmethod
+    def listener(group: Group) -> Heard | None:
+        """Who must hear what the live core takes while a group is judged step by step; a road's state is kept."""
+        return None if group.domain is Domain.TRAFFIC else Heard(group.domain, group.numbers)
+
+    def steps(
+        self,
+        group: Group,
+        marks: Marks,
+        sensors: Mapping[int, Sensor],
+        live: Detecting,
+        clock_us: Callable[[], int],
+        heard: Heard | None = None,
+    ) -> Steps:
+        """As `judge`, piece by piece. The last step ends with the live core's state: the caller adopts it at once.
+
+        Args:
+            marks: as they were at the first step; late readings that come after it are judged another time.
+            clock_us: the stream's time.
+            heard: the group's `listener`, to which the live core's batches are given from the first step on.
+        """
         newest = live.newest_us(np.array(group.numbers, np.int64))
         now = [(number, sensors[number]) for number in group.numbers]
         subjects = {sensor.id: number for number, sensor in now}
         since_us = marks.first_us(group.marked)
         if since_us is None:
-            since_us = now_us  # a description changed: what is over is of no interest
+            since_us = clock_us()  # a description changed: what is over is of no interest
         days = self._warm_days
         if group.domain is Domain.TRAFFIC:
             days = min(days, TRAFFIC_DAYS)
         span_us = round(days * DAY_US)
-        open_now = [alert for alert in self._log.open if alert.subject in subjects]
-        start_us = min([since_us, *(to_us(alert.started_at) for alert in open_now)]) - span_us
-        alerts_of = cache(lambda subject: self._log.of(subject, since_us - span_us))
+        begun_us = [
+            to_us(alert.started_at) for alert in self._log.open if alert.subject in subjects
+        ]
+        known = Known(self._past, group, newest, min([since_us, *begun_us]) - span_us, heard)
 
         def compared(said: Sequence[Episode]) -> list[Finding]:
-            interesting = {a.subject for a in open_now} | {e.first.subject for e in said}
-            return findings(said, interesting & subjects.keys(), alerts_of, since_us)
+            interesting = {a.subject for a in self._log.open} | {e.first.subject for e in said}
+            interesting &= subjects.keys()
+            alerts = self._log.of(interesting, since_us - span_us)
+            return findings(said, interesting, lambda subject: alerts.get(subject, ()), since_us)
 
-        core, said = self._run(group, now, start_us, newest, None)
-        found = compared(said)
+        yield
+        run = Rerun(self._make_core(now), known)
+        yield from run.past()
+        yield from caught_up([run])
+        found = compared(episodes(run.said))
         kept: set[int] = set()
+        readings = run.readings
         if found:
             before = [(n, marks.changed.get(n) or sensor) for n, sensor in now]
-            _, otherwise = self._run(group, before, start_us, newest, marks)
-            same = compared(otherwise)
+            other = Rerun(self._make_core(before), known, marks.late.get(group.domain))
+            yield from other.past()
+            yield from caught_up([run, other])
+            found, same = compared(episodes(run.said)), compared(episodes(other.said))
             every, found = found, caused(found, same)
             # an alert that neither run knows is older than what they read: the live state knows better
             kept = {
@@ -145,38 +177,18 @@ class Reevaluation:
                 for f in every
                 if f.verdict is Verdict.DISPROVED and f not in found
             }
+            readings = run.readings + other.readings
         adopted = tuple(number for number in group.numbers if number not in kept)
         if group.domain is Domain.TRAFFIC:
             # its windows are minutes: the live state says by itself what is on now, and knows the habits of weeks
             found, adopted = [f for f in found if _of_the_past(f)], ()
+        now_us = clock_us()
         now_known = [f for f in found if f.verdict is not Verdict.PAST]
         over = [f for f in found if f.verdict is Verdict.PAST]
         conditions = tuple(self._conditions(now_known, group, marks, subjects, now_us))
         ends = tuple(self._conditions(over, group, marks, subjects, now_us))
         past = tuple(zip(ends[::2], ends[1::2], strict=True))
-        return Outcome(conditions, past, core, adopted, self._readings)
-
-    def _run(
-        self,
-        group: Group,
-        sensors: Sequence[tuple[int, Sensor]],
-        start_us: int,
-        newest: Array,
-        without: Marks | None,
-    ) -> tuple[Detecting, list[Episode]]:
-        """A second core over the past up to what the live one has read; `without` takes out what came late."""
-        core = self._make_core(sensors)
-        said: list[Condition] = []
-        end_us = int(newest.max(initial=start_us)) + 1
-        limits = np.zeros(max(group.numbers, default=0) + 1, np.int64)
-        limits[list(group.numbers)] = newest
-        for stored in self._past(group.domain, group.numbers, start_us, end_us):
-            known = stored.take(stored.observed_us <= limits[stored.sensor])
-            batch = known if without is None else without.without(known)
-            if len(batch):
-                said += core.step(batch, int(batch.observed_us[-1]))
-                self._readings += len(batch)
-        return core, episodes(said)
+        return Outcome(conditions, past, run.core, adopted, readings)
 
     def _conditions(
         self,

@@ -8,7 +8,7 @@ neither database nor broker itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -16,7 +16,8 @@ from typing import Any, Final, Protocol
 from services.detect.cases import Cases
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
-from services.detect.late.marks import Marks, groups, late_rows
+from services.detect.late.groups import Places, groups
+from services.detect.late.marks import Marks, late_rows
 from services.detect.late.memory_past import MemoryPast
 from services.detect.late.reevaluation import Reevaluation
 from services.detect.recorded.recordings import Slice, read_case
@@ -131,8 +132,10 @@ class Rehearsal:
 
     def _judged_again(self, now_us: int) -> Iterator[dict[str, Any]]:
         """What late readings reveal, as the live service finds it."""
-        sensors = dict(self._case.numbered) if self._marks else {}
-        for group in groups(self._marks, sensors, ALONE, _SINGLES) if self._marks else ():
+        if not self._marks:
+            return
+        sensors = dict(self._case.numbered)
+        for group in groups(self._marks, Places(sensors, ALONE), _SINGLES):
             work = Reevaluation(self._make_core, self._past, self, WARM_DAYS)
             outcome = work.judge(group, self._marks, sensors, self._core, now_us)
             yield from self._told(outcome.conditions, outcome.past)
@@ -145,13 +148,13 @@ class Rehearsal:
         """The open alerts, for the judging of late readings."""
         return self._cases.open
 
-    def of(self, subject: str, since_us: int) -> Sequence[Alert]:
-        """A subject's alerts that are open or were raised since."""
-        return [
-            alert
-            for alert in (*self._ended, *(told.now for told in self._book.values()))
-            if alert.subject == subject and (alert.active or to_us(alert.raised_at) >= since_us)
-        ]
+    def of(self, subjects: Collection[str], since_us: int) -> Mapping[str, Sequence[Alert]]:
+        """The alerts of each subject that are open or were raised since."""
+        found: dict[str, list[Alert]] = {}
+        for alert in (*self._ended, *(told.now for told in self._book.values())):
+            if alert.subject in subjects and (alert.active or to_us(alert.raised_at) >= since_us):
+                found.setdefault(alert.subject, []).append(alert)
+        return found
 
     def _told(
         self,

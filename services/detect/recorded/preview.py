@@ -15,7 +15,8 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 from services.detect.detector_settings import DetectorSettings
-from services.detect.late.marks import Marks, groups
+from services.detect.late.groups import Places, groups
+from services.detect.late.marks import Marks
 from services.detect.recorded.backtest import Case, run_case
 from services.detect.recorded.recordings import Slice
 from services.detect.recorded.stored_case import StoredCase
@@ -231,7 +232,7 @@ def _scope(order: PreviewOrder, sensors: Mapping[int, Sensor]) -> tuple[set[int]
             raise UnknownSensor(order.sensor_id)
         marks = Marks()
         marks.change(one, sensors[one])
-        [group] = groups(marks, sensors, ALONE, 1)
+        [group] = groups(marks, Places(sensors, ALONE), 1)
         return {one}, set(group.numbers)
     chosen = {
         number

@@ -57,6 +57,13 @@ UPDATE: Final[LiteralString] = """
         said = %(said)s::jsonb
      WHERE id = %(id)s
 """
+RAISED_SINCE: Final[LiteralString] = f"""
+    SELECT found.* FROM unnest(%(subjects)s::text[]) AS wanted (subject)
+     CROSS JOIN LATERAL (SELECT {COLUMNS} FROM alert AS a
+                          WHERE a.subject = wanted.subject AND a.raised_at >= %(start)s
+                          ORDER BY raised_at DESC, id DESC LIMIT %(limit)s) AS found
+     ORDER BY raised_at, id
+"""
 MEMBERS: Final[LiteralString] = """
     SELECT group_id, id, severity, started_at,
            cleared_at IS NULL AND resolved_at IS NULL AND suppressed_by IS NULL, told_at IS NOT NULL

@@ -8,7 +8,7 @@ here could break it.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -150,6 +150,13 @@ class AlertRepository:
         return {
             row[0]: alert_of(row) for row in self._conn.execute(statements.GET, (list(alert_ids),))
         }
+
+    def raised_since(
+        self, subjects: Collection[str], start: datetime, *, limit: int
+    ) -> list[Alert]:
+        """The alerts of these subjects that were raised since, oldest first; of each the newest `limit`."""
+        values = {"subjects": list(map(storable, subjects)), "start": start, "limit": limit}
+        return [alert_of(row) for row in self._conn.execute(statements.RAISED_SINCE, values)]
 
     def open_alerts(self) -> list[Alert]:
         """Every alert that has not cleared, oldest first; there is at most one for each (rule, subject)."""
