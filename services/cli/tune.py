@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import typer
@@ -60,6 +62,9 @@ def tune(
         metavar="MONEY",
         help="The same for each hour from an event's start until somebody is told.",
     ),
+    jobs: int | None = typer.Option(
+        None, min=1, help="Configurations at a time, each in a process; as many as there are cores."
+    ),
 ) -> None:
     """Show what other limits of the detectors would have found, when, and for how many false alarms.
 
@@ -71,9 +76,10 @@ def tune(
     of a faulty sensor) should not be told, and alerts at places and times that nobody has judged are counted apart.
     """
     from services.cli.settings import Section
+    from services.cli.tune_workers import points
     from services.detect.detector_settings import DetectorSettings
     from services.detect.recorded.proposal import NOTHING_BETTER, proposed, table
-    from services.detect.recorded.tune import tried, with_front
+    from services.detect.recorded.tune import with_front
     from services.detect.scoring import words
 
     sources = sources_of(None)
@@ -87,16 +93,19 @@ def tune(
     prices = _prices(false_alarm_costs, miss_costs, hour_costs)
     with _histories(sources, cases or [], database, from_, to) as histories:
         several = _configurations(present, histories, limit or [], config or [])
-        points: list[Point] = []
+        at_a_time = jobs or len(os.sched_getaffinity(0))
         begun = time.perf_counter()
-        for done, configuration in enumerate(several, start=1):
-            points.append(tried(configuration, histories))
-            left = (time.perf_counter() - begun) / done * (len(several) - done)
+        found: list[Point] = []
+        for point in points(several, histories, at_a_time):
+            found.append(point)
+            left = (time.perf_counter() - begun) / len(found) * (len(several) - len(found))
             ahead = f", about {words.span(left / 3600)} to go" if left > 1 else ""
-            typer.echo(f"{done} of {len(several)}: {configuration.name}{ahead}", err=True)
+            name = point.configuration.name
+            typer.echo(f"{len(found)} of {len(several)}: {name}{ahead}", err=True)
         complete = all(each.complete for each in histories)
-    text = proposed(with_front(points), prices)
-    typer.echo("\n".join(table(with_front(points), prices, complete)))
+    compared = with_front(found)
+    text = proposed(compared, prices)
+    typer.echo("\n".join(table(compared, prices, complete)))
     typer.echo(f"\n{text}" if text else f"\n{NOTHING_BETTER}")
     if out is not None and text:
         _write(out, text)
@@ -106,16 +115,28 @@ def tune(
 def _histories(
     sources: Sources, cases: list[Path], database: bool, from_: str | None, to: str | None
 ) -> Iterator[list[Labelled]]:
-    if not database:
-        yield [_labelled(name, folder) for name, folder in folders_of(cases)]
-        return
-    start_us = None if from_ is None else time_of("--from", from_)
-    end_us = None if to is None else time_of("--to", to)
-    with stored_case(sources, start_us, end_us) as found:
-        from services.detect.recorded.tune import Labelled
-        from services.detect.recorded.verdicts import judged_alerts, truth_of
-        from services.domain.instant import DAY_US, from_us
+    """The histories, each read once; their readings lie in files until this is left."""
+    with TemporaryDirectory(prefix="citygauge-") as name:
+        folder = Path(name)
+        if database:
+            start_us = None if from_ is None else time_of("--from", from_)
+            end_us = None if to is None else time_of("--to", to)
+            found = [_stored(sources, start_us, end_us, folder / "0")]
+        else:
+            found = [
+                _labelled(case, at, folder / str(place))
+                for place, (case, at) in enumerate(folders_of(cases))
+            ]
+        yield found
 
+
+def _stored(sources: Sources, start_us: int | None, end_us: int | None, file: Path) -> Labelled:
+    from services.detect.recorded.spooled_case import spooled
+    from services.detect.recorded.tune import Labelled
+    from services.detect.recorded.verdicts import judged_alerts, truth_of
+    from services.domain.instant import DAY_US, from_us
+
+    with stored_case(sources, start_us, end_us) as found:
         alerts = judged_alerts(
             found.conn,
             None if start_us is None else from_us(start_us),
@@ -132,11 +153,13 @@ def _histories(
         begin_us = start_us if start_us is not None else first_us
         truth = truth_of(alerts, begin_us, last_us)
         days = max((last_us - begin_us) / DAY_US, 1e-9)
-        yield [Labelled(found, truth, days * len(found.numbered), days, complete=False)]
+        sensor_days = days * len(found.numbered)
+        return Labelled(spooled(found, file), truth, sensor_days, days, complete=False)
 
 
-def _labelled(name: str, folder: Path) -> Labelled:
+def _labelled(name: str, folder: Path, file: Path) -> Labelled:
     from services.detect.recorded.recordings import read_case
+    from services.detect.recorded.spooled_case import spooled
     from services.detect.recorded.tune import Labelled
     from services.detect.scoring.case_files import read_truth
 
@@ -147,7 +170,7 @@ def _labelled(name: str, folder: Path) -> Labelled:
     truth = read_truth(folder)
     case = read_case(folder)
     sensors = len(truth.scored_sensors or case.sensors)
-    return Labelled(case, truth, sensors * truth.days, truth.days)
+    return Labelled(spooled(case, file), truth, sensors * truth.days, truth.days)
 
 
 def _configurations(

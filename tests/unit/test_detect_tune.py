@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,12 +15,17 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.commands import application
+from services.cli.tune_workers import TryFailed, points
 from services.detect.detector_settings import DetectorSettings
+from services.detect.recorded.backtest import run_case
 from services.detect.recorded.outcomes import Kind, Outcome, halves, tally
 from services.detect.recorded.proposal import proposed, table
+from services.detect.recorded.recordings import read_case
+from services.detect.recorded.spooled_case import SpooledCase, spooled
 from services.detect.recorded.tune import (
     FACTORS,
     Configuration,
+    Labelled,
     Point,
     Prices,
     combinations,
@@ -24,13 +34,18 @@ from services.detect.recorded.tune import (
     proposal,
     with_front,
 )
+from services.detect.scoring.case_files import read_truth
 from services.detect.scoring.figures import Figures
-from services.domain.catalogue import Domain
+from services.domain.catalogue import Domain, SensorKind
 from services.domain.errors import InvalidInput
 from services.domain.instant import DAY_US, isoformat
+from services.domain.sensor import Sensor
+from services.embedded.guardian import descendants
 from tests.oracles.feeds import START_US, home
-from tests.unit.test_detect_backtest import LEAK_US, leaking, lines
+from tests.tether import tethered
+from tests.unit.test_detect_backtest import LEAK_US, arriving, leaking, lines
 from tests.unit.test_detect_recordings import case
+from tests.waiting import PATIENCE_S, wait_until
 
 PRESENT = DetectorSettings()
 PRACTICE = Path(__file__).parents[3] / "shared" / "practice"
@@ -179,6 +194,75 @@ def test_the_command_shows_the_trade_and_proposes_settings_that_can_be_pasted(
     assert str(config) in again
     nothing, _ = tuned(folder, "--limit", "zone_cusum_h=5")
     assert "Nothing here finds as much as the present configuration for less." in nothing
+
+
+def test_configurations_that_run_side_by_side_say_the_same_bit_by_bit(tmp_path: Path) -> None:
+    folder, limits = labelled(tmp_path / "one"), ("--limit", "continuous_min_h=12,20,30")
+    alone, _ = tuned(folder, *limits, "--jobs", 1)
+    several, progress = tuned(folder, *limits, "--jobs", 2)
+    assert several == alone
+    counts = [line.partition(":")[0] for line in progress.splitlines()]
+    assert counts == [f"{n} of 3" for n in range(1, 4)]
+
+
+def test_a_case_in_a_file_is_the_case_with_its_late_lines(tmp_path: Path) -> None:
+    header = "time,sensor_id,kind,metric,value,received_at\n"
+    day = range(22 * 24, 22 * 24 + 24)
+    text = arriving({hour: 22 * 24 + 26 - hour for hour in day})
+    found = read_case(case(tmp_path / "one", text, header=header))
+    copied = spooled(found, tmp_path / "readings")
+    assert (copied.arrivals, copied.readings, dict(copied.numbered)) == (
+        True, 24 * 24, dict(found.numbered),
+    )  # fmt: skip
+    lines_of = [list(run_case(each)) for each in (found, copied, copied)]
+    assert lines_of[0] == lines_of[1] == lines_of[2]
+    assert "Known late" in json.dumps(lines_of[0])
+
+
+def test_what_goes_wrong_in_a_process_names_the_configuration(tmp_path: Path) -> None:
+    truth = read_truth(labelled(tmp_path / "one"))
+    lost = SpooledCase(
+        tmp_path / "not here", ((0, Sensor("M1", SensorKind.WATER_METER)),), False, 0
+    )
+    histories = [Labelled(lost, truth, 1.0, 1.0)]
+    several = list(combinations(PRESENT, {"continuous_min_h": [12, 20]}))
+    with pytest.raises(TryFailed, match=r"cannot be tried: .*No such file"):
+        list(points(several, histories, 2))
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_no_process_outlives_the_command_that_started_it(tmp_path: Path, number: int) -> None:
+    folder = labelled(tmp_path / "one")
+    command = [sys.executable, "-m", "services.cli", "tune", folder, "--jobs", "2"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        tethered([str(word) for word in command]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert "1 of " in process.stderr.readline(), "both processes are at work"
+        below = list(descendants(process.pid))
+        assert len(below) >= 2
+        process.send_signal(number)
+        shown, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode != 0
+    assert shown == ""
+    assert "Traceback" not in said
+    wait_until(lambda: not any(map(alive, below)), what="the processes to end")
+    if number == signal.SIGINT:
+        assert [each.name for each in tmp_path.iterdir()] == ["one"], "nothing is left behind"
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs: one that has ended may wait for somebody to ask how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.recording
