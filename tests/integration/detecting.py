@@ -27,7 +27,13 @@ MINUTE_US = 60 * SECOND_US
 POISON = 666.0
 SILENT_US = 600 * SECOND_US
 SETTINGS = DetectSettings(
-    clock=Clock.STREAM, poll_s=0.05, checkpoint_s=3600, settle_s=0, tick_s=0.05, late_s=0
+    clock=Clock.STREAM,
+    poll_s=0.05,
+    checkpoint_s=3600,
+    settle_s=0,
+    tick_s=0.05,
+    late_s=0,
+    late_slice_ms=10_000,  # at one go, so that it is known what the feed brings behind it
 )
 
 

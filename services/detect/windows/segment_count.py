@@ -24,6 +24,8 @@ from services.domain.instant import SECOND_US
 
 _LOOK_US: Final = 30 * SECOND_US
 _LOOKS: Final = 5
+_BLOCK: Final = 2048
+"""Stations whose looks stay in the processor's cache together."""
 _ENDLESS: Final = np.iinfo(np.int64).max
 _FADE_S, _SPEED_S, _HABIT_S, _SPREAD_S = 300.0, 120.0, 3600.0, 14_400.0
 _KNOWN_S: Final = 1200.0
@@ -135,18 +137,17 @@ class SegmentCount:
 
     def _as_of(self, rows: Rows, at_us: Array) -> tuple[Array, Array]:
         """(n,) vehicles that had passed by the times (n,), between two looks in proportion; (n,) bool, it is known."""
-        begin_us, end_us = np.full(len(rows), NEVER), np.full(len(rows), _ENDLESS)
-        begin, end = np.zeros(len(rows)), np.full(len(rows), np.inf)
-        looks = (np.ascontiguousarray(self.table[name][rows].T) for name in ("past_us", "past"))
-        for then_us, passed in zip(*looks, strict=True):  # a column is faster than a row of five
-            later = then_us > at_us
-            begin_us = np.maximum(begin_us, np.where(later, NEVER, then_us))
-            end_us = np.minimum(end_us, np.where(later, then_us, _ENDLESS))
-            begin = np.maximum(begin, np.where(later, 0.0, passed))
-            end = np.minimum(end, np.where(later, passed, np.inf))
-        sure = (begin_us != NEVER) & (end_us != _ENDLESS)
-        part = np.where(sure, at_us - begin_us, 0) / np.where(sure, end_us - begin_us, 1)
-        return begin + part * np.where(sure, end - begin, 0.0), sure
+        parts = [
+            _between(
+                np.ascontiguousarray(self.table["past_us"][rows[i : i + _BLOCK]].T),
+                np.ascontiguousarray(self.table["past"][rows[i : i + _BLOCK]].T),
+                at_us[i : i + _BLOCK],
+            )
+            for i in range(0, max(len(rows), 1), _BLOCK)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate([each[0] for each in parts]), np.concatenate([e[1] for e in parts])
 
     def _learn(
         self,
@@ -173,3 +174,15 @@ class SegmentCount:
 
 def _share(dt_s: Array, tau_s: float) -> Array:
     return np.asarray(dt_s / (dt_s + tau_s))
+
+
+def _between(then_us: Array, passed: Array, at_us: Array) -> tuple[Array, Array]:
+    """Of times and counts of (5, n) looks in any order: as `SegmentCount._as_of`."""
+    later = then_us > at_us
+    begin_us = np.maximum.reduce(np.where(later, NEVER, then_us))
+    end_us = np.minimum.reduce(np.where(later, then_us, _ENDLESS))
+    begin = np.maximum.reduce(np.where(later, 0.0, passed))
+    end = np.minimum.reduce(np.where(later, passed, np.inf))
+    sure = (begin_us != NEVER) & (end_us != _ENDLESS)
+    part = np.where(sure, at_us - begin_us, 0) / np.where(sure, end_us - begin_us, 1)
+    return begin + part * np.where(sure, end - begin, 0.0), sure
