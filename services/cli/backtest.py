@@ -134,7 +134,7 @@ def backtest(
             from services.detect.recorded.scored import readings_of_file, write_scores
 
             write_scores(readings_of_file(folder, writing=writing), scored, start_us, end_us)
-        _tell(name, lines, begun)
+        _tell(name, lines, begun, case.lines)
 
 
 def sources_of(config: Path | None) -> Sources:
@@ -251,5 +251,10 @@ def _warn(case: RecordedCase) -> None:
         say("there are no readings")
 
 
-def _tell(name: str, lines: list[dict[str, Any]], begun: float) -> None:
-    typer.echo(f"{name}: {len(lines)} alerts in {time.perf_counter() - begun:.1f} s", err=True)
+def _tell(name: str, told: list[dict[str, Any]], begun: float, lines: int | None = None) -> None:
+    seconds = time.perf_counter() - begun
+    alerts = "1 alert" if len(told) == 1 else f"{len(told)} alerts"
+    of = ""
+    if lines:
+        of = f" of {lines:,} lines ({lines / max(seconds, 1e-3):,.0f} a second)"
+    typer.echo(f"{name}: {alerts}{of} in {seconds:.1f} s", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -259,3 +260,32 @@ def test_usual_values_are_drawn_with_their_spread() -> None:
     picture = ElementTree.fromstring(draw(panel, "x"))
     (band,) = [each for each in picture.iter() if each.get("class") == "spread"]
     assert float(band.get("height", 0)) > 20
+
+
+def test_a_level_is_faint_where_it_was_not_in_force() -> None:
+    end = START_US + 40 * HOUR_US
+    level = Level("threshold", 5.0, 0.0, START_US + 30 * HOUR_US, end)
+    picture = ElementTree.fromstring(
+        draw(Panel((line([2.0, 9.0] * 20),), START_US, end, levels=(level,)), "x")
+    )
+    paths = {each.get("class"): each.get("d", "") for each in picture.iter("path")}
+
+    def width(kind: str) -> float:
+        left, right = re.findall(r"[MH]([\d.]+)", paths[kind])
+        return float(right) - float(left)
+
+    assert width("threshold") == pytest.approx(width("threshold elsewhere") / 4, rel=0.01)
+
+
+def test_no_label_beside_the_picture_covers_another() -> None:
+    several = tuple(replace(line([70.0, 75.0] * 20), sensor_id=f"S{i}") for i in range(5))
+    levels = (Level("threshold", 72.0), Level("usual", 75.0, 3.0), Level("measured", 74.0))
+    panel = Panel(several, START_US, START_US + 40 * HOUR_US, levels=levels)
+    picture = ElementTree.fromstring(draw(panel, "x"))
+    beside = [
+        float(each.get("y", 0))
+        for each in picture.iter("text")
+        if each.get("text-anchor") == "start"
+    ]
+    assert len(beside) == 8
+    assert np.diff(sorted(beside)).min() >= 13

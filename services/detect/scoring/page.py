@@ -37,7 +37,7 @@ _LEGEND = (
     ("v", "a person was told"),
     ("v onset", "when it began, as the alert says"),
     ("v also", "other alerts here"),
-    ("h", "limit"),
+    ("h", "limit; bold over what the decision rests on"),
     ("h usual", "what is usual, and its spread"),
     ("h measured", "what was measured, where no limit is on the axis"),
 )

@@ -40,11 +40,17 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A horizontal line: `kind` is "threshold", "usual" or "measured"; `spread` is drawn to either side of it."""
+    """A horizontal line: `kind` is "threshold", "usual" or "measured"; `spread` is drawn to either side of it.
+
+    It was in force from `since_us` to `until_us`, and is faint elsewhere: what is usual depends on the hour. None: it
+    is the same everywhere.
+    """
 
     kind: str
     value: float
     spread: float = 0.0
+    since_us: int | None = None
+    until_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

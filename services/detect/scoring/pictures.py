@@ -15,7 +15,7 @@ from services.detect.scoring.families import Family, finds
 from services.detect.scoring.matching import Episode, Hit
 from services.detect.scoring.panel import Band, Level, Mark, Panel
 from services.detect.scoring.truth import Event, names
-from services.domain.instant import DAY_US, HOUR_US
+from services.domain.instant import DAY_US, HOUR_US, SECOND_US
 
 _SMALL: Final = 96
 _SPREADS: Final = ("spread_km_per_h", "sigma_litres_per_h")
@@ -91,7 +91,7 @@ class Pictures:
                 end_us=end,
                 bands=self._bands(sensors[0], family, start, end, event),
                 marks=self._marks(sensors, alert, start, end, zone) if i == 0 else (),
-                levels=_levels(own) if i == 0 else (),
+                levels=_levels(own, alert) if i == 0 else (),
                 about=(_figure(own.get("value")) or _size(event)) if i == 0 else None,
                 zone=zone,
                 height=_SMALL if i else 210,
@@ -135,14 +135,20 @@ class Pictures:
         return (*also, *onset, told)
 
 
-def _levels(evidence: Any) -> tuple[Level, ...]:
+def _levels(evidence: Any, alert: AlertLine | None) -> tuple[Level, ...]:
     numbers = evidence.get("numbers")
     known = numbers if isinstance(numbers, Mapping) else {}
     spread = next((s for name in _SPREADS if (s := _figure(known.get(name))) is not None), 0.0)
     threshold, usual = _figure(evidence.get("threshold")), _figure(evidence.get("baseline"))
     value = _figure(evidence.get("value")) if threshold is None else None
     found = (("threshold", threshold, 0.0), ("usual", usual, spread), ("measured", value, 0.0))
-    return tuple(Level(kind, value, wide) for kind, value, wide in found if value is not None)
+    window, until = _figure(evidence.get("window_s")), alert.detected_us if alert else None
+    since = None if window is None or until is None else until - round(window * SECOND_US)
+    return tuple(
+        Level(kind, value, wide, since, until if since is not None else None)
+        for kind, value, wide in found
+        if value is not None
+    )
 
 
 def _figure(value: object) -> float | None:

@@ -27,6 +27,8 @@ from services.detect.scoring.panel import (
 from services.domain.instant import DAY_US, SECOND_US, from_us, to_us
 
 _MINUTE_US: Final = 60 * SECOND_US
+_LEAST_LEVEL: Final = 24
+"""Pixels of a level that was in force for a moment only."""
 _STEPS_US: Final = [
     _MINUTE_US * minutes
     for minutes in (
@@ -55,15 +57,16 @@ def draw(panel: Panel, title: str) -> str:
     """The picture as an SVG element; `title` is read to those who do not see it."""
     low, high, peak = value_range(panel)
     scale = Scale(panel, low, high)
+    taken: list[float] = [] if peak is None else [TOP + 4.0, TOP + 18.0]
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {panel.height}" role="img" aria-label="{escape(title)}">',
         *_bands(panel, scale),
         *_value_axis(panel, scale),
         *_time_axis(panel, scale),
         *(_curve(line, scale, i) for i, line in reversed(list(enumerate(panel.lines)))),
-        *_levels(panel, scale, cut=peak is not None),
+        *_levels(panel, scale, taken),
         *_marks(panel, scale),
-        *_names(panel, scale),
+        *_names(panel, scale, taken),
     ]
     if peak is not None:
         parts.append(_text(scale.right + 6, TOP + 4, "peaks cut off,", "cut", "start"))
@@ -176,15 +179,22 @@ def _local_midnight(us: int, zone: tzinfo) -> int:
     return to_us(local.replace(hour=0, minute=0, second=0, microsecond=0))
 
 
-def _levels(panel: Panel, scale: Scale, *, cut: bool) -> Iterator[str]:
-    taken: list[float] = [TOP + 4.0, TOP + 18.0] if cut else []
+def _levels(panel: Panel, scale: Scale, taken: list[float]) -> Iterator[str]:
     for level in panel.levels:
         y = scale.y(level.value)
+        left, right = float(LEFT), float(scale.right)
+        if level.since_us is not None and level.until_us is not None:
+            left, right = scale.x(level.since_us), scale.x(level.until_us)
+            if right - left < _LEAST_LEVEL:
+                left, right = max(right - _LEAST_LEVEL, LEFT), max(right, LEFT + _LEAST_LEVEL)
+            yield f'<path class="{level.kind} elsewhere" d="M{LEFT} {y:.1f}H{scale.right}"/>'
         if level.spread > 0:
             top, low = scale.y(level.value + level.spread), scale.y(level.value - level.spread)
-            width = scale.right - LEFT
-            yield f'<rect class="spread" x="{LEFT}" y="{top:.1f}" width="{width}" height="{max(low - top, 1):.1f}"/>'
-        yield f'<path class="{level.kind}" d="M{LEFT} {y:.1f}H{scale.right}"/>'
+            yield (
+                f'<rect class="spread" x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" '
+                f'height="{max(low - top, 1):.1f}"/>'
+            )
+        yield f'<path class="{level.kind}" d="M{left:.1f} {y:.1f}H{right:.1f}"/>'
         word = "limit" if level.kind == "threshold" else level.kind
         place = _free(y + 4, taken)
         yield _text(
@@ -203,11 +213,10 @@ def _marks(panel: Panel, scale: Scale) -> Iterator[str]:
                 yield _text(x, TOP - 7, mark.text, mark.kind, side)
 
 
-def _names(panel: Panel, scale: Scale) -> Iterator[str]:
+def _names(panel: Panel, scale: Scale, taken: list[float]) -> Iterator[str]:
     """The sensors' names at the right end of their lines, where several are drawn."""
     if len(panel.lines) < 2:
         return
-    taken: list[float] = [scale.y(level.value) + 4 for level in panel.levels]
     for i, line in enumerate(panel.lines):
         finite = np.flatnonzero(np.isfinite(line.values))
         if len(finite):
