@@ -27,6 +27,7 @@ LONG: Final[Mapping[str, str]] = {
     "road_variants": "benchmarks.bench_road_variants",
     "ingest_peers": "benchmarks.bench_ingest_peers",
     "meter_variants": "benchmarks.bench_meter_variants",
+    "nab_nested": "benchmarks.nab_nested",
     "scaling": "benchmarks.bench_scaling",
     "storage": "benchmarks.bench_storage",
 }

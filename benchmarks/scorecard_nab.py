@@ -26,6 +26,7 @@ import numpy as np
 
 from benchmarks import report
 from benchmarks.practice import practice_folder
+from services.detect.anomaly.shape import Shape
 from services.detect.recorded.scored import Scorer
 from services.detect.recorded.sorted_rows import Rows
 from services.detect.table import Array
@@ -93,7 +94,7 @@ def read_series(folder: Path) -> list[Series]:
     return found
 
 
-def score_series(series: Sequence[Series]) -> list[Array]:
+def score_series(series: Sequence[Series], shape: Shape | None = None) -> list[Array]:
     """The scores of each file, from one stream of all."""
     micros = [
         np.array([to_us(datetime.fromisoformat(t).replace(tzinfo=UTC)) for t in each.at], np.int64)
@@ -106,7 +107,7 @@ def score_series(series: Sequence[Series]) -> list[Array]:
     names = tuple((each.name, "value") for each in series)
     values = np.concatenate([each.values for each in series])
     at_us = np.concatenate(micros)[order]
-    found = Scorer(names).step(Rows(at_us, at_us, number[order], values[order]))
+    found = Scorer(names, shape).step(Rows(at_us, at_us, number[order], values[order]))
     back = np.empty(len(order))
     back[order] = found
     return [back[number == i] for i in range(len(series))]

@@ -114,7 +114,7 @@ class Peaks:
             fresh = [(x, i) for x, i in self.held if self.n - i <= s.memory] + self.pending
             self.held = sorted(fresh, key=lambda e: -e[0])[: s.peaks]
             self.pending = []
-            if self.n >= s.warm:
+            if self.n >= s.first:
                 self._fit()
         return out
 
@@ -157,62 +157,75 @@ class Peaks:
         return -math.log10(max(chance, 1e-15))
 
 
-class Score:
-    """The whole score of one series."""
+class Look:
+    """The series at one pace: seven signals, joined."""
 
-    def __init__(self, shape: Shape | None = None) -> None:
-        s = self.s = shape or Shape()
-        self.n = 0
-        self.first: list[tuple[int, float, float]] = []
-        self.last = 0.0
-        self.day = Season(s.day_slots, DAY_US, 0, s.day_alpha)
-        self.week = Season(168, 7 * DAY_US, 3 * DAY_US, s.week_alpha)
-        self.off_season, self.off_week = Mean(s.season_span), Mean(s.week_span)
-        self.level, self.steps, self.usual_steps = Mean(s.level_span), Mean(s.flat_span), Mean(500)
-        self.rare, self.long_rare = Mean(s.rare_span), Mean(s.long_rare_span)
+    def __init__(self, s: Shape, pace: float, factor: float) -> None:
+        self.s, self.factor = s, factor
+        self.season, self.turn, self.week, self.level = (
+            Mean(max(span * pace, 1.0))
+            for span in (s.season_span, s.turn_span, s.week_span, s.level_span)
+        )
+        self.rare = [Mean(max(span * pace, 1.0)) for span in s.rare_spans]
         self.by_hour, self.by_level = Novelty(24, s), Novelty(1, s)
         self.values: Bins | None = None
         self.levels: Bins | None = None
-        self.peaks = [Peaks(s) for _ in range(6)]
-        self.told, self.told_n, self.told_us = 0.0, 0, 0
+        self.peaks = [Peaks(s) for _ in range(7)]
+        self.first: list[tuple[int, float, float]] = []
 
-    def push(self, at_us: int, x: float) -> float:
-        if not abs(x) <= 1e13:
-            return 0.0
-        s = self.s
-        day, week = self.day.expect_and_learn(at_us, x), self.week.expect_and_learn(at_us, x)
-        off_day = 0.0 if math.isnan(day) else x - day
-        off_week = off_day if math.isnan(week) else x - week
-        least = off_week if abs(off_week) < abs(off_day) else off_day
-        step = abs(x - self.last) if self.n else 0.0
-        self.last = x
-        self.n += 1
-        level = self.level.push(x)
-        a, e = abs(self.off_season.push(least)), abs(self.off_week.push(off_week))
-        quick, slow = self.steps.push(step), self.usual_steps.push(step)
-        f = -math.log(quick + 0.01 * slow + 1e-12)
-        found = [p.surprise_and_learn(g) for p, g in zip(self.peaks, (a, e, f), strict=False)]
-        if self.n <= s.first:
+    def push(self, at_us: int, x: float, least: float, week: float, young: bool) -> float:
+        """What the seven signals surprise; nothing while the series is young."""
+        near, lately, level = self.season.push(least), self.turn.push(least), self.level.push(x)
+        early = (abs(near), abs(near - lately), abs(self.week.push(week)))
+        e = [p.surprise_and_learn(g) for p, g in zip(self.peaks, early, strict=False)]
+        if young:
             self.first.append((at_us, x, level))
-            if self.n == s.first:
+            if len(self.first) == self.s.first:
                 self.values = Bins.of([x for _, x, _ in self.first])
                 self.levels = Bins.of([level for _, _, level in self.first])
                 for each in self.first:
                     self._rarity(*each)
             return 0.0
-        found += self._rarity(at_us, x, level)
-        whole = math.sqrt(math.fsum(v * v for v in found))
-        return self._news(at_us, whole)
+        e += self._rarity(at_us, x, level)
+        return float(math.fsum(v**2.5 for v in [max(e[0], e[1]), *e[2:]]) ** 0.4)
 
     def _rarity(self, at_us: int, x: float, level: float) -> list[float]:
         s = self.s
         assert self.values
         assert self.levels
         hour = at_us % DAY_US * 24 // DAY_US
-        rare = self.by_hour.judge_and_learn(hour, self.values.place(x, s.value_bin, s.bins))
-        d = self.by_level.judge_and_learn(0, self.levels.place(level, s.level_bin, s.bins))
-        b, c = self.rare.push(rare), self.long_rare.push(rare)
-        return [p.surprise_and_learn(g) for p, g in zip(self.peaks[3:], (b, c, d), strict=True)]
+        rare = self.by_hour.judge_and_learn(
+            hour, self.values.place(x, s.value_bin * self.factor, s.bins)
+        )
+        new = self.by_level.judge_and_learn(
+            0, self.levels.place(level, s.level_bin * self.factor, s.bins)
+        )
+        late = (*(mean.push(rare) for mean in self.rare), new)
+        return [p.surprise_and_learn(g) for p, g in zip(self.peaks[3:], late, strict=True)]
+
+
+class Score:
+    """The whole score of one series."""
+
+    def __init__(self, shape: Shape | None = None) -> None:
+        s = self.s = shape or Shape()
+        self.n = 0
+        self.day = Season(s.day_slots, DAY_US, 0, s.day_alpha)
+        self.week = Season(168, 7 * DAY_US, 3 * DAY_US, s.week_alpha)
+        self.looks = [Look(s, *each) for each in zip(s.paces, s.bin_factors, strict=True)]
+        self.told, self.told_n, self.told_us = 0.0, 0, 0
+
+    def push(self, at_us: int, x: float) -> float:
+        if not abs(x) <= 1e13:
+            return 0.0
+        day, week = self.day.expect_and_learn(at_us, x), self.week.expect_and_learn(at_us, x)
+        off_day = 0.0 if math.isnan(day) else x - day
+        off_week = off_day if math.isnan(week) else x - week
+        least = off_week if abs(off_week) < abs(off_day) else off_day
+        self.n += 1
+        young = self.n <= self.s.first
+        found = [look.push(at_us, x, least, off_week, young) for look in self.looks]
+        return 0.0 if young else self._news(at_us, math.fsum(found) / len(found))
 
     def _news(self, at_us: int, whole: float) -> float:
         s = self.s

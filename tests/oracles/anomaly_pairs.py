@@ -7,6 +7,9 @@ import math
 from services.detect.anomaly.shape import Shape
 from tests.oracles.anomaly import DAY_US, Mean, Peaks
 
+TAILS = Shape(first=96, memory=5000, block=32)
+"""The tails of pairs begin sooner and forget sooner than those of single series."""
+
 
 class Moments:
     """Mean and covariance of a slot."""
@@ -36,7 +39,7 @@ class Pair:
         self.alpha, self.shrink = 1 / span, shrink
         self.hours, self.day = [Moments() for _ in range(24)], Moments()
         self.mean = Mean(5)
-        self.peaks = [Peaks(Shape()) for _ in range(2)]
+        self.peaks = [Peaks(TAILS) for _ in range(2)]
 
     def push(self, at_us: int, flow: float, occupancy: float) -> float:
         if not (0 <= flow <= 1e13 and 0 <= occupancy <= 1e13):

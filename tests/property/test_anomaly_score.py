@@ -16,7 +16,7 @@ from services.domain.instant import DAY_US, HOUR_US
 from tests.oracles.anomaly import Score
 
 SMALL = Shape(
-    first=12, day_slots=24, bins=8, halve_at=40, peaks=12, memory=40, block=4, warm=12,
+    first=12, day_slots=24, bins=8, halve_at=40, peaks=12, memory=40, block=4,
     hold_values=6, hold_us=20 * HOUR_US,
 )  # fmt: skip
 """The same machine with short memories, so that short streams meet every forgetting."""

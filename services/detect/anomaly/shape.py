@@ -1,7 +1,7 @@
 """The numbers of the general anomaly score: one configuration for all series, whatever they measure.
 
-They were chosen on the NAB files of the practice set together (docs/decisions/0010) and are no settings: a person
-chooses the threshold of a score, not its insides. It refuses to hold one configuration for each kind.
+They were set by the means of many draws over the NAB files of the practice set (docs/decisions/0010) and are no
+settings: a person chooses the threshold of a score, not its insides. It refuses to hold a configuration for each kind.
 """
 
 from __future__ import annotations
@@ -16,48 +16,49 @@ class Shape:
     """Spans are in values (an exponential weight of 1 / span), unless the name says otherwise.
 
     Attributes:
-        first: values that set the scale of the bins; nothing is scored before.
+        paces, bin_factors: by what the spans and the widths of the bins of each look are multiplied.
+        first: values that set the scale of the bins and begin the tails; nothing is scored before.
         day_slots, day_alpha: slots of the day, weight of a slot's newest value.
         week_alpha: the same for the 168 hours of the week.
         season_span, week_span: smoothing of what is left over by both seasons, and by the week alone.
-        level_span: of the level; flat_span: of the steps between values.
-        rare_span, long_rare_span: smoothing of how rare the values are at their hour.
+        turn_span: of what both have left over lately; level_span: of the level.
+        rare_spans: smoothing of how rare the values are at their hour.
         bins, value_bin, level_bin: histograms: how many bins, and their widths after asinh.
         prior, blur: weight of the whole day's histogram in an hour's, and of the neighbouring bins.
         halve_at: values in a histogram at which all counts are halved.
         peaks, tail_share, memory: peaks kept, the share of the last `memory` values that they are.
-        block, warm: the tail is fitted anew at every `block`-th value from the `warm`-th on.
+        block: the tail is fitted anew at every `block`-th value.
         least_shape: bound of the tail's shape from below; base_alpha: weight of the newest value in its middle.
         half: combined surprise that scores one half.
         hold_values, hold_us, gain, old_news: what is not `gain` times the last news within so many values and so long
             is old news and counts `old_news` of its score.
     """
 
-    first: int = 96
+    paces: tuple[float, ...] = (0.6, 1.0, 1.6)
+    bin_factors: tuple[float, ...] = (1.25, 1.0, 0.8)
+    first: int = 128
     day_slots: int = 288
     day_alpha: float = 0.15
     week_alpha: float = 0.5
-    season_span: float = 10.0
-    week_span: float = 4.0
-    level_span: float = 20.0
-    flat_span: float = 10.0
-    rare_span: float = 6.0
-    long_rare_span: float = 24.0
-    bins: int = 32
-    value_bin: float = 0.35
-    level_bin: float = 0.5
+    season_span: float = 8.0
+    turn_span: float = 300.0
+    week_span: float = 3.0
+    level_span: float = 16.0
+    rare_spans: tuple[float, float, float] = (6.0, 24.0, 64.0)
+    bins: int = 40
+    value_bin: float = 0.38
+    level_bin: float = 0.45
     prior: float = 2.0
     blur: float = 0.6
     halve_at: int = 16384
     peaks: int = 100
     tail_share: float = 0.02
-    memory: int = 5000
-    block: int = 32
-    warm: int = 96
+    memory: int = 20000
+    block: int = 64
     least_shape: float = -0.1
     base_alpha: float = 0.002
-    half: float = 4.9
+    half: float = 4.4
     hold_values: int = 60
-    hold_us: int = 96 * HOUR_US
-    gain: float = 1.25
+    hold_us: int = 48 * HOUR_US
+    gain: float = 1.2
     old_news: float = 0.25

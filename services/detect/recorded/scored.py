@@ -18,6 +18,7 @@ import numpy as np
 
 from services.detect.anomaly.joint import JointScore
 from services.detect.anomaly.score import AnomalyScore
+from services.detect.anomaly.shape import Shape
 from services.detect.recorded.backtest import Case
 from services.detect.recorded.lines import AS_USUAL, BadLines, readings_file, recorded_lines
 from services.detect.recorded.sorted_rows import IN_MEMORY, Rows, SortedRows
@@ -87,8 +88,8 @@ def readings_of_case(case: Case, in_memory: int = IN_MEMORY) -> Readings:
 class Scorer:
     """The general score of many series, block by block in the order of time, as a live stream is scored."""
 
-    def __init__(self, names: tuple[tuple[str, str], ...]) -> None:
-        self._each, self._joint = AnomalyScore(), JointScore()
+    def __init__(self, names: tuple[tuple[str, str], ...], shape: Shape | None = None) -> None:
+        self._each, self._joint = AnomalyScore(shape), JointScore()
         self._each.add(len(names))
         self._joint.add(len(names))
         self._register = np.array([metric in REGISTERS for _, metric in names], np.bool_)

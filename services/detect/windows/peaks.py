@@ -16,10 +16,13 @@ import numpy as np
 from services.detect.elementwise import clip
 from services.detect.table import Array, Field, Rows, Table
 
-_LEAST: Final = 1e-15
-"""No chance is smaller: surprise ends at 15."""
+_MOST: Final = 15.0
+"""Surprise ends here: no chance is smaller than 1e-15."""
+_LEAST: Final = 10.0**-_MOST
 _FLAT: Final = 1e-6
 _FEWEST: Final = 10
+_AT_ONCE: Final = 64
+"""Series merged at a time, so that their peaks stay in the processor's cache."""
 
 
 class Peaks:
@@ -70,21 +73,18 @@ class Peaks:
         """
         t = self.table
         g = values.astype(np.float32).astype(np.float64)
-        threshold, scale, shape = t["threshold"][rows], t["scale"][rows], t["shape"][rows]
-        share, middle = t["share"][rows][:, None], t["middle"][rows]
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        threshold, middle = t["threshold"][rows], t["middle"][rows]
+        whole = -np.log10(t["share"][rows])[:, None]
+        with np.errstate(invalid="ignore", divide="ignore"):
             reach = threshold - middle
             way = np.where(reach > _FLAT * np.abs(threshold), (g - middle) / reach, 0.0)
-            chance = share ** np.maximum(way, 0.0)
-            high = g > threshold
-            if high.any():
-                y = (g - threshold) / np.where(scale > 0, scale, np.inf)
-                b = np.maximum(1.0 + shape * y, 0.0)
-                tail = np.where(np.abs(shape) < 1e-6, np.exp(-y), b ** (-1.0 / shape))
-                tail = np.where(scale > 0, np.maximum(tail, _LEAST), 0.3)
-                chance = np.where(high, share * tail, chance)
-            out = -np.log10(np.maximum(chance, _LEAST))
-        return np.where(np.isfinite(out) & np.isfinite(threshold), out, 0.0)
+            out = whole * np.maximum(way, 0.0)
+            i, j = np.nonzero(g > threshold)
+            if i.size:
+                of = (rows[i], j)
+                y = g[i, j] - threshold[i, j]
+                out[i, j] = whole[i, 0] - np.log10(_tail(y, t["scale"][of], t["shape"][of]))
+        return np.where(np.isfinite(out) & np.isfinite(threshold), np.minimum(out, _MOST), 0.0)
 
     def learn(self, rows: Rows, values: Array) -> None:
         """One value of each feature for each of `rows` (distinct); NaN is below everything."""
@@ -97,9 +97,9 @@ class Peaks:
         place = count % self.block
         t["pending"][rows, :, place] = np.where(missing, -np.inf, g)
         t["count"][rows] = count + 1
-        full = place == self.block - 1
-        if full.any():
-            self._merge(rows[full])
+        full = rows[place == self.block - 1]
+        for i in range(0, len(full), _AT_ONCE):
+            self._merge(full[i : i + _AT_ONCE])
 
     def replace(self, rows: Rows, features: slice, history: Array) -> None:
         """Put `history` (n, chosen features, m), oldest first, in the place of all m values that `rows` have seen.
@@ -124,17 +124,22 @@ class Peaks:
 
     def _merge(self, rows: Rows) -> None:
         t, count = self.table, self.table["count"][rows]
-        held, born = t["held"][rows], t["born"][rows]
-        held = np.where(count[:, None, None] - born > self.memory, np.float32(-np.inf), held)
-        values = np.concatenate([held, t["pending"][rows]], axis=2)
-        ages = np.broadcast_to(
-            (count[:, None] - self.block + np.arange(self.block))[:, None, :],
-            (len(rows), held.shape[1], self.block),
-        )
-        births = np.concatenate([born, ages], axis=2)
-        best = np.argsort(-values, axis=2, kind="stable")[:, :, : self.peaks]
-        t["held"][rows] = np.take_along_axis(values, best, axis=2)
-        t["born"][rows] = np.take_along_axis(births, best, axis=2)
+        fresh = t["pending"][rows]
+        changed = fresh.max(axis=2) > t["held"][rows, :, -1]
+        if (count > self.memory).any():
+            changed |= (count[:, None, None] - t["born"][rows] > self.memory).any(axis=2)
+        i, j = np.nonzero(changed)
+        if i.size:
+            row = rows[i]
+            held, born = t["held"][row, j], t["born"][row, j]
+            held = np.where(count[i, None] - born > self.memory, np.float32(-np.inf), held)
+            values = np.concatenate([held, fresh[i, j]], axis=1)
+            ages = (count[i, None] - self.block + np.arange(self.block)).astype(np.int32)
+            births = np.concatenate([born, ages], axis=1)
+            best = np.argsort(-values, axis=1, kind="stable")[:, : self.peaks]
+            best += np.arange(len(row))[:, None] * values.shape[1]
+            t["held"][row, j] = values.reshape(-1).take(best)
+            t["born"][row, j] = births.reshape(-1).take(best)
         ready = count >= self.warm
         if ready.any():
             self._fit(rows[ready])
@@ -161,3 +166,12 @@ class Peaks:
         t["share"][rows] = k / count
         whole = 1.0 - (1.0 - self.base_alpha) ** t["count"][rows]
         t["middle"][rows] = t["base"][rows] / whole[:, None]
+
+
+def _tail(y: Array, scale: Array, shape: Array) -> Array:
+    """(n,) chance that an excess is as high as y > 0; where all excesses were equal, a third or so."""
+    with np.errstate(divide="ignore", over="ignore"):
+        y = y / np.where(scale > 0, scale, np.inf)
+        b = np.maximum(1.0 + shape * y, 0.0)
+        tail = np.where(np.abs(shape) < 1e-6, np.exp(-y), b ** (-1.0 / shape))
+    return np.where(scale > 0, np.maximum(tail, _LEAST), 0.3)
