@@ -26,6 +26,7 @@ LONG: Final[Mapping[str, str]] = {
     "holidays": "benchmarks.bench_holidays",
     "road_variants": "benchmarks.bench_road_variants",
     "ingest_peers": "benchmarks.bench_ingest_peers",
+    "meter_seeds": "benchmarks.bench_meter_seeds",
     "meter_variants": "benchmarks.bench_meter_variants",
     "nab_nested": "benchmarks.nab_nested",
     "scaling": "benchmarks.bench_scaling",
