@@ -16,7 +16,7 @@ import numpy as np
 from services.detect.table import Array
 from services.domain.errors import CitygaugeError
 
-STATE_VERSION: Final = 8
+STATE_VERSION: Final = 9
 _MAGIC: Final = b"CGS1"
 
 

@@ -7,10 +7,10 @@ Formula: over a run of blocks (about an hour each) without a pause, chance = pro
     are lived like another day of the week: chance_busy takes for p0 the second lowest of that hour on the seven days,
     where it is lower. Raised when the run lasts `continuous_min_h` with a flow of `continuous_early_litres_per_h` and
     chance <= `continuous_chance`; when it lasts 5/6 of `continuous_vendor_h` and chance_busy <= `continuous_chance`;
-    or when it lasts `continuous_vendor_h`, has been through each hour of the day, and chance_busy <=
-    `continuous_vendor_chance`. The leak is the least rate of the last 12 to 24 hours, bounded by what finer readings
-    allow; told again when it has grown by half, and by 2 L/h, since it was last told. Cleared by two blocks with a
-    pause one after the other.
+    or when it lasts `continuous_vendor_h`, has been through each hour of the day, never fell below two steps of the
+    register an hour, and chance_busy <= `continuous_vendor_chance`. The leak is the least rate of the last 12 to 24
+    hours, bounded by what finer readings allow; told again when it has grown by half, and by 2 L/h, since it was last
+    told. Cleared by two blocks with a pause one after the other.
 Units: L, L/h, hours; chance is a probability.
 Defaults: 12 h, 1e-4 and never below 9 L/h, two steps of the register or .6 of the mean rate; 20 h,
     1e-4; 24 h, 1e-3. At least half of a run is heard.
@@ -155,6 +155,7 @@ class ContinuousFlow:
         almost_h = _ALMOST * s.continuous_vendor_h
         almost = (hours >= almost_h) & (told_busy <= np.log(s.continuous_chance))
         late = (hours >= s.continuous_vendor_h) & (told_busy <= np.log(s.continuous_vendor_chance))
+        late &= least >= 2.0 * resolution  # single steps come by chance, two in every hour seldom
         bad = ~zero & heard & (early | almost | late)
         needed_h = np.where(
             early, s.continuous_min_h, np.where(almost, almost_h, s.continuous_vendor_h)

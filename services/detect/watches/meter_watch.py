@@ -1,6 +1,7 @@
 """The watch over customer meters: readings -> intervals -> blocks of an hour -> the rules for meters.
 
-It learns each meter's chance of an hour without use and refuses to learn from what it flagged.
+It learns each meter's chance of an hour without use and refuses to learn from what it flagged, unless that ended by
+itself within three days: a life that rests less than it did.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from services.detect.detectors.stuck_meter import StuckMeter
 from services.detect.detectors.unit_jump import UnitJump
 from services.detect.elementwise import or_zero
 from services.detect.emission import Subjects
-from services.detect.table import Array, Field, Rows, Table
+from services.detect.table import NEVER, Array, Field, Rows, Table
 from services.detect.windows.blocks import Blocks, HourBlocks
 from services.detect.windows.hour_of_week import LocalClock, slot_of_local
 from services.detect.windows.intervals import COARSE_H, Intervals, MeterIntervals
@@ -37,6 +38,10 @@ _KNOWN_VISITS = 9.0
 """Of this hour of the day, those of the same weekday counted three times: a fortnight's half."""
 _HOLIDAY_H = 30.0
 """A pause longer than this is an absence; the habit is not learned from it."""
+
+
+_RUN_US = 3 * DAY_US
+"""A run that a pause ends so soon was lived; hardly anybody repairs a leak so soon."""
 
 
 class MeterWatch:
@@ -60,6 +65,7 @@ class MeterWatch:
                 "rest_hours": Field("f4"),
                 "litres": Field("f4"),
                 "zone": Field("i2"),
+                "held_us": Field("i8", NEVER),
             }
         )
         self.backflow = Backflow(settings)
@@ -156,10 +162,12 @@ class MeterWatch:
         out += self.stuck.step(subjects, blocks, chance)
         out += self.night.step(subjects, blocks, local // DAY_US, coarse)
         out += self.daily.step(subjects, blocks, cadence, coarse)
+        sound = ~foreign & ~self.intermittent.suspicious(rows) & ~self.burst.episodes.active(rows)
         teach = (
-            ~flowing & ~foreign & ~self.intermittent.suspicious(rows) & ~self.burst.episodes.active(rows)
-            & (self.stuck.resting_hours(rows) <= _HOLIDAY_H) & (~gap | (blocks.zero & (hours < 6)))
+            ~flowing & sound & (self.stuck.resting_hours(rows) <= _HOLIDAY_H)
+            & (~gap | (blocks.zero & (hours < 6)))
         )  # fmt: skip
+        self._hold(blocks, flowing, sound)
         share = np.where(teach, 1.0, 0.0)
         self.zero.learn(rows, slot, blocks.zero.astype(np.float64), share)
         self.rest.learn(rows, slot, blocks.rested.astype(np.float64), share)
@@ -170,6 +178,32 @@ class MeterWatch:
         self.learned["rest_hours"][rows] += taught * blocks.rested
         self.learned["litres"][rows] += taught * blocks.rate
         return out
+
+    def _hold(self, blocks: Blocks, flowing: Array, sound: Array) -> None:
+        """Learn from a run that was in doubt as soon as it ends by itself within three days: so do not leaks."""
+        t, rows = self.learned, blocks.rows
+        since = t["held_us"][rows]
+        begun = np.where((since == NEVER) & flowing, blocks.start_us, since)
+        begun = np.where(sound | (begun == NEVER), begun, blocks.end_us - 2 * _RUN_US)  # too old
+        over = (begun != NEVER) & ~flowing
+        lived = over & (blocks.start_us - begun <= _RUN_US)
+        t["held_us"][rows] = np.where(over, NEVER, begun)
+        at = np.flatnonzero(lived)
+        middle, end_us = begun[at] + HOUR_US // 2, blocks.start_us[at]
+        while at.size:
+            r, inside = rows[at], middle < end_us
+            at, middle, end_us, r = at[inside], middle[inside], end_us[inside], r[inside]
+            slot = slot_of_local(middle + self.clock.offset_us(t["zone"][r], middle))
+            usual = self.pause.table["level"][r, slot].astype(np.float64)
+            one, none = np.ones(len(r)), np.zeros(len(r))
+            self.zero.learn(r, slot, none, one)
+            self.rest.learn(r, slot, none, one)
+            self.pause.learn(
+                r, slot, usual, one
+            )  # of that nothing is known; all three learn together
+            t["litres"][r] += t["litres"][r] / np.maximum(t["hours"][r], 1.0)
+            t["hours"][r] += 1.0
+            middle = middle + HOUR_US
 
     def _chance(self, hours: str, rows: Rows, level: Array, visits: Array) -> Array:
         """(n,) learned chance that the hour is one of those that the total `hours` counts.
