@@ -1,9 +1,9 @@
 """From meter readings to intervals of consumption: differences of a register, reported volumes, or a rate.
 
 A falling register is told apart into rollover, backflow, and reset or exchange; the last two are events and never
-consumption. The register's resolution and the meter's cadence are learned. Readings that are not newer than the
-last one of their sensor are late: they do not enter (the next difference of a register covers them anyway). It
-refuses to alarm.
+consumption. A single zero among other registers is no reading. The register's resolution and the meter's cadence are
+learned. Readings that are not newer than the last one of their sensor are late: they do not enter (the next difference
+of a register covers them anyway). It refuses to alarm.
 """
 
 from __future__ import annotations
@@ -165,6 +165,11 @@ class MeterIntervals:
         if not has.any():
             return start, litres, event
         before, since = t["register"][rows], t["register_us"][rows]
+        # one zero among other registers is a read that failed; the second in a row is a register that begins anew
+        zero = has & (register == 0) & (before > 0) & (since == t["last_us"][rows])
+        if zero.any():  # unless it may have passed its end
+            end = 10.0 ** np.ceil(np.log10(np.where(zero, before, 1.0)))
+            has &= ~(zero & (before <= 0.9 * end))
         pair = has & (since != NEVER) & ~first
         span = np.where(pair, at_us - np.where(pair, since, 0), 0)
         hours = np.maximum(span / HOUR_US, SHORTEST_H)
