@@ -39,6 +39,8 @@ _SAID: tuple[tuple[Rule, Sensor, tuple[Any, ...], dict[str, float]], ...] = (
     (Rule.SILENT, METER, ("s", 86_500.0, 86_400.0, None), {"cadence_s": 30.0}),
     (Rule.SILENT, INLET, ("s", 900.0, 60.0, None), {"never_seen_1": 1.0}),
     (Rule.STUCK, METER, ("L", 0.0, None, None), {"longest_earlier_pause_h": 300.0}),
+    (Rule.STUCK, METER, ("L", 0.0, None, None), {"longest_earlier_pause_h": 0.0, "watched_before_h": 0.0}),
+    (Rule.STUCK, METER, ("L", 0.0, None, None), {"longest_earlier_pause_h": 0.0, "watched_before_h": 900.0}),
     (Rule.STUCK, STATION, ("km/h", 88.25, None, None), {"unchanged_min": 30.0}),
     (Rule.NIGHT_FLOW, METER, ("L/h", 160.0, 130.0, 50.0), LITRES),
     (Rule.NIGHT_FLOW, METER, ("L/h", 160.0, 130.0, 50.0), LITRES | {"by_day_1": 1.0}),

@@ -127,6 +127,11 @@ def test_stuck_meter_and_stuck_station() -> None:
         "before was 30 hours. The meter may be stuck, or the home empty. First: ask the customer whether anybody is "
         "there, then inspect the meter."
     )
+    days17 = 17 * 86400.0
+    first = condition(Rule.STUCK, "L", 0.0, window_s=days17, watched_before_h=0.0)
+    assert "since it was first heard, Mon 13 Jul 22:05 (17 days). The" in sentence(first, METER)
+    busy = condition(Rule.STUCK, "L", 0.0, window_s=days17, watched_before_h=900.0)
+    assert "(17 days), and had never rested for an hour before." in sentence(busy, METER)
     said = condition(Rule.STUCK, "km/h", 88.0, window_s=1800.0, unchanged_min=30.0)
     assert sentence(said, STATION) == (
         "The sensor repeats itself: station A1-12, A1 northbound at 9.6 km has reported exactly 88 km/h since "

@@ -110,6 +110,7 @@ class StuckMeter:
                         "hours_without_use_h": round(float(hours[i]), 1),
                         "needed_h": round(float(needed[i]), 1),
                         "longest_earlier_pause_h": round(float(longest[i]), 1),
+                        "watched_before_h": round(max(float(t["known_h"][rows[i]] - hours[i]), 0.0), 1),
                         "seldom_occupied_1": float(seldom[i]),
                         "chance_by_habit_1": float(np.exp(max(log_chance[i], -700.0))),
                         "chance_limit_1": s.stuck_chance,

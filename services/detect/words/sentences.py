@@ -137,8 +137,13 @@ def _stuck(c: Condition, s: Sensor) -> Said:
         digits = len(f"{value(c):.6g}".partition(".")[2])
         exactly = amount(value(c), c.evidence.unit, digits)
         return said(s, phrase("stuck.station", value=exactly, **facts), act="controller")
-    rest = span(3600 * number(c, "longest_earlier_pause_h"))
-    return said(s, phrase("stuck.meter", rest=rest, **facts), act="stuck_meter")
+    rest_h = number(c, "longest_earlier_pause_h")
+    if rest_h > 0:
+        rested = phrase("stuck.meter", rest=span(3600 * rest_h), **facts)
+    else:
+        before = "watched_before_h" in c.evidence.numbers and number(c, "watched_before_h") < 1
+        rested = phrase("stuck.from_the_first" if before else "stuck.never_rested", **facts)
+    return said(s, rested, act="stuck_meter")
 
 
 def _night(c: Condition, s: Sensor) -> Said:
