@@ -31,6 +31,7 @@ LONG: Final[Mapping[str, str]] = {
     "nab_nested": "benchmarks.nab_nested",
     "scaling": "benchmarks.bench_scaling",
     "storage": "benchmarks.bench_storage",
+    "zone_seeds": "benchmarks.bench_zone_seeds",
 }
 """The same for those that take many minutes or fetch something; run by name alone."""
 

@@ -107,7 +107,7 @@ class DetectorSettings(BaseModel):
         7.0, gt=0, description="decision limit in sigmas of the sum over hours for a zone's burst"
     )
     balance_cusum_h: float = Field(
-        12.0,
+        18.0,
         gt=0,
         description="decision limit in sigmas of the sum over hours for a zone's balance",
     )

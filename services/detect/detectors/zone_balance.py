@@ -1,17 +1,20 @@
 """Does more water enter a zone than its meters count? Mass balance, where meters cover the zone.
 
 Question: has the part of the inflow that no meter sees grown, for hours?
-Formula: r = inflow - sum of the meters, in L/h by full hour; z = (r - median) / sigma over the last 14 days of hours
-    that were not flagged, sigma = max(1.4826 MAD, 2 % of the usual inflow); S = max(0, S + min(z, 4) - k), k = .75,
-    raised when S > h (Page 1954). Cleared when a sum of the other direction, measured from the leak's own mean, exceeds
+Formula: r = inflow - sum of the meters, in L/h by full hour; z = (r - m) / sigma over the last 14 days of hours that
+    were not flagged. Homes without a meter and lost readings make r skewed: d = |r - median| up to 6 times
+    1.4826 MAD, sigma = max(1.4826 MAD, root mean square of d, 2 % of the usual inflow), and m is the median plus the
+    mean of what the sum would see, (r - median) within 4 sigma. S = max(0, S + min(z, 4) - k), k = .75, raised when S > h
+    (Page 1954). Cleared when a sum of the other direction, measured from the leak's own mean, exceeds
     h. The leak is the mean of r - median since S left zero. A zone whose median r is above 35 % of its inflow is not
     covered by meters and is left to `zone_leak`.
-Units: L/h. Defaults: h = 12 sigmas (4 hours at least). Needs 72 hours.
+Units: L/h. Defaults: h = 18 sigmas (6 hours at least). Needs 72 hours.
 Source: water balance of the IWA, by the hour; Page's CUSUM.
 Missing: an hour in which less than 90 % of the meters or half the inlet is known is skipped; r is taken with the sum
-    scaled to all meters. Evidence counts the hours of the spell in which inlets or meters were not heard. Irregular
-    stamps: litres are shared out over the hours. Late readings enter as long as the hour has not been judged (one hour
-    after it ended).
+    scaled by the usual use of the meters heard to that of all, so that a silent customer is no leak, and what is
+    imputed so widens sigma by as much. Evidence counts the hours of the spell in which inlets or meters were not heard.
+    Irregular stamps: litres are shared out over the hours. Late readings enter as long as the hour has not been judged
+    (one hour after it ended).
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ NEEDED: Final = 72
 _K: Final = 0.75
 _CLIP: Final = 4.0
 _FLOOR: Final = 0.02
+_FAR: Final = 6.0
 _COVERS: Final = 0.35
 _CRITICAL: Final = 0.4
 _WARNING: Final = 0.05
@@ -85,9 +89,15 @@ class ZoneBalance:
         return recent & (young | (usual <= _COVERS * np.where(np.isnan(inflow), 0.0, inflow)))
 
     def step(
-        self, subjects: Subjects, hour: int, told_us: int, inflow: Array, metered: Array, seen: Seen
-    ) -> list[Condition]:
-        """Take one full hour of each of n zones: (n,) L/h in, (n,) L/h counted by all meters, heard of both."""
+        self, subjects: Subjects, hour: int, told_us: int, inflow: Array, metered: Array,
+        imputed: Array, seen: Seen,
+    ) -> list[Condition]:  # fmt: skip
+        """Take one full hour of each of n zones.
+
+        Args:
+            inflow, metered: (n,) L/h in, and counted by all meters, of which (n,) imputed for those not heard.
+            seen: what was heard of both.
+        """
         t, rows = self.table, subjects.rows
         start_us = np.full(len(rows), hour * HOUR_US)
         told = np.full(len(rows), told_us)
@@ -95,8 +105,8 @@ class ZoneBalance:
         before = t["inflow"][rows]
         t["inflow"][rows] = np.where(np.isnan(before), inflow, before + 0.01 * (inflow - before))
         t["judged_hour"][rows] = hour
-        usual, mad = self.ring.median_mad(rows)
-        sigma = np.maximum(1.4826 * mad, _FLOOR * np.abs(t["inflow"][rows]))
+        usual, sigma = _habit(self.ring, rows, _FLOOR * np.abs(t["inflow"][rows]))
+        sigma = np.hypot(sigma, imputed)
         ready = (self.ring.count(rows) >= NEEDED) & (sigma > 0) & self.covers(rows, hour)
         excess = np.where(ready, residual - usual, 0.0)
         safe = np.where(ready, sigma, 1.0)
@@ -168,3 +178,17 @@ class ZoneBalance:
         return emit(
             self.rule, subjects, changes, told, begun, self.episodes.severity(rows), sure, evidence,
         )  # fmt: skip
+
+
+def _habit(ring: Rolling, rows: Array, floor: Array) -> tuple[Array, Array]:
+    """(n,) what r is as a rule, and (n,) its spread, both L/h; NaN where nothing is known."""
+    median, mad = ring.median_mad(rows)
+    away = ring.values(rows).astype(np.float64) - median[:, None]
+    count = np.maximum(ring.count(rows), 1)
+    known = np.isfinite(away)
+    narrow = np.maximum(1.4826 * mad, floor)
+    far = np.where(known, np.minimum(np.abs(away), _FAR * narrow[:, None]), 0.0)
+    sigma = np.maximum(narrow, np.sqrt((far * far).sum(axis=1) / count))
+    most = (_CLIP * sigma)[:, None]
+    seen = np.where(known, clip(away, -most, most), 0.0)
+    return median + seen.sum(axis=1) / count, sigma

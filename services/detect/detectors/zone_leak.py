@@ -6,11 +6,13 @@ Formula: a day runs from 06 to 06 h local, x(h) is its hourly inflow less the le
     *offset* b of the regression x / s = a + b / s over the day's hours: demand follows weather and season in
     proportion (a), a leak runs alike at all hours (b);
     *night* n = mean of x over 01-05 h less its share of the level of the last weeks, less the median of 28 such n.
-    z = witness / sigma, sigma = 1.4826 median |witness| over the last 28 days without an excess;
+    z = witness / sigma, sigma = 1.4826 MAD over the last 28 days without an excess (`zone_sums`);
     S = max(0, S + min(z, 4) - k) (Page 1954), k = .75 (offset) and 1 (night), raised when S exceeds h (offset) or .8 h
     (night): two days at least, so a holiday is no leak. The mean of the witness since S left zero is added to the leak
-    known and the sums begin anew, so that a second leak on top is found as well. Downward sums likewise: a leak that
-    has lost 60 % of its largest rate has ended.
+    known and the sums begin anew, so that a second leak on top is found as well, and told (`zone_loss.one_more`).
+    Downward sums likewise: a leak that has lost 60 % of its largest rate has ended. A fall by 3 % of the level while
+    no leak is known is the repair of one that was taken for habit: leaks are counted from the new base. The nights
+    raise nothing that the offset contradicts, and are learned anew after a leak.
     Pressures in accord (`zone_pressure`) lower the limits of a leak, from its second day on, down to 45 %, and that of
     its end likewise.
     The habit learns on calm days alone (no sum beyond half its limit, |z| <= 3) and is frozen for the first four weeks
@@ -28,13 +30,14 @@ Missing: a day with fewer than 18 hours is skipped; without three night hours it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from services.detect.conditions import Episodes
 from services.detect.detector_settings import DetectorSettings
-from services.detect.detectors.zone_loss import confidence, loss, told_daily
+from services.detect.detectors.zone_loss import confidence, loss, one_more, told_daily
 from services.detect.detectors.zone_pressure import ZonePressure
 from services.detect.emission import Subjects, emit
 from services.detect.table import NEVER, Array, Field, Rows, Table
@@ -54,6 +57,8 @@ _NIGHT_LIMIT: Final = 0.8
 """The night's limit as a share of the offset's."""
 _HELD_US: Final = 28 * DAY_US
 """So long is the habit frozen in a leak; after that it goes on learning from inflow less leak."""
+_REBASE: Final = 0.03
+"""A fall below the habit of at least this share of the level is a new base; less than that is learned."""
 _CRITICAL: Final = 0.4
 _WARNING: Final = 0.05
 """Leak as a share of the usual inflow."""
@@ -88,6 +93,7 @@ class ZoneLeak:
                 "counted_us": Field("i8", NEVER),
                 "sure": Field("f8"),
                 "ease": Field("f8"),
+                "rose_us": Field("i8", NEVER),
             }
         )
 
@@ -201,6 +207,7 @@ class ZoneLeak:
         limits[:, :, 0] *= 1.0 - np.where(active[:, None] | ~twice, 0.0, ease[:, None])
         limits[:, :, 1] *= (1.0 - np.where(active, ease, 0.0))[:, None]
         crossing = sums / limits
+        crossing[:, 1] *= self.sums.borne_out(rows, sigma)
         best = np.argmax(crossing, axis=1)  # (n, 2): which witness, by direction
         top = np.take_along_axis(crossing, best[:, None, :], axis=1)[:, 0, :]
         crossed = top > 1.0
@@ -210,9 +217,12 @@ class ZoneLeak:
         count = np.maximum(run["days"][rows][index, chosen, direction], 1)
         mean = run["totals"][rows][index, chosen, direction] / count
         since = run["since_us"][rows][index, chosen, direction]
-        believed = moved & (active | (direction == 0))
+        # what falls far while no leak is known was part of the habit: a new base, from which leaks are counted
+        falls = moved & ~active & (direction == 1)
+        rebased = falls & (mean < -_REBASE * level)
+        believed = moved & (~falls | rebased)
         known = t["known"][rows] + np.where(believed, mean, 0.0)
-        base = t["base"][rows]
+        base = np.where(rebased, known, t["base"][rows])
         leak = known - base
         peak = np.where(active, np.maximum(t["peak"][rows], leak), np.maximum(leak, 0.0))
         up, down = moved & (direction == 0), moved & (direction == 1)
@@ -237,13 +247,24 @@ class ZoneLeak:
         rate = np.where(ended, t["known"][rows] - base, leak)
         usual = hours_mean(hours) - leak
         changes = self.episodes.step(rows, told_us, up, ended, begun, severity)
+        worse = changes.updated
         changes = told_daily(changes, active, begun, begun)
+        quiet = (
+            end_us - back - t["rose_us"][rows]
+        )  # since it rose last, up to where it began to rise again
+        further = up & active & one_more(mean, leak - mean, level, quiet)
+        t["rose_us"][rows] = np.where(up, end_us, t["rose_us"][rows])
+        further[np.concatenate([changes.raised, worse, changes.cleared])] = False
+        if further.any():
+            kept = changes.updated[~further[changes.updated]]
+            changes = replace(changes, updated=kept, worsened=np.flatnonzero(further))
         t["begun_mark"][rows], t["witness"][rows] = begun_mark, witness
         t["counted_us"][rows], t["sure"][rows], t["ease"][rows] = end_us, sure, ease
-        t["known"][rows] = np.where(ended, base, known)
+        t["known"][rows], t["base"][rows] = np.where(ended, base, known), base
         t["peak"][rows] = np.where((active | up) & ~ended, peak, 0.0)
         t["litres"][rows] = np.where((active | up) & ~ended, litres, 0.0)
         self.sums.begin_anew(rows[moved])
+        self.sums.forget_nights(rows[ended])
         if not changes:
             return []
 
@@ -267,7 +288,8 @@ class ZoneLeak:
                     "sum_limit_1": round(float(limit[i]), 2),
                     "sigma_litres_per_h": round(float(sigma[i, w]), 2),
                     "night_1": float(w),
-                },
+                }
+                | ({"further_litres_per_h": round(float(mean[i]), 1)} if further[i] else {}),
             )  # fmt: skip
 
         return emit(

@@ -15,6 +15,11 @@ from services.domain.instant import DAY_US
 
 _DOUBT: Final = 0.6
 """Pressures in full accord take away so much of the doubt."""
+_FURTHER: Final = 0.03
+_LEAP: Final = 0.1
+_OF_KNOWN: Final = 0.15
+_QUIET_US: Final = 2 * DAY_US
+"""A rise is told from 3 % of the level and 15 % of the leak on, after two days of rest; from 10 % at any time."""
 
 
 def loss(rate: float, litres: float, sure: float) -> dict[str, float]:
@@ -31,6 +36,18 @@ def confidence(crossing: Array, accord: Array) -> Array:
     """(n,) 0.5 to 1: (n,) sum over its limit, and (n,) accord of the pressures, 0 to 1."""
     doubt: Array = 0.5 / np.maximum(crossing, 1.0) * (1.0 - _DOUBT * accord)
     return 1.0 - doubt
+
+
+def one_more(rise: Array, leak: Array, level: Array, quiet_us: Array) -> Array:
+    """(n,) bool: a rise on top of a leak is another leak, or a leap of the first, and no slow growth of it.
+
+    Args:
+        rise, leak, level: (n,) L/h: what came on top, the leak until then, and what enters as a rule.
+        quiet_us: (n,) how long the leak had stood still before it rose.
+    """
+    large = (rise >= _FURTHER * level) & (rise >= _OF_KNOWN * leak)
+    found: Array = large & ((quiet_us >= _QUIET_US) | (rise >= _LEAP * level))
+    return found
 
 
 def told_daily(changes: Transitions, active: Array, onset_us: Array, end_us: Array) -> Transitions:

@@ -78,6 +78,10 @@ class MeterWatch:
         self.unit = UnitJump(settings)
         self.register = RegisterChange(settings)
 
+    def usual(self, rows: Rows) -> Array:
+        """(n,) L/h that meters use on the mean of all that was learned; zero for those that never spoke."""
+        return self.learned["litres"][rows] / np.maximum(self.learned["hours"][rows], _PRIOR_H)
+
     def tables(self) -> dict[str, Table]:
         """All state by name."""
         named = {
@@ -149,7 +153,7 @@ class MeterWatch:
         foreign = self.unit.mute(rows, blocks.end_us)
         cadence = self.intervals.table["cadence_us"][rows]
         coarse = cadence > COARSE_H * HOUR_US
-        mean = self.learned["litres"][rows] / np.maximum(self.learned["hours"][rows], _PRIOR_H)
+        mean = self.usual(rows)
         out += self.continuous.step(
             subjects, blocks, chance_of_rest, on_a_busy_day, coarse, resolution[rows], mean
         )

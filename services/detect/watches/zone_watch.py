@@ -35,6 +35,8 @@ from services.domain.sensor import Sensor
 
 _MOST = 0.9
 """Share of its meters' hours that a zone must cover."""
+_LEAST = 0.5
+"""Less than this share of the usual use is never scaled up to all of it."""
 _BACK_H = 24
 """So many hours back are judged when the feed's time leaps."""
 
@@ -56,6 +58,7 @@ class ZoneWatch(ZoneFlows):
         self.clock = LocalClock()
         self.place = Table({"zone": Field("i2"), "done": Field("i8", -1)})
         self.metered = HourBins()
+        self.usual = HourBins()
         self.heard = {name: Coverage() for name in ("pipes", "nights", "all")}
         self.pressure = ZonePressure()
         self.leak = ZoneLeak(settings, self.pressure)
@@ -84,6 +87,7 @@ class ZoneWatch(ZoneFlows):
     def tables(self) -> dict[str, Table]:
         """All state by name."""
         named = super().tables() | {"place": self.place, "metered": self.metered.table}
+        named["usual"] = self.usual.table
         named |= {f"heard.{name}": coverage.table for name, coverage in self.heard.items()}
         for part, detector in (
             ("leak", self.leak),
@@ -121,9 +125,10 @@ class ZoneWatch(ZoneFlows):
         if here.any() and self.meters is not None:
             start, end = intervals.start_us[here], intervals.end_us[here]
             cadence = self.meters.intervals.table["cadence_us"][meters[here]]
-            self.metered.add(
-                inlet[here], start, end, intervals.litres[here], lost_us(start, end, cadence)
-            )
+            lost = lost_us(start, end, cadence)
+            self.metered.add(inlet[here], start, end, intervals.litres[here], lost)
+            usual = self.meters.usual(meters[here]) * (end - start) / HOUR_US
+            self.usual.add(inlet[here], start, end, usual, lost)
 
     def step(self, rows: Rows, at_us: Array, values: list[Array]) -> list[Condition]:
         """One reading of each of `rows` (distinct)."""
@@ -188,9 +193,10 @@ class ZoneWatch(ZoneFlows):
         share = covered / np.maximum(customers, 1.0)
         metered = known & (customers > 0) & (share >= _MOST)
         if metered.any():
+            every = (litres / self._part(due, zones, hour, share))[metered]
             out += self.balance.step(
-                Subjects(self.ids, due[metered]), hour, told_us, net[metered],
-                (litres / np.maximum(share, _MOST))[metered], whole.take(metered),
+                Subjects(self.ids, due[metered]), hour, told_us, net[metered], every,
+                np.maximum(every - litres[metered], 0.0), whole.take(metered),
             )  # fmt: skip
         left = known & ~self.balance.covers(due, hour) & ~self.balance.episodes.active(due)
         if left.any():
@@ -207,6 +213,16 @@ class ZoneWatch(ZoneFlows):
                 subjects, start, told, net[left], hours, seen.take(left), nights.take(left)
             )
         return out
+
+    def _part(self, due: Rows, zones: Array, hour: int, share: Array) -> Array:
+        """(n,) what the meters heard use of all the zone's, by their means; their (n,) share where none is known."""
+        assert self.meters is not None
+        of_each = self.meters.usual(np.arange(len(self.metered_members.zones)))
+        total = np.zeros(len(self.zones))
+        np.add.at(total, self.metered_members.zones, of_each)
+        here, whole = self.usual.read(due, hour)[0], total[zones]
+        part = np.where(whole > 0, here / np.where(whole > 0, whole, 1.0), share)
+        return np.maximum(part, _LEAST)
 
     def _press(self, rows: Rows, hour: int, net: Array) -> None:
         """Hand the hour to the pressures: net inflow and level by inlet."""

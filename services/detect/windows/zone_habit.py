@@ -1,5 +1,6 @@
 """The habit of a zone: the shape of each day of the week as shares of a level, its nights, and the level itself.
 
+Shapes hold the weight of their weekday too (a Sunday of half the use is half as high); their mean is one.
 A day runs from 06 to 06 h local, so that a night belongs to one day. Caller and detectors decide which days teach; the
 level goes on with every day. 7 x 24 x 2 float32 and a few numbers: about 1.5 KB a zone. It refuses to judge.
 """
@@ -51,6 +52,16 @@ class ZoneHabit:
         shape = np.where(known, t["shape"][rows, :, hour], -np.inf).max(axis=1)
         return np.where(np.isfinite(shape), t["level"][rows] * shape, np.nan)
 
+    def _even_out(self, rows: Rows) -> None:
+        """Shapes are shares of the level: their mean over the days known is one, what is beyond it is the level's."""
+        t = self.table
+        known = t["weight"][rows] > 0
+        shape = t["shape"][rows]
+        mean = np.where(known, shape, 0.0).sum(axis=(1, 2)) / np.maximum(known.sum(axis=(1, 2)), 1)
+        mean = np.where(mean > 0, mean, 1.0)
+        t["shape"][rows] = shape / mean[:, None, None]
+        t["level"][rows] *= mean
+
     def witnesses(
         self, rows: Rows, weekday: Array, net: Array
     ) -> tuple[Array, Array, Array, Array]:
@@ -94,19 +105,25 @@ class ZoneHabit:
         level = t["level"][rows]
         first = np.isnan(level)
         sane = today > 0
-        near = clip(today, 0.8 * level, 1.25 * level)
+        weight0 = t["weight"][rows, weekday].max(axis=1)
+        # the first of its weekday says nothing of the level: it may be a day off
+        new = (weight0 <= 0) & ~first
+        near = np.where(new, level, clip(today, 0.8 * level, 1.25 * level))
         young = np.maximum(_SLOW, 1.0 / (t["weight"][rows].max(axis=2).sum(axis=1) + 1.0))
         level = np.where(first, today, level + young * (near - level))
         t["level"][rows] = level = np.where(sane, level, t["level"][rows])
         settling = t["weight"][rows].max(axis=2).sum(axis=1) < _SETTLED
         t["first_level"][rows] = np.where(settling, level, t["first_level"][rows])
         shape, weight = t["shape"][rows, weekday], t["weight"][rows, weekday]
-        share = net / np.where(sane, today, 1.0)[:, None]
-        use = np.isfinite(share) & (sane & teach)[:, None]
+        share = net / np.where(level > 0, level, 1.0)[:, None]
+        use = (share > 0) & (sane & teach)[
+            :, None
+        ]  # nobody gives water back: a pipe runs backwards
         pace = np.maximum(_LEARN, 1.0 / (weight + 1.0))
         moved = shape + pace * (np.where(use, share, 0.0) - shape)
         t["shape"][rows, weekday] = np.where(use, moved, shape)
         t["weight"][rows, weekday] = np.where(use, weight + 1.0, weight)
+        self._even_out(rows[use.any(axis=1)])
         dark = net[:, _NIGHT]
         count = np.isfinite(dark).sum(axis=1)
         dark_mean = np.where(np.isfinite(dark), dark, 0.0).sum(axis=1) / np.maximum(count, 1)

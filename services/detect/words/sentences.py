@@ -177,16 +177,17 @@ def _fault(c: Condition, s: Sensor) -> Said:
 
 
 def _zone(c: Condition, s: Sensor) -> Said:
-    leak = phrase(
-        "zone.leak",
-        where=here(s),
-        since=since(c),
-        extra=rate(value(c) - (c.evidence.baseline or 0.0)),
-        daily=litres(number(c, "litres_per_day")),
-        lost=litres(number(c, "litres_so_far")),
-        sure=sure(c),
-    )
-    return said(s, leak, lowest(c), act="zone_leak")
+    facts = {
+        "where": here(s),
+        "since": since(c),
+        "extra": rate(value(c) - (c.evidence.baseline or 0.0)),
+        "daily": litres(number(c, "litres_per_day")),
+        "lost": litres(number(c, "litres_so_far")),
+    }
+    if c.change is Change.WORSEN:
+        further = rate(number(c, "further_litres_per_h"))
+        return said(s, phrase("zone.further", further=further, **facts), lowest(c), act="zone_leak")
+    return said(s, phrase("zone.leak", sure=sure(c), **facts), lowest(c), act="zone_leak")
 
 
 def _over(c: Condition, s: Sensor) -> Said:
