@@ -4,8 +4,8 @@ Question: has the part of the inflow that no meter sees grown, for hours?
 Formula: r = inflow - sum of the meters, in L/h by full hour; z = (r - m) / sigma over the last 14 days of hours that
     were not flagged. Homes without a meter and lost readings make r skewed: d = |r - median| up to 6 times
     1.4826 MAD, sigma = max(1.4826 MAD, root mean square of d, 2 % of the usual inflow), and m is the median plus the
-    mean of what the sum would see, (r - median) within 4 sigma. S = max(0, S + min(z, 4) - k), k = .75, raised when S > h
-    (Page 1954). Cleared when a sum of the other direction, measured from the leak's own mean, exceeds
+    mean of what the sum would see, (r - median) within 4 sigma. S = max(0, S + min(z, 4) - k), k = .75, raised when
+    S > h (Page 1954). Cleared when a sum of the other direction, measured from the leak's own mean, exceeds
     h. The leak is the mean of r - median since S left zero. A zone whose median r is above 35 % of its inflow is not
     covered by meters and is left to `zone_leak`.
 Units: L/h. Defaults: h = 18 sigmas (6 hours at least). Needs 72 hours.
