@@ -115,6 +115,7 @@ def _print_case(case: Scored, verbose: bool) -> None:
     if len(rows) != 1:
         rows.append(("all", case.whole))
     _print_table(case.name, rows, case.truth.domain)
+    _print_trust(case.whole)
     if case.whole.benign:
         typer.echo(f"  {case.whole.benign} of the false alarms during something harmless")
     if verbose:
@@ -132,6 +133,7 @@ def _print_total(domain: str, cases: Sequence[Scored]) -> None:
         return
     total = pool(case.whole for case in cases)
     _print_table(f"{len(cases)} {domain} cases", [("all", total)], domain)
+    _print_trust(total)
     one_to_one = pool(case.whole for case in cases if case.truth.one_to_one)
     if one_to_one.skill is not None:
         typer.echo(f"  skill over chance, where leaks overlap: {one_to_one.skill:+.2f}")
@@ -159,6 +161,24 @@ def _print_table(title: str, rows: Sequence[tuple[str, Figures]], domain: str) -
     for line in lines:
         first, *rest = zip(line, widths, strict=True)
         typer.echo("  ".join([first[0].ljust(max(first[1], 28)), *(t.rjust(w) for t, w in rest)]))
+
+
+def _print_trust(whole: Figures) -> None:
+    """Between which figures the true ones may lie: labelled events are few."""
+    from services.detect.scoring import words
+    from services.detect.scoring.intervals import of_share
+
+    told = whole.found + whole.false_alarms
+    parts = [
+        f"{name} {words.share(interval[0])} to {words.share(interval[1])}"
+        for name, interval in (
+            ("recall", of_share(whole.found, whole.events)),
+            ("precision", of_share(whole.found, told)),
+        )
+        if interval is not None
+    ]
+    if parts:
+        typer.echo(f"  95 % intervals of all: {', '.join(parts)}")
 
 
 def _write_page(path: Path, scored: Sequence[Scored], writing: Writing) -> None:

@@ -25,6 +25,7 @@ def test_it_prints_a_line_for_each_family_and_names_what_went_wrong(tmp_path: Pa
     assert code == 0
     leak = next(line for line in text.splitlines() if line.split()[:1] == ["leak"])
     assert leak.split() == ["leak", "1", "1", "1.000", "1.000", "0", "0.00", "24.5", "h"]
+    assert "95 % intervals of all: recall .095 to .905, precision .061 to .792" in text
     assert "missed e2: backflow at A" in text
     assert "false alarm: stuck meter at A, told 15 May 2026 12:00 during" in text
     assert "missed" not in run(case, case / "alerts.jsonl")[1]
