@@ -24,6 +24,7 @@ LONG: Final[Mapping[str, str]] = {
     "console": "benchmarks.bench_console",
     "detect_peers": "benchmarks.bench_detect_peers",
     "holidays": "benchmarks.bench_holidays",
+    "road_seeds": "benchmarks.bench_road_seeds",
     "road_variants": "benchmarks.bench_road_variants",
     "ingest_peers": "benchmarks.bench_ingest_peers",
     "meter_seeds": "benchmarks.bench_meter_seeds",

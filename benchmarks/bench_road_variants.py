@@ -35,7 +35,8 @@ from services.detect.recorded.backtest import run_case
 from services.detect.scoring.alert_lines import parse_alerts
 from services.detect.scoring.families import Family
 from services.detect.scoring.figures import Figures, figures
-from services.detect.scoring.matching import match
+from services.detect.scoring.matching import Matching, match
+from services.detect.scoring.truth import Event
 
 VARIANTS: Final[Mapping[str, Callable[[Recording], Recording]]] = {
     "as it is": lambda road: road,
@@ -57,29 +58,40 @@ VARIANTS: Final[Mapping[str, Callable[[Recording], Recording]]] = {
     "15 min": lambda road: thinned(road, 900),
 }
 """Name -> what is done to the recording."""
-_FAMILIES: Final[Mapping[str, frozenset[str]]] = {
+FAMILIES: Final[Mapping[str, frozenset[str]]] = {
     "incident": frozenset({Family.INCIDENT}),
     "congestion": frozenset({Family.CONGESTION}),
     "malfunction": frozenset({Family.MALFUNCTION, Family.MISSING, Family.STUCK}),
 }
+"""Name -> the families of the scorer's that count as it."""
+
+
+def matched(road: Recording) -> Matching:
+    """What the service tells of the road, beside its truth."""
+    alerts = parse_alerts([json.dumps(line) for line in run_case(road)], "variant")
+    return match(road.truth, alerts)
+
+
+def figures_of(
+    road: Recording, matching: Matching, name: str, chosen: Callable[[Event], bool] = lambda _: True
+) -> Figures | None:
+    """The figures of a family, or of some of its events; None where the road has none."""
+    family = FAMILIES[name]
+
+    def counts(event: Event) -> bool:
+        return event.family in family and chosen(event)
+
+    if not any(event.scored and counts(event) for event in road.truth.events):
+        return None
+    sensor_days = len(road.sensors) * road.truth.days
+    return figures(matching, sensor_days, float(road.dates), counts, family)
 
 
 def judge(road: Recording) -> dict[str, Figures]:
     """The figures of each family of which the road has events."""
-    alerts = parse_alerts([json.dumps(line) for line in run_case(road)], "variant")
-    matching = match(road.truth, alerts)
-    sensor_days = len(road.sensors) * road.truth.days
-    return {
-        name: figures(
-            matching,
-            sensor_days,
-            float(road.dates),
-            lambda event, family=family: event.family in family,  # type: ignore[misc]
-            family,
-        )
-        for name, family in _FAMILIES.items()
-        if any(event.scored and event.family in family for event in road.truth.events)
-    }
+    matching = matched(road)
+    found = {name: figures_of(road, matching, name) for name in FAMILIES}
+    return {name: each for name, each in found.items() if each is not None}
 
 
 def main(arguments: list[str] | None = None) -> None:
