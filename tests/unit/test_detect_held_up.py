@@ -52,8 +52,13 @@ def told(
     miscount: Miscount = lambda random, seen: None,
     lost: float = 0.0,
     waits_s: float = 35.0,
+    behind: int = 2,
+    slower_km_per_h: float = 0.0,
 ) -> list[Condition]:
-    """What is told of incidents; a day with more traffic has gone before, and half an hour of it today."""
+    """What is told of incidents; a day with more traffic has gone before, and half an hour of it today.
+
+    What blocks the road is behind station `behind`, and traffic there is slower by so much.
+    """
     core = Core(DetectorSettings(), sensors(roads))
     steps = MINUTES * 60 // step_s
     rows: list[tuple[int, int, float, float]] = []
@@ -62,7 +67,7 @@ def told(
         usual = random.uniform(1500, 3000)
         swings = np.exp(np.cumsum(random.normal(0, 0.007, MINUTES + 6)))
         rush = np.where(np.arange(MINUTES + 6) < 35, 1.5, 1.0)
-        place = spacing(r) * (2 + random.uniform(0.1, 0.9))
+        place = spacing(r) * (behind + random.uniform(0.1, 0.9))
         for day in range(2):
             today = blocked and day == 1
             stop = Blockage(place, BEGIN_S, BEGIN_S + 1200, waits_s) if today else None
@@ -70,6 +75,8 @@ def told(
             seen, speed = counts(random, stations_m, step_s, steps, usual * swings * rush, stop)
             if day:
                 miscount(random, seen[round(BEGIN_S / step_s) :])
+            if today:
+                speed[round(BEGIN_S / step_s) :, behind] -= slower_km_per_h
             sent = random.random(seen.shape) >= lost
             rows += [
                 (day * DAY_US + (i + 1) * step_s * SECOND_US, STATIONS * r + k, seen[i, k], speed[i, k])
@@ -137,6 +144,19 @@ def dies(random: np.random.Generator, seen: Floats) -> None:
 @pytest.mark.parametrize("miscount", [undercounts, overcounts, dies])
 def test_a_station_that_begins_to_miscount_is_no_incident(miscount: Miscount) -> None:
     assert surplus(told(24, blocked=False, miscount=miscount)) == []
+
+
+@pytest.mark.parametrize("behind", [0, STATIONS - 2])
+def test_at_the_ends_of_a_road_vehicles_are_held_up_where_traffic_is_slower_too(
+    behind: int,
+) -> None:
+    found = [
+        c for c in told(24, blocked=True, behind=behind, slower_km_per_h=8.0)
+        if c.change is Change.RAISE and 0 < minutes_after(c) <= 8
+    ]  # fmt: skip
+    assert {c.subject[-2:] for c in surplus(found)} == {f"S{behind}"}
+    assert len({c.subject for c in surplus(found)}) >= 8
+    assert surplus(told(24, blocked=True, behind=behind)) == []
 
 
 @pytest.mark.parametrize("miscount", [overcounts_first, undercounts_last])

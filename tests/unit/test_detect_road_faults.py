@@ -236,7 +236,11 @@ def test_a_hanging_sensor_is_told_once_and_suppresses_the_jam_at_itself_alone() 
     assert [(c.rule, c.change) for c in told if c.subject == "S3"] == [(Rule.STUCK, Change.RAISE)]
     jams = {c.subject for c in told if c.rule is Rule.CONGESTION}
     assert jams == {"S2"}
-    assert not [c for c in told if c.rule is Rule.INCIDENT]  # its neighbour is not to be believed
+    incidents = [c for c in told if c.rule is Rule.INCIDENT]
+    assert {c.subject for c in incidents} == {
+        "S2"
+    }  # its neighbour is not to be believed: that beyond it is asked
+    assert all(c.evidence.numbers["downstream_km_per_h"] > 95 for c in incidents)
 
 
 def test_vehicles_that_do_not_come_out_are_an_incident_before_any_queue_is_seen() -> None:

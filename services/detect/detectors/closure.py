@@ -40,6 +40,7 @@ _CRAWL_KM_PER_H: Final = 25.0
 _COLLAPSED: Final = 0.7
 _BEYOND_LEFT, _BEYOND_SPARE = 0.6, 0.2
 _TRAVELS: Final = 0.5
+_PASSED: Final = 0.4
 _PAUSE_S: Final = 900.0
 
 
@@ -160,21 +161,32 @@ class Closure:
         """(n,) bool, so many vehicles are missed that one look is enough."""
         return np.asarray(self.table["missed"][safe] >= 2.5 * _MISSED_VEH)
 
-    def halt(self, told: Rows, downstream: Array) -> None:
-        """Mark who counts nobody for good reason: stations beyond the pairs `told`, and the standing queue before."""
+    def halt(self, told: Rows, downstream: Array, arrivals: Arrivals) -> None:
+        """Mark who counts nobody for good reason: stations beyond the pairs `told`, and the standing queue before.
+
+        One that counts nobody while the next station counts .4 of what once passed it, or .2 beyond the share that
+        ramps bring, has died.
+
+        Args:
+            downstream: (rows,) of all: the next station, -1 none.
+        """
         t = self.table
         halted = t["halted"][: t.n]
         halted[:] = False
         if told.size == 0:
             return
-        none = t["none"][: t.n]
+        some, before = t["none"][: t.n], t["before"][: t.n]
+        ramps = 1.0 - np.exp(-np.maximum(arrivals.ratio(np.arange(t.n)), 0.0))
+        share = np.maximum(_PASSED, ramps + _BEYOND_SPARE)
+        passed = arrivals.table["flow"][: t.n][downstream] >= share * before
+        none = some & ~((downstream >= 0) & passed & (before >= _LEAST_VEH_PER_H))
         front = downstream[told]
         while (front := front[front >= 0]).size and (
             front := front[none[front] & ~halted[front]]
         ).size:
             halted[front] = True
             front = downstream[front]
-        stopped = none | t["jam"][: t.n]
+        stopped = none | (t["jam"][: t.n] & ~some)
         tail, linked, seen = told, np.flatnonzero(downstream >= 0), np.zeros(t.n, np.bool_)
         while (tail := tail[stopped[tail] & ~seen[tail]]).size:
             seen[tail] = True

@@ -21,9 +21,11 @@ Formula, at each half minute (E = r q(u) is what should arrive at d, with the le
         n looks more are asked, and sudden is told after one look and n.
 Units: vehicles, veh/h, km/h, shares. Sources: storage by cumulative counts (Makigami, Newell, Rothery 1971) as a CUSUM;
     surplus: curves of cumulative counts shifted by the time of travel (Newell 1993; Cassidy, Windover 1995).
-Missing: without counts at both stations neither sign is asked; surplus not at the first and the last pair of a road,
-    where nobody proves a counter, and not where a road has little room left (so not on the first day): there a queue
-    may grow from a bottleneck. Late readings do not enter. Irregular stamps: by looks of the feed's own time.
+Missing: without counts at both stations neither sign is asked; surplus at the first and the last pair of a road, where
+    no pair beside proves a counter, only while traffic at one of its stations is 3 km/h slower against the next one
+    than it is as a rule, and both counters fit their occupancy and speed (within a sixth); and not where a road has
+    little room left (so not on the first day): there a queue may grow from a bottleneck. Late readings do not enter.
+    Irregular stamps: by looks of the feed's own time.
 It refuses to raise anything: `incident.py` does.
 """
 
@@ -49,6 +51,7 @@ FREE_SHARE: Final = 0.85
 _FREE_KM_PER_H: Final = 60.0
 _BEYOND_LEFT, _FELT_KM_PER_H = 0.85, 15.0
 STORED_VEH: Final = 25.0
+_SLOWER_KM_PER_H: Final = 3.0
 _SPREADS, _SUDDEN, _LEAST_VEH, _DENIED, _ROOM = 5.0, 7.0, 8.0, 0.5, 0.9
 _WAVE_US: Final = 900 * SECOND_US
 
@@ -132,7 +135,8 @@ class HeldUp:
         surplus, spread = segments.surplus(rows), segments.spread(rows)
         limit = np.maximum(_SPREADS * spread, _LEAST_VEH)
         crowded, before, sure = (np.zeros(len(rows), np.bool_) for _ in range(3))
-        may = (surplus >= limit) & flows & free & there
+        last = road.downstream[safe] < 0
+        may = (surplus >= limit) & flows & free & (there | last)
         busy = np.flatnonzero(may | (t["crowded"][rows] > 0))
         if busy.size:
             some, front, more = rows[busy], safe[busy], surplus[busy]
@@ -155,9 +159,16 @@ class HeldUp:
         beyond = np.where(road.downstream[safe] >= 0, road.downstream[safe], safe)
         waves = [self.slowdown.jammed(each, end_us, _WAVE_US) for each in (rows, safe, beyond)]
         room = self.slowdown.filled(rows, self.arrivals) <= _ROOM
-        borne = (road.upstream[rows] >= 0) & ~self.closure.table["none"][safe]
+        ends = (road.upstream[rows] < 0) | (road.downstream[safe] < 0)
+        borne = (~ends | self._slower(rows, safe, road)) & ~self.closure.table["none"][safe]
         borne &= ~self._lack(rows, safe, road, _DENIED * surplus)
         return np.asarray(borne & room & ~np.any(waves, axis=0))
+
+    def _slower(self, rows: Rows, safe: Rows, road: Road) -> Array:
+        """(n,) bool, at the ends of a road: traffic is slower than its habit here or there, and both counters fit."""
+        here, there = self.slowdown.excess(rows), self.slowdown.excess(safe)
+        slower = (here >= _SLOWER_KM_PER_H) | (there >= _SLOWER_KM_PER_H)
+        return np.asarray(slower & ~(road.misfit[rows] | road.misfit[safe]))
 
     def _lack(self, rows: Rows, safe: Rows, road: Road, vehicles: Array) -> Array:
         """(n,) bool, the pair on one side lacks these vehicles: one station counts too many, or the other too few."""

@@ -27,7 +27,8 @@ Units: km/h, veh/h, vehicles, shares. Sources: speed drop (ANCHORS section 4) wi
 Missing: a neighbour that was silent for more than three of its intervals is not compared. Without counts the queue
     alone is asked, by three of four looks. Where speed is missing it is estimated (`speed_estimate.py`). Late readings
     do not enter. Irregular stamps: the looks are bins of the feed's own time (`pace.py`). Stations without a neighbour
-    within 3 km downstream, and sensors that are stuck, faulty or begin to chatter, raise nothing and are no neighbours.
+    within 3 km downstream, and sensors that are stuck, faulty or begin to chatter, raise nothing. As a neighbour such a
+    one is passed over, and one that is silent: the queue and what is choked are then asked against the station beyond.
 """
 
 from __future__ import annotations
@@ -150,24 +151,27 @@ class Incident:
         gap = (looked == NEVER) | (since_us > np.maximum(_GAP_US, 3 * cadence)) | (since_us < 0)
         t["looked_us"][rows] = end_us
         slow = np.where(gap, np.nan, t["slow"][rows])
-        d = road.downstream[rows]
-        has = d >= 0
-        safe = np.where(has, d, rows)
-        v, vd = self._speed(rows, end_us, cadence), self._speed(safe, end_us, cadence)
-        fit = has & ~(road.doubtful[rows] | road.doubtful[safe])
+        own = road.downstream[rows]
+        safe = np.where(own >= 0, own, rows)
+        front = road.ahead(rows, road.doubtful | self._silent(end_us, road.cadence_us))
+        has = front >= 0
+        front = np.where(has, front, rows)
+        v, vd = self._speed(rows, end_us, cadence), self._speed(front, end_us, cadence)
+        sound = has & ~(road.doubtful[rows] | road.doubtful[front])
+        fit = sound & (front == own)
         apart = np.where(has, vd - v, np.nan)
         on = self.episodes.active(rows)
-        left = self.arrivals.left(safe)
+        left = self.arrivals.left(front)
         head = (v < HEAD_KM_PER_H) & (apart > APART)
         around = self.heads.around(rows, hour)
-        room = self.slowdown.room(rows, self.arrivals) & ~self.slowdown.jammed(safe, end_us)
+        room = self.slowdown.room(rows, self.arrivals) & ~self.slowdown.jammed(front, end_us)
         queue = (
             (slow - v >= DROP) & (v <= SHARE * slow) & (apart >= APART) & (vd >= _BEYOND_KM_PER_H)
-            & (room | ~(left >= 1.0)) & fit & ((around < _BOTTLENECK) | (left <= _STARVED))
+            & (room | ~(left >= 1.0)) & sound & ((around < _BOTTLENECK) | (left <= _STARVED))
         )  # fmt: skip
         through = np.fmin(left, self.heads.discharging(rows, self.arrivals.table["flow"][rows]))
         choked = (
-            (v <= HEAD_KM_PER_H) & (apart >= APART) & (vd >= _BEYOND_KM_PER_H) & fit
+            (v <= HEAD_KM_PER_H) & (apart >= APART) & (vd >= _BEYOND_KM_PER_H) & sound
             & (through <= _CHOKED) & (left <= _CLEARLY)
         )  # fmt: skip
         jam = self.closure.feel(rows, v, slow)
@@ -219,7 +223,7 @@ class Incident:
         if changes:
             flows = self.arrivals.table
             seen = Looked(
-                rows, safe, v, vd, slow, flows["flow"][safe], flows["long_flow"][safe], left, held.expected,
+                rows, front, v, vd, slow, flows["flow"][front], flows["long_flow"][front], left, held.expected,
                 held.stored, (starved | empty) & ~(queue | choked), around, road.congested[rows],
                 empty & (starved | closed), (end_us - last_us) / (60 * SECOND_US), self.closure.table["before"][safe],
                 only, self.slowdown.table["recent"][rows], self.slowdown.filled(rows, self.arrivals),
@@ -232,7 +236,8 @@ class Incident:
         self.heads.learn(
             rows, end_us, hour, head & ~near & fit, self.arrivals.table["flow"][rows], dt_s
         )
-        self.closure.halt(np.flatnonzero(self.episodes.active(np.arange(t.n))), road.downstream)
+        active = np.flatnonzero(self.episodes.active(np.arange(t.n)))
+        self.closure.halt(active, road.downstream, self.arrivals)
         quiet = ((queued | shut) == 0) & ~self.episodes.active(rows) & np.isfinite(v)
         a = 1.0 - np.exp(-clip(cadence / SECOND_US, 20.0, 900.0) / _SLOW_S)
         t["slow"][rows] = np.where(np.isnan(slow), v, np.where(quiet, slow + a * (v - slow), slow))
@@ -259,6 +264,12 @@ class Incident:
             self.rule, Subjects(ids, seen.rows), changes, told, onset, severity, np.nan_to_num(sure),
             evidence_of(seen, told, span_s, road.cadence_us, road.presence),
         )  # fmt: skip
+
+    def _silent(self, end_us: int, cadence_us: Array) -> Array:
+        """(rows,) bool, nothing has come for three intervals."""
+        n = self.table.n
+        last = np.maximum(self.table["speed_us"][:n], self.closure.table["counted_us"][:n])
+        return np.asarray((last == NEVER) | (end_us - last > np.maximum(_STALE_US, 3 * cadence_us)))
 
     def _speed(self, rows: Rows, end_us: int, cadence_us: Array) -> Array:
         """(n,) last speed; NaN where it is too old, which is sooner where no vehicle has passed since."""

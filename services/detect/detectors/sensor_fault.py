@@ -41,6 +41,7 @@ _LARGEST, _DENIED_LARGEST, _DENIED = 0.05, 0.15, 0.5
 """The most that one reading counts among the jumps: where readings are rare, seven in a row must jump, or three of
 which occupancy and flow, whose ratio falls as speed rises, know nothing (by so much in logarithms)."""
 _MISFIT, _FACTOR, _FREE_KM_PER_H = 10 * _MINUTE, 2.0, 70.0
+_UNSURE = 0.15
 _FIT_SHORT, _FIT_LONG, _FIT_KNOWN = 5 * _MINUTE, 24 * 60 * _MINUTE, 24
 _USUAL_VEHICLES = 30.0
 _LIGHT_PCT, _FREE_PCT = 8.0, 15.0
@@ -99,6 +100,14 @@ class SensorFault:
     def contradicts(self, rows: Rows) -> Array:
         """(n,) bool, a fault is told of `rows` that they show by themselves, without their neighbours."""
         return np.asarray(self.episodes.active(rows) & (self.table["sign"][rows] != MISCOUNT))
+
+    def misfits(self, rows: Rows) -> Array:
+        """(n,) bool, the counts of the last minutes are a sixth off what occupancy and speed make of them as a rule."""
+        return np.asarray(np.abs(self.table["fit"][rows] - self.table["habit"][rows]) > _UNSURE)
+
+    def usual_length(self, rows: Rows) -> Array:
+        """(n,) logarithm of the length that vehicles seem to have as a rule, % x km/h x microseconds; NaN not known."""
+        return np.where(self.table["fits"][rows] >= _FIT_KNOWN, self.table["habit"][rows], np.nan)
 
     def step(
         self,

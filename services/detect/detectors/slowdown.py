@@ -128,6 +128,10 @@ class Slowdown:
             (self.table["sum"][rows] > 0) & (self.table["recent"][rows] >= LEAST_KM_PER_H / 2)
         )
 
+    def excess(self, rows: Rows) -> Array:
+        """(n,) km/h by which the neighbour is faster than its habit, a mean that fades with 3 min; NaN not known."""
+        return np.asarray(self.table["recent"][rows])
+
     def apart(self, rows: Rows) -> Array:
         """(n,) km/h by which the neighbour is faster, a mean that fades with 3 min; NaN not known."""
         return np.asarray(self.table["recent"][rows] + self.table["habit"][rows])

@@ -14,7 +14,7 @@ from services.detect.detector_settings import DetectorSettings
 from services.detect.detectors.congestion import Congestion, Traffic
 from services.detect.detectors.flow_ratio import SLOW_PCT, SLOW_SHARE, Around
 from services.detect.detectors.incident import Incident
-from services.detect.detectors.road_pairs import Road
+from services.detect.detectors.road_pairs import NEIGHBOUR_M, Road
 from services.detect.detectors.sensor_fault import SensorFault
 from services.detect.detectors.stuck_station import StuckStation
 from services.detect.elementwise import clip
@@ -24,13 +24,13 @@ from services.detect.windows.hour_of_week import LocalClock
 from services.detect.windows.presence import Presence
 from services.detect.windows.slots import SlotBaseline, same_hour
 from services.detect.windows.speed_estimate import SpeedEstimate
+from services.detect.windows.thin_traffic import ThinTraffic
 from services.detect.windows.timed import TimedMean
 from services.detect.windows.vehicles import LONGEST_US, WHOLE, Vehicles, own_us
 from services.domain.condition import Condition
 from services.domain.instant import DAY_US, HOUR_US, SECOND_US
 from services.domain.sensor import Sensor
 
-_NEIGHBOUR_M = 3000.0
 _DOUBTFUL = 0.1
 """Share of speed jumps from which on a sensor is not compared with its neighbours."""
 _REPEATED = 4
@@ -53,6 +53,7 @@ class RoadWatch:
         self.presence = Presence()
         self.estimate = SpeedEstimate()
         self.vehicles = Vehicles()
+        self.thin = ThinTraffic()
         self.speeds = SlotBaseline(alpha=0.15, winsor=4.0, floor=2.0, shrink=1.0)
         self.flows = SlotBaseline(alpha=0.15, winsor=4.0, floor=30.0, shrink=1.0)
         self.last = Table(
@@ -79,6 +80,7 @@ class RoadWatch:
             "presence": self.presence.table,
             "estimate": self.estimate.table,
             "vehicles": self.vehicles.table,
+            "thin": self.thin.table,
             "speeds": self.speeds.table,
             "flows": self.flows.table,
         }
@@ -144,10 +146,13 @@ class RoadWatch:
             self.stuck.episodes.active(rows)
             | self.fault.episodes.active(rows)
             | (self.fault.table["jumps"][rows] > _DOUBTFUL)
+            | self.thin.doubtful(rows)
         )
         guess = self.estimate.push(rows, hours, vehicles, occupancy)
         measured = np.where((vehicles == 0) | (speed < 0), np.nan, speed)
-        moving = np.where(np.isnan(speed), guess, measured)
+        length = self.fault.usual_length(rows)
+        belied = self.thin.push(rows, own, vehicles, measured, occupancy, length)
+        moving = np.where(belied, np.nan, np.where(np.isnan(speed), guess, measured))
         mean, number = self.recent.push(rows, at_us, moving)
         self.presence.push(rows, at_us, np.isfinite(moving) | (vehicles == 0))
         expected = clip(_SPAN_US / np.maximum(cadence, SECOND_US), 1, self.recent.width)
@@ -195,6 +200,7 @@ class RoadWatch:
             self.stuck.episodes.active(rows)
             | self.fault.episodes.active(rows)
             | (self.fault.table["jumps"][:n] > _DOUBTFUL)
+            | self.thin.doubtful(rows)
             | ((self.stuck.repeated(rows) >= _REPEATED) & ~self.incident.closure.stands(rows))
         )
         return self.incident.look(
@@ -207,6 +213,7 @@ class RoadWatch:
                 (local // HOUR_US) % 24,
                 local // DAY_US,
                 doubtful,
+                self.fault.misfits(rows),
                 self.last["cadence_us"][:n],
                 self.congestion.episodes.active(rows),
                 self.presence,
@@ -259,7 +266,7 @@ class RoadWatch:
         for places in roads.values():
             places.sort()
             for (here, row), (beyond, other) in pairwise(places):
-                near = 0 < beyond - here <= _NEIGHBOUR_M
+                near = 0 < beyond - here <= NEIGHBOUR_M
                 if near:
                     self.downstream[row], self.metres[row] = other, beyond - here
                 linked.append(near)
