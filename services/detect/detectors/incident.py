@@ -28,7 +28,8 @@ Missing: a neighbour that was silent for more than three of its intervals is not
     alone is asked, by three of four looks. Where speed is missing it is estimated (`speed_estimate.py`). Late readings
     do not enter. Irregular stamps: the looks are bins of the feed's own time (`pace.py`). Stations without a neighbour
     within 3 km downstream, and sensors that are stuck, faulty or begin to chatter, raise nothing. As a neighbour such a
-    one is passed over, and one that is silent: the queue and what is choked are then asked against the station beyond.
+    one is passed over, and one that is silent: the queue and what is choked are then asked against the station beyond,
+    where that counts.
 """
 
 from __future__ import annotations
@@ -157,11 +158,12 @@ class Incident:
         has = front >= 0
         front = np.where(has, front, rows)
         v, vd = self._speed(rows, end_us, cadence), self._speed(front, end_us, cadence)
-        sound = has & ~(road.doubtful[rows] | road.doubtful[front])
+        left = self.arrivals.left(front)
+        counted = np.isfinite(left)
+        sound = has & ~(road.doubtful[rows] | road.doubtful[front]) & ((front == own) | counted)
         fit = sound & (front == own)
         apart = np.where(has, vd - v, np.nan)
         on = self.episodes.active(rows)
-        left = self.arrivals.left(front)
         head = (v < HEAD_KM_PER_H) & (apart > APART)
         around = self.heads.around(rows, hour)
         room = self.slowdown.room(rows, self.arrivals) & ~self.slowdown.jammed(front, end_us)
@@ -198,7 +200,6 @@ class Incident:
         )  # fmt: skip
         shut = recent(self.closure.table["signs"], rows, gap, closed)
         slowed = self.slowdown.signs(rows, safe, end_us, dt_s, v, vd, fit, on, self.arrivals)
-        counted = np.isfinite(left)
         bad = enough(clearly, 0x07, np.where(rare, 1, 2)) | enough(dry, 0x07, np.full(len(rows), 2))
         for kept in (queued, tight):
             bad |= np.where(rare, enough(kept, 0x07, 2), enough(kept, 0x1F, 4))
