@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from services.detect.recorded.backtest import write_alerts
-from services.detect.scoring.case_files import read_alerts
+from services.detect.scoring.case_files import read_alerts, score_case
 from services.detect.scoring.decision import checks
 
 PRACTICE = Path(__file__).parents[3] / "shared" / "practice"
@@ -21,6 +21,22 @@ pytestmark = [
         not (PRACTICE / "score.py").is_file(), reason="the practice set is not here"
     ),
 ]
+
+SAME = {
+    "events": "events",
+    "detected": "found",
+    "recall": "recall",
+    "precision": "precision",
+    "fa_episodes": "false_alarms",
+    "fa_benign": "false_alarms_in_benign_windows",
+    "fa_per_1000_sensor_days": "false_alarms_per_1000_sensor_days",
+    "median_ttd_h": "median_hours_to_detect",
+    "mttd_h": "mean_hours_to_detect",
+    "alerts": "alerts_judged",
+    "duplicates": "alerts_duplicate",
+    "ignored": "alerts_ignored",
+}
+"""The scorer's name of a figure -> that of `citygauge score`."""
 
 
 def score(case: str, folder: Path) -> dict[str, Any]:
@@ -37,6 +53,11 @@ def score(case: str, folder: Path) -> dict[str, Any]:
         capture_output=True,
     )
     (result,) = json.loads(out.read_text())
+    own = score_case(case, PRACTICE / case, folder / f"{case}.jsonl").whole.document()
+    for theirs, ours in SAME.items():
+        assert own[ours] == pytest.approx(result[theirs], abs=0.001), (
+            f"{ours} as their scorer has it"
+        )
     return dict(result)
 
 
