@@ -60,6 +60,9 @@ def test_a_busy_night_of_single_steps_is_no_trickle() -> None:
             homes.append(use)
     told = raised(Rule.CONTINUOUS_FLOW, *homes)
     assert told, "where it is rare enough it is told"
+    for numbers in (c.evidence.numbers for c in told):
+        assert numbers["least_litres_per_h"] >= numbers["least_needed_litres_per_h"]
+    assert {c.evidence.numbers["least_needed_litres_per_h"] for c in told} >= {0.0, 2.0}
     modest = [c.evidence.value for c in told if c.evidence.numbers["chance_limit_1"] > 1e-4]
     assert [value for value in modest if value is None or value < 1.9] == []
 

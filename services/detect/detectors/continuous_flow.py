@@ -146,21 +146,23 @@ class ContinuousFlow:
         seen, number = self.seen.add(rows, blocks.seen_hours, blocks.readings, fresh)
         told, told_busy = _bounded(log_chance, hours), _bounded(log_busy, hours)
         heard = hours >= gap_hours  # of a run that was mostly silence nobody knows the pauses
+        steps = 2.0 * resolution.astype(np.float64)
+        strong = np.maximum(np.maximum(s.continuous_early_litres_per_h, steps), _EARLY_SHARE * mean)
         early = (
             (hours >= s.continuous_min_h)
-            & (least >= np.maximum(s.continuous_early_litres_per_h, 2.0 * resolution))
-            & (least >= _EARLY_SHARE * mean)
+            & (least >= strong)
             & (told <= np.log(s.continuous_chance))
         )
         almost_h = _ALMOST * s.continuous_vendor_h
         almost = (hours >= almost_h) & (told_busy <= np.log(s.continuous_chance))
         late = (hours >= s.continuous_vendor_h) & (told_busy <= np.log(s.continuous_vendor_chance))
-        late &= least >= 2.0 * resolution  # single steps come by chance, two in every hour seldom
+        late &= least >= steps  # single steps come by chance, two in every hour seldom
         bad = ~zero & heard & (early | almost | late)
         needed_h = np.where(
             early, s.continuous_min_h, np.where(almost, almost_h, s.continuous_vendor_h)
         )
         limit = np.where(early | almost, s.continuous_chance, s.continuous_vendor_chance)
+        least_needed = np.where(early, strong, np.where(almost, 0.0, steps))
         chance = np.exp(np.where(early, told, told_busy))
         leak = np.where(np.isfinite(least), least, 0.0)
         lost_litres = np.where(
@@ -191,6 +193,8 @@ class ContinuousFlow:
                     {
                         "hours_without_pause_h": round(float(hours[i]), 2),
                         "needed_h": round(float(needed_h[i]), 2),
+                        "least_litres_per_h": round(float(leak[i]), 2),
+                        "least_needed_litres_per_h": round(float(least_needed[i]), 2),
                         "chance_by_habit_1": float(chance[i]),
                         "chance_limit_1": float(limit[i]),
                         "litres_so_far": round(float(lost_litres[i]), 1),

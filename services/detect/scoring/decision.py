@@ -15,6 +15,7 @@ from services.detect.scoring.families import Family
 
 _PAIRS: Final = (
     ("hours_without_pause_h", ">=", "needed_h", "hours without a pause", "h"),
+    ("least_litres_per_h", ">=", "least_needed_litres_per_h", "least flow of the run", "L/h"),
     ("hours_without_use_h", ">=", "needed_h", "hours without use", "h"),
     ("hours_above_h", ">=", "needed_h", "hours above the limit", "h"),
     ("chance_by_habit_1", "<=", "chance_limit_1", "chance of it by habit", ""),
