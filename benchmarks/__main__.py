@@ -28,6 +28,7 @@ LONG: Final[Mapping[str, str]] = {
     "road_variants": "benchmarks.bench_road_variants",
     "ingest_peers": "benchmarks.bench_ingest_peers",
     "meter_seeds": "benchmarks.bench_meter_seeds",
+    "joint_pairs": "benchmarks.joint_pairs",
     "meter_variants": "benchmarks.bench_meter_variants",
     "nab_nested": "benchmarks.nab_nested",
     "scaling": "benchmarks.bench_scaling",

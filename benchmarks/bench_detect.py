@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.report import write
+from services.detect.anomaly.score import AnomalyScore
 from services.detect.core import Core
 from services.detect.detector_settings import DetectorSettings
 from services.detect.rounds import Rounds
@@ -139,6 +140,26 @@ def traffic(sensors: int, batches: int) -> tuple[float, int]:
     return rate(work, batches), core.bytes_per_sensor()["traffic_station"]
 
 
+def general(series: int, batches: int) -> tuple[float, int]:
+    """The general score of series that came to their 130th value and more, all in turn; no part of the live core."""
+    scorer = AnomalyScore()
+    scorer.add(series)
+    random = np.random.default_rng(4)
+    feed = [random.normal(50, 5, series) for _ in range(16)]
+    rows = np.arange(series)
+
+    def work(i: int) -> int:
+        at = np.full(series, START_US + i * 300 * SECOND_US)
+        scorer.step(rows, at, feed[i % len(feed)])
+        return series
+
+    for i in range(128):
+        work(i)
+    tables = scorer.tables.values()
+    size = sum(table.bytes_per_row * table.n for table in tables) // series
+    return rate(lambda i: work(128 + i), batches), size
+
+
 def _batch(
     domain: Domain, rows: np.ndarray, at_us: int, metrics: dict[str, np.ndarray]
 ) -> ReadingBatch:
@@ -156,12 +177,13 @@ def main() -> None:
     batches = parser.parse_args().batches
     results = []
     print(f"{'what':<28} {'sensors':>8} {'readings/s':>12} {'us each':>8} {'bytes a sensor':>15}")
-    for name, bench in (
-        ("rolling core", rolling),
-        ("water, every detector", water),
-        ("traffic, every detector", traffic),
+    for name, bench, counts in (
+        ("rolling core", rolling, (10_000, 100_000)),
+        ("water, every detector", water, (10_000, 100_000)),
+        ("traffic, every detector", traffic, (10_000, 100_000)),
+        ("general score, asked for", general, (10_000,)),
     ):
-        for sensors in (10_000, 100_000):
+        for sensors in counts:
             speed, size = bench(sensors, batches)
             print(f"{name:<28} {sensors:>8} {speed:>12,.0f} {1e6 / speed:>8.3f} {size:>15}")
             results.append(
