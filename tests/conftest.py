@@ -28,6 +28,8 @@ LONGEST = (
     "test_backtest",
     "test_crash_detect",
     "test_scorecard",
+    "test_detect_late_arrival",
+    "test_detect_late_slices",
     "test_cli_database",
     "test_detect_zones",
     "test_ingest_workers",

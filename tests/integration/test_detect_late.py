@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -338,6 +339,12 @@ def test_a_day_that_comes_late_over_the_broker_reveals_its_burst(
     bursts_told = [text for kind, text in told(database_url) if kind == "raised" and "urst" in text]
     assert len(bursts_told) == 1
     assert "Known late: it rests on data that arrived at " in bursts_told[0]
+    [over] = [
+        text for kind, text in told(database_url) if kind == "cleared" and "back to normal" in text
+    ]
+    length = re.search(r"after (\d+) hours", over)
+    assert length is not None, over
+    assert int(length[1]) < 24, "it says when it was over, not when it was told"
 
 
 def test_a_past_on_which_the_detectors_fail_is_left_and_said(

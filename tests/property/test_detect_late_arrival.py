@@ -16,7 +16,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from services.detect.detector_settings import DetectorSettings
-from services.detect.words.late_words import ARRIVED, IN_TIME
+from services.detect.words.late_words import ARRIVED, IN_TIME, ended_at
 from services.domain.alert import Alert
 from services.domain.batch import ReadingBatch, concatenate
 from services.domain.instant import HOUR_US, SECOND_US, to_us
@@ -77,8 +77,9 @@ def meets(one: Alert, other: Alert) -> bool:
     """Whether both tell of one episode."""
     if (one.rule, one.subject) != (other.rule, other.subject):
         return False
-    return (one.cleared_at is None or one.cleared_at >= other.started_at) and (
-        other.cleared_at is None or other.cleared_at >= one.started_at
+    ends = ended_at(one), ended_at(other)
+    return (ends[0] is None or ends[0] >= other.started_at) and (
+        ends[1] is None or ends[1] >= one.started_at
     )
 
 

@@ -28,7 +28,7 @@ from services.detect.late.heard import Heard
 from services.detect.late.marks import Marks
 from services.detect.late.rerun import Known, Past, Rerun, caught_up
 from services.detect.roster import Detecting, MakeCore
-from services.detect.words.late_words import ARRIVED, IN_TIME
+from services.detect.words.late_words import ARRIVED, ENDED, IN_TIME
 from services.domain.alert import Alert
 from services.domain.catalogue import Domain
 from services.domain.condition import Change, Condition, Evidence
@@ -220,14 +220,11 @@ def _of_finding(finding: Finding, numbers: Mapping[str, float], now_us: int) -> 
         onset_us = episode.first.onset_us
         if alert is not None and alert.cleared_at is not None:
             onset_us = to_us(alert.cleared_at)  # its alert has ended: this is another one
-        told = replace(
-            _with(episode.last, numbers), change=Change.RAISE, onset_us=onset_us, at_us=now_us
-        )
-        yield told
+        over = {} if episode.end is None else {ENDED: episode.end.at_us / SECOND_US}
+        told = _with(episode.last, {**numbers, **over})
+        yield replace(told, change=Change.RAISE, onset_us=onset_us, at_us=now_us)
         if episode.end is not None:
-            yield replace(
-                _with(episode.end, numbers), change=Change.CLEAR, onset_us=onset_us, at_us=now_us
-            )
+            yield _over(episode.end, numbers, onset_us, now_us)
         return
     assert alert is not None, "the other verdicts are about an alert"
     onset_us = to_us(alert.started_at)
@@ -241,9 +238,13 @@ def _of_finding(finding: Finding, numbers: Mapping[str, float], now_us: int) -> 
             _with(episode.last, numbers), change=Change.UPDATE, onset_us=onset_us, at_us=now_us
         )
     elif episode.end is not None:
-        yield replace(
-            _with(episode.end, numbers), change=Change.CLEAR, onset_us=onset_us, at_us=now_us
-        )
+        yield _over(episode.end, numbers, onset_us, now_us)
+
+
+def _over(end: Condition, numbers: Mapping[str, float], onset_us: int, now_us: int) -> Condition:
+    """Told now, with the time at which it was over."""
+    known = _with(end, {**numbers, ENDED: end.at_us / SECOND_US})
+    return replace(known, change=Change.CLEAR, onset_us=onset_us, at_us=now_us)
 
 
 def _with(condition: Condition, numbers: Mapping[str, float]) -> Condition:

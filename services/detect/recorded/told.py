@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from services.detect.words.late_words import ended_at
 from services.domain.alert import Alert, AlertEvent, EventKind
 from services.domain.alert_fold import fold
 from services.domain.catalogue import Domain
@@ -60,7 +61,7 @@ class Told:
         kind = RECORDED_NAMES[self.now.rule]
         if self.now.rule is Rule.STUCK and sensor.domain is Domain.TRAFFIC:
             kind = "stuck_detector"
-        ended = self.now.cleared_at
+        ended = ended_at(self.now)
         for at, alert in self._tellings:
             line = {
                 "sensor_id": alert.subject,

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from services.detect.words.phrases import Phrase, moment, phrase
 from services.domain.alert import Alert
 from services.domain.condition import Change, Condition
-from services.domain.instant import SECOND_US
+from services.domain.instant import SECOND_US, from_us
 
 ARRIVED: Final = "late_data_arrived_unix_s"
 IN_TIME: Final = "in_time_told_unix_s"
-"""Numbers of an alert's evidence: when late data came, and when they would have told it in time."""
+ENDED: Final = "ended_unix_s"
+"""Numbers of an alert's evidence: when late data came, when they would have told it in time, and when what they show to
+be over was over."""
+
+
+def ended_us(condition: Condition) -> int:
+    """When what a clear tells of was over: when it is told, or before, as late data show."""
+    ended = condition.evidence.numbers.get(ENDED)
+    return condition.at_us if ended is None else round(ended * SECOND_US)
+
+
+def ended_at(alert: Alert) -> datetime | None:
+    """When what a cleared alert tells of was over, though it was told later; None while it goes on."""
+    numbers = alert.evidence.get("numbers")
+    if alert.cleared_at is None or not isinstance(numbers, Mapping) or ENDED not in numbers:
+        return alert.cleared_at
+    return from_us(round(numbers[ENDED] * SECOND_US))
 
 
 def still_late(condition: Condition, alert: Alert | None) -> Condition:

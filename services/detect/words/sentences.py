@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from services.detect.detectors.flow_ratio import SIGN as MISCOUNT
 from services.detect.price import price_words
 from services.detect.words.feed_sentences import feed, feed_over
+from services.detect.words.late_words import ended_us
 from services.detect.words.meter_words import (
     days_risen,
     likely_leak,
@@ -192,11 +193,12 @@ def _zone(c: Condition, s: Sensor) -> Said:
 
 def _over(c: Condition, s: Sensor) -> Said:
     lost, hours = number(c, "litres_so_far"), number(c, "delay_vehicle_h")
+    ended = ended_us(c)
     over = phrase(
         "over",
-        at=moment(c.at_us),
+        at=moment(ended),
         what=phrase(f"over.{c.rule.value}", where=here(s)),
-        length=span((c.at_us - c.onset_us) / 1e6),
+        length=span(max(0, ended - c.onset_us) / 1e6),
         since=since(c),
     )
     return said(
