@@ -68,7 +68,7 @@ def told(work: str, seed: int) -> Told:
             continue
         last = begin + int(np.flatnonzero(flown)[-1])
         lately = made.leak[max(begin, last - DAY_US // step) : last]
-        numbers = line["evidence"]["numbers"]
+        numbers = (line.get("last") or line)["evidence"]["numbers"]  # as it stood at its end
         if lately.size and lately.mean() > 0:
             rates.append(numbers["leak_litres_per_h"] / float(lately.mean()) - 1)
             litres.append(numbers["litres_so_far"] / (float(flown.sum()) * step / 3.6e9) - 1)
