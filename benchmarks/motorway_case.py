@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -58,7 +58,9 @@ def write_case(
     ]  # fmt: skip
     (folder / "sensors.json").write_text(json.dumps({"sensors": sensors}, indent=1))
     incidents = _incidents(road, true, names)
+    broken = _malfunctions(true, faults, names)
     jams, nearly = _jams(road, true, names)
+    jams = [jam for jam in jams if not any(_hides(fault, jam) for fault in broken)]
     after = [
         {
             "series": each["series"], "families": ["incident"], "start": each["end"],
@@ -72,7 +74,7 @@ def write_case(
         "case": folder.name, "domain": "traffic", "interval_s": road.cadence_s,
         "eval_start": _at(road.warm_days, 0), "eval_end": _at(last, road.hours * 3600),
         "day_windows": f"12:00-{12 + road.hours}:00", "sensors": sensors,
-        "events": incidents + jams + _malfunctions(true, faults, names), "ignore": after + nearly, "benign": [],
+        "events": incidents + jams + broken, "ignore": after + nearly, "benign": [],
         "fa_merge_hours": 0.5, "match_grace_hours": 0.1,
     }  # fmt: skip
     (folder / "truth.json").write_text(json.dumps(truth, indent=1))
@@ -144,6 +146,12 @@ def _malfunctions(true: Seen, faults: Sequence[Fault], names: list[str]) -> list
         }
         for i, f in enumerate(faults)
     ]  # fmt: skip
+
+
+def _hides(fault: Mapping[str, Any], jam: Mapping[str, Any]) -> bool:
+    """Whether the jam is one at a faulty station: nobody can ask a detector that is broken for it."""
+    overlap = fault["start"] < jam["end"] and jam["start"] < fault["end"]
+    return bool(overlap and fault["series"] == jam["series"])
 
 
 def _filled(speed: NDArray[np.float64]) -> NDArray[np.float64]:
