@@ -64,6 +64,11 @@ FAULTS: Mapping[str, Fault] = {
 }
 
 
+def test_a_day_of_a_reversed_inlet_is_no_repair_after_which_the_usual_would_be_a_leak() -> None:
+    rows = _reversed(ordinary(14, 0), 572, 35)
+    assert said(Core(DetectorSettings(), SENSORS), rows, parts=5) == []
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 @settings(max_examples=2)
 @given(seed=st.integers(0, 20), begin=st.integers(24, 5 * WEEK_H), length=st.integers(1, 3 * 24))

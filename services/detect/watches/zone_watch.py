@@ -2,7 +2,8 @@
 
 Inlets of one zone are added up; its outlets are taken off, and what its tanks took into storage (level times declared
 area). The first inlet of a zone speaks for it. Hours are judged one hour after they ended, when the feed's time says
-so: what has not come by then is missing, and an hour in which one inlet, outlet or tank said nothing is not judged.
+so: what has not come by then is missing, and an hour in which one inlet, outlet or tank said nothing, or water came out
+of the zone, is not judged.
 Where meters cover the zone its mass balance is judged, else its net inflow, with the pressures' word on it. It refuses
 to look at single customers.
 """
@@ -39,6 +40,8 @@ _LEAST = 0.5
 """Less than this share of the usual use is never scaled up to all of it."""
 _BACK_H = 24
 """So many hours back are judged when the feed's time leaps."""
+_NOISE = 0.1
+"""Net inflow may be as far below zero, as a share of its level, and still be a reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,8 @@ class ZoneWatch(ZoneFlows):
         local = (middle + self.clock.offset_us(self.place["zone"][due], middle)) // HOUR_US
         customers = self.zones.customers()[zones]
         seen, nights, whole = self._cover(all_zones, due, zones, hour, local % 24, customers)
-        known = np.isfinite(net)
+        # water that comes out of a zone is nobody's use: a pipe measured backwards, or a gauge set anew
+        known = net >= -_NOISE * np.nan_to_num(self.leak.level(due))
         out: list[Condition] = []
         litres, covered = self.metered.read(due, hour)
         share = covered / np.maximum(customers, 1.0)
