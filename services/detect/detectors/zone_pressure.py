@@ -14,8 +14,8 @@ Source: pairwise pressure models and CUSUM of their residuals (LILA, Daniel et a
     BattLeDIM), here one line for each logger on flow and the mean of the others, so that the work grows with loggers,
     not pairs; the pooled statistic is our own.
 Missing: an hour without a pressure or without the net inflow teaches nothing and is not judged; loggers that are silent
-    drop out of the mean. Readings later than two days are dropped. The same instant again is skipped. Irregular stamps:
-    means by full hour.
+    or repeat one mean for three hours drop out of the mean. Readings later than two days are dropped. The same instant
+    again is skipped. Irregular stamps: means by full hour.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ZonePressure:
         if self.loggers is None or not self.loggers.ids or not due.size:
             return
         rows, leads = self._of(due, len(net))
-        kpa = self.loggers.means.read(rows, hour)
+        kpa = self.loggers.read(rows, hour)
         use = np.isfinite(kpa) & np.isfinite(net[leads]) & (usual[leads] > 0)
         if not use.any():
             return

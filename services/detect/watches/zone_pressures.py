@@ -15,6 +15,9 @@ from services.detect.windows.pressure_model import PressureModel
 from services.domain.condition import Condition
 from services.domain.sensor import Sensor
 
+_STUCK_H = 3
+"""A mean that is the same for so many hours is a logger that hangs: no net stands still."""
+
 
 class ZonePressures:
     """All pressure loggers."""
@@ -29,10 +32,11 @@ class ZonePressures:
         self.means = HourMeans()
         self.model = PressureModel()
         self.odd = Table({"total": Field("f8"), "days": Field("i4")})
+        self.told = Table({"kpa": Field("f8", np.nan), "again": Field("i4")})
 
     def tables(self) -> dict[str, Table]:
         """All state by name."""
-        return {"means": self.means.table, "odd": self.odd} | self.model.tables
+        return {"means": self.means.table, "odd": self.odd, "told": self.told} | self.model.tables
 
     def add(self, sensors: list[Sensor]) -> None:
         """New loggers at the end."""
@@ -51,6 +55,14 @@ class ZonePressures:
         """One pressure of each of `rows` (distinct)."""
         self.means.add(rows, at_us, values[0])
         return []
+
+    def read(self, rows: Rows, hour: int) -> Array:
+        """(n,) mean pressure of the hour in kPa, read once for each hour; NaN of a logger that hangs."""
+        kpa, t = self.means.read(rows, hour), self.told
+        again = np.where(kpa == t["kpa"][rows], t["again"][rows] + 1, 0)
+        t["again"][rows] = again
+        t["kpa"][rows] = np.where(np.isfinite(kpa), kpa, t["kpa"][rows])
+        return np.where(again >= _STUCK_H - 1, np.nan, kpa)
 
     def note(self, rows: Rows, kpa: Array, odd: Array) -> None:
         """Remember (n,) the day's mean residuals of loggers whose zone's pressures are (n,) odd; forget the others'."""
